@@ -1,0 +1,240 @@
+"""The command line: files and words in, calls of the library, one line and an exit status out."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Any, NoReturn
+
+TOKEN_VARIABLE = "CLOUDSEC_TOKEN"  # noqa: S105 - the name of a variable, not a token
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message}; see '{self.prog} --help'\n")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; the exit status: 0 done, 2 wrong usage, 1 anything else."""
+    options = _parser().parse_args(arguments)
+    try:
+        status: int = options.run(options)
+    except KeyboardInterrupt:
+        return _complain("stopped", 130)
+    except BrokenPipeError:
+        # Whoever read our output has enough of it; the interpreter must not try to flush the rest.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except Exception as error:
+        if options.debug:
+            raise
+        return _complain(*_described(error))
+    return status
+
+
+def _described(error: Exception) -> tuple[str, int]:
+    """One line on an error, and the status to exit with."""
+    from cloudsec.errors import CloudsecError, IncompatibleScheme
+
+    text = " ".join(str(error).split())
+    if isinstance(error, (CloudsecError, OSError)) and not isinstance(error, IncompatibleScheme):
+        return text, 1
+    if isinstance(error, ValueError):
+        return text, 2
+    if isinstance(error, MemoryError):
+        return "there is not enough memory for this image", 1
+    return f"an error of ours ({type(error).__name__}: {text}); --debug shows where", 1
+
+
+def _complain(message: str, status: int) -> int:
+    print(f"cloudsec: {message}", file=sys.stderr)
+    return status
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="cloudsec", description="Process medical images on clouds that are not trusted.")
+    parser.add_argument("--debug", action="store_true", help="show where an error came from")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+
+    demo = commands.add_parser("demo", help="filter a real CT slice at four provider processes")
+    demo.add_argument(
+        "--out", type=Path, default=Path("cloudsec-demo"), metavar="DIR", help="for its pictures"
+    )
+    demo.set_defaults(run=_demo)
+
+    process = commands.add_parser("process", help="run an operation on an image file, at providers")
+    process.add_argument("source", type=Path, metavar="IN", help="DICOM, PNG or NPY")
+    process.add_argument("target", type=Path, metavar="OUT", help="a .dcm, .png or .npy file")
+    process.add_argument("-o", "--operation", required=True, metavar="NAME", help="see 'cloudsec operations'")
+    process.add_argument("-p", "--parameter", action="append", default=[], metavar="NAME=VALUE")
+    process.add_argument("--scheme", default="ga-es", help="ga-es (default) or unprotected")
+    process.add_argument("--provider", action="append", default=[], metavar="URL", help="one each")
+    process.add_argument("--providers", type=int, metavar="N", help="embedded ones instead (default: 9)")
+    process.add_argument("--block", type=int, metavar="PIXELS", help="side of the blocks of ga-es")
+    process.add_argument("--timeout", type=float, default=60.0, metavar="SECONDS", help="for each task")
+    process.add_argument("--report", type=Path, metavar="R.json", help="write the report")
+    process.add_argument("--burned-in", choices=("refuse", "accept"), default="refuse")
+    process.epilog = f"${TOKEN_VARIABLE} holds the providers' bearer token, if they want one."
+    process.set_defaults(run=_process)
+
+    operations = commands.add_parser("operations", help="list operations, or explain one")
+    operations.add_argument("name", nargs="?", metavar="NAME")
+    operations.set_defaults(run=_operations)
+
+    provider = commands.add_parser("provider", help="run one provider")
+    provider.add_argument(
+        "--host", default="127.0.0.1", help="address to listen on (default: this machine only)"
+    )
+    provider.add_argument("--port", type=int, default=9001, help="0 takes a free one (default: 9001)")
+    provider.add_argument("--max-bytes", type=int, help="largest task")
+    provider.add_argument("--seconds", type=float, help="longest wait, transfer and computation")
+    provider.add_argument("--tasks", type=int, help="tasks at one time")
+    provider.set_defaults(run=_provider)
+
+    several = commands.add_parser("providers", help="providers on this machine")
+    actions = several.add_subparsers(metavar="ACTION", required=True)
+    start = actions.add_parser("start", help="start several; prints one URL a line, runs until Ctrl-C")
+    start.add_argument("-n", type=int, default=4, dest="count", metavar="N", help="how many (default: 4)")
+    start.set_defaults(run=_providers_start)
+    return parser
+
+
+def _demo(options: argparse.Namespace) -> int:
+    from cloudsec.demo import ATTRIBUTION, run_demo, table
+
+    started = time.monotonic()
+    shown = run_demo(options.out)
+    print(table(shown))
+    print(f"\n{shown[0].result.report.statement}")
+    print(f"{ATTRIBUTION}. Pictures are in {options.out}/ ({time.monotonic() - started:.1f} s).")
+    differing = [each.name for each in shown if each.largest_difference]
+    if differing:
+        return _complain(f"the result of {', '.join(differing)} differs from the unsplit operation", 1)
+    return 0
+
+
+def _process(options: argparse.Namespace) -> int:
+    from cloudsec.broker import DEFAULT_PROVIDERS, Broker
+    from cloudsec.files import check_output, read_image, write_image
+    from cloudsec.report import check_report_path
+    from providers import make_operation
+
+    operation = make_operation(options.operation, **_parameters(options.parameter))
+    if options.provider and options.providers is not None:
+        raise ValueError("give either --provider URLs, or --providers for embedded ones")
+    plan = {} if options.block is None else {"block": options.block}
+    embedded = DEFAULT_PROVIDERS if options.providers is None else options.providers
+    with Broker(
+        options.provider or embedded,
+        scheme=options.scheme,
+        plan=plan,
+        timeout=options.timeout,
+        token=os.environ.get(TOKEN_VARIABLE),
+        progress=_show_progress if sys.stderr.isatty() else None,
+    ) as broker:
+        if options.report is not None:
+            check_report_path(options.report)
+        image = read_image(options.source, burned_in=options.burned_in)
+        check_output(options.target, image)
+        result = broker.process(image.pixels, operation)
+    facts = operation.resolved(image.pixels.ndim, image.pixels.dtype).symmetries
+    write_image(
+        options.target,
+        result.image,
+        image,
+        description=f"CloudSec: {operation}",
+        offset_gain=1 if facts.offset_gain is None else facts.offset_gain,
+        negation_sign=-1 if facts.negation_sign is None else facts.negation_sign,
+    )
+    if options.report is not None:
+        result.report.save(options.report)
+    print(result.report)
+    return 0
+
+
+def _show_progress(done: int, total: int) -> None:
+    end = "\n" if done == total else ""
+    print(f"\r{done} of {total} tasks answered", end=end, file=sys.stderr, flush=True)
+
+
+def _parameters(given: list[str]) -> dict[str, Any]:
+    """``sigma=2`` and the like; numbers and lists as JSON writes them, anything else is a word."""
+    parameters: dict[str, Any] = {}
+    for text in given:
+        name, equals, value = text.partition("=")
+        if not (name and equals):
+            raise ValueError(f"a parameter is given as NAME=VALUE, such as sigma=2, not as {text!r}")
+        if name in parameters:
+            raise ValueError(f"parameter {name!r} is given twice")
+        try:
+            parameters[name] = json.loads(f"[{value}]" if "," in value and "[" not in value else value)
+        except (ValueError, RecursionError):
+            parameters[name] = value
+    return parameters
+
+
+def _operations(options: argparse.Namespace) -> int:
+    from cloudsec.schemes import SCHEMES
+    from providers import make_operation, operation_names
+    from providers.operation import BORDER
+    from providers.registry import user_fields
+
+    names = operation_names() if options.name is None else (options.name,)
+    made = [make_operation(name) for name in names]
+    print(f"{'operation':<12}{'halo':>5}  {'16-bit result':<14}{'schemes':<22}parameters")
+    for operation in made:
+        resolved = operation.resolved(2, "uint16")
+        own = [f for f in user_fields(type(operation)) if options.name or f.name not in BORDER]
+        parameters = ", ".join(f"{f.name}={f.default}" for f in own)
+        schemes = ", ".join(key for key, scheme in SCHEMES.items() if scheme.carries(resolved))
+        result = resolved.result_dtype("uint16").name
+        print(f"{operation.name:<12}{max(resolved.halo):>5}  {result:<14}{schemes:<22}{parameters}")
+        if options.name:
+            for f in own:
+                print(f"  {f.name}: {f.metadata['doc']}")
+    print(
+        "Halo in pixels, for the parameters shown; every operation also takes mode and cval for the border."
+    )
+    return 0
+
+
+def _provider(options: argparse.Namespace) -> int:
+    from providers.__main__ import run
+
+    return run(
+        options.host,
+        options.port,
+        max_bytes=options.max_bytes,
+        seconds=options.seconds,
+        tasks=options.tasks,
+    )
+
+
+def _providers_start(options: argparse.Namespace) -> int:
+    from cloudsec.fleet import local_providers
+
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        with local_providers(options.count) as fleet:
+            for provider in fleet:
+                print(provider.url, flush=True)
+            while all(provider.running for provider in fleet):
+                time.sleep(0.2)
+            return _complain("a provider stopped; the others are stopped too", 1)
+    except KeyboardInterrupt:
+        return 0
+
+
+def _interrupt(*_: object) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    sys.exit(main())

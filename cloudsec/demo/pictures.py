@@ -1,0 +1,53 @@
+"""Pictures of a job as 8-bit arrays: what went where, and what each provider saw. Arrays in, arrays out."""
+
+from __future__ import annotations
+
+from math import ceil, sqrt
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cloudsec.schemes import HOME
+
+Picture = NDArray[np.uint8]
+
+COLOURS = np.array(
+    [
+        (230, 159, 0), (86, 180, 233), (0, 158, 115), (240, 228, 66), (0, 114, 178), (213, 94, 0),
+        (204, 121, 167), (150, 90, 60), (160, 160, 160),
+    ],
+    np.float64,
+)  # fmt: skip
+"""One per provider: Okabe and Ito's palette for all kinds of colour vision, and two more."""
+GAP = 2
+"""Pixels between the blocks of a sheet."""
+
+
+def grey(pixels: NDArray[np.generic], low: int, high: int) -> Picture:
+    """Pixels as 8-bit grey, black at `low` and white at `high`; (M, N) → (M, N)."""
+    scaled = (pixels.astype(np.float64) - low) * (255 / max(high - low, 1))
+    return np.clip(np.rint(scaled), 0, 255).astype(np.uint8)
+
+
+def assignment_map(picture: Picture, assignment: NDArray[np.intp], block: int) -> Picture:
+    """An image tinted by provider, dark where the broker computes; (M, N) → (M, N, 3)."""
+    rows, columns = (np.arange(n) // block for n in picture.shape)
+    owner = assignment[np.ix_(rows, columns)]
+    tint = np.where((owner == HOME)[..., None], 40.0, COLOURS[owner % len(COLOURS)])
+    mixed = tint * (0.45 + 0.55 * picture[..., None] / 255)
+    return np.clip(mixed, 0, 255).astype(np.uint8)
+
+
+def sheet(stack: NDArray[np.generic]) -> Picture:
+    """The blocks of one provider side by side, as it received them; (n, S, T) → picture.
+
+    Each block is stretched to full contrast, as a curious provider would: offsets hide nothing inside it.
+    """
+    count, rows, columns = stack.shape
+    across = ceil(sqrt(count))
+    cells = np.zeros((ceil(count / across) * across, rows + GAP, columns + GAP), np.uint8)
+    low, high = (bound(stack, axis=(1, 2), keepdims=True).astype(np.float64) for bound in (np.min, np.max))
+    stretched = (stack - low) * (255 / np.maximum(high - low, 1))
+    cells[:count, :rows, :columns] = np.rint(stretched).astype(np.uint8)
+    grid = cells.reshape(-1, across, rows + GAP, columns + GAP).swapaxes(1, 2)
+    return grid.reshape(-1, across * (columns + GAP))

@@ -1,0 +1,317 @@
+"""A result as a valid derived image of the DICOM image that it was computed from; nothing is rescaled."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from copy import deepcopy
+from dataclasses import dataclass
+from io import BytesIO
+from typing import TypeAlias
+from uuid import NAMESPACE_OID, uuid5
+
+import numpy as np
+from numpy.typing import NDArray
+from pydicom import Dataset, uid
+from pydicom.dataset import FileMetaDataset
+from pydicom.valuerep import DSfloat
+
+from cloudsec.dicom.files import DicomHeader, foreign_errors
+from cloudsec.errors import DicomError
+
+Pixels: TypeAlias = NDArray[np.generic]
+
+_STORAGE = "1.2.840.10008.5.1.4.1.1."
+_WIDTHS: dict[str, tuple[int, ...]] = {
+    _STORAGE + "1": (8, 16),  # CR
+    _STORAGE + "2": (16,),  # CT
+    _STORAGE + "4": (16,),  # MR
+    _STORAGE + "7": (8, 16),  # Secondary Capture
+}
+"""Bits Allocated that an information object allows (PS3.3 annex A), for those that allow a sign."""
+_UNSIGNED_WIDTHS: dict[str, tuple[int, ...]] = {
+    _STORAGE + "1.1": (8, 16),  # DX, for presentation and for processing
+    _STORAGE + "1.1.1": (8, 16),
+    _STORAGE + "1.2": (8, 16),  # Mammography
+    _STORAGE + "1.2.1": (8, 16),
+    _STORAGE + "1.3": (8, 16),  # Intra-oral
+    _STORAGE + "1.3.1": (8, 16),
+    _STORAGE + "12.1": (8, 16),  # XA
+    _STORAGE + "12.2": (8, 16),  # XRF
+}
+"""The same for those that allow no sign. What is in neither table keeps the width and sign it came with."""
+
+_STALE = (
+    "SmallestImagePixelValue",
+    "LargestImagePixelValue",
+    "SmallestPixelValueInSeries",
+    "LargestPixelValueInSeries",
+    "SmallestValidPixelValue",
+    "LargestValidPixelValue",
+    "SmallestImagePixelValueInPlane",
+    "LargestImagePixelValueInPlane",
+    "HistogramSequence",
+    "IconImageSequence",
+    "DerivationCodeSequence",
+    "ExtendedOffsetTable",
+    "ExtendedOffsetTableLengths",
+    "EncapsulatedPixelDataValueTotalLength",
+    "MACParametersSequence",
+    "DigitalSignaturesSequence",
+)
+"""What speaks of the source's pixels, of how they were encoded, or signs them."""
+_OF_OTHER_VALUES = (
+    "WindowCenter",
+    "WindowWidth",
+    "WindowCenterWidthExplanation",
+    "VOILUTFunction",
+    "VOILUTSequence",
+    "RealWorldValueMappingSequence",
+)
+"""What no longer holds once grey levels mean something else."""
+
+
+@dataclass(frozen=True)
+class _Storage:
+    """How the result's pixels are stored."""
+
+    allocated: int
+    stored: int
+    signed: bool
+
+    @property
+    def dtype(self) -> np.dtype[np.generic]:
+        return np.dtype(f"<{'i' if self.signed else 'u'}{self.allocated // 8}")
+
+    def holds(self, low: int, high: int) -> bool:
+        floor = -(1 << self.stored - 1) if self.signed else 0
+        return floor <= low and high < floor + (1 << self.stored)
+
+
+@dataclass(frozen=True)
+class _Padding:
+    """Grey levels from low to high that stand for no measurement; `ends` as the header gives them."""
+
+    ends: tuple[int, ...]
+
+    def of(self, pixels: Pixels) -> NDArray[np.bool_]:
+        inside: NDArray[np.bool_] = (pixels >= min(self.ends)) & (pixels <= max(self.ends))  # type: ignore[operator]
+        return inside
+
+
+def derived_image(
+    header: DicomHeader,
+    source: Pixels,
+    pixels: Pixels,
+    *,
+    description: str,
+    offset_gain: int,
+    negation_sign: int,
+) -> bytes:
+    """A DICOM file, Explicit VR Little Endian, of a result whose geometry is that of its source.
+
+    Slope and intercept go on telling what a grey level means: an operation that adds offset_gain * c
+    where all pixels grow by c has its intercept multiplied by that, one that does not see the sign of
+    its input (a magnitude) has none. Images that were filtered alike from one series make one new
+    series. Padding stays padding where the result can hold its value.
+
+    Parameters
+    ----------
+    header : DicomHeader
+    source : (M, N) ndarray of uint8, int16, uint16 or int32
+        As `read_dicom` gave it with the header.
+    pixels : (M, N) ndarray of integers
+    description : str
+        For people: what was done, by what.
+    offset_gain : int
+        As in `regions.Symmetries`.
+    negation_sign : {1, -1}
+        As in `regions.Symmetries`.
+
+    Raises
+    ------
+    DicomError
+        If the header or its kind of image cannot hold the result; names .npy as the way out.
+    """
+    if negation_sign not in (1, -1):
+        raise ValueError(f"negation_sign must be 1 or -1, not {negation_sign}")
+    if pixels.shape != source.shape or pixels.dtype.kind not in "iu":
+        raise ValueError(
+            f"a derived image holds integers of shape {source.shape}, not {pixels.dtype} of {pixels.shape}"
+        )
+    with foreign_errors("its header cannot be written again as it stands; write the result to a .npy file"):
+        dataset = deepcopy(header.dataset)
+        _refuse_underivable(dataset)
+        # Values that are typed by the sign of the pixels are decoded while that sign is still in the header.
+        _drop_group_lengths(dataset)
+        padding = _padding(dataset)
+        _store_pixels(dataset, source, pixels, padding)
+        _drop_overlays_in_pixels(dataset)
+        _drop(dataset, _STALE)
+        if (offset_gain, negation_sign) != (1, -1):
+            _change_meaning(dataset, _measured(source, pixels, padding), offset_gain, negation_sign)
+        _describe(dataset, description)
+        return _encoded(dataset)
+
+
+def _refuse_underivable(dataset: Dataset) -> None:
+    if "SharedFunctionalGroupsSequence" in dataset or "PerFrameFunctionalGroupsSequence" in dataset:
+        raise DicomError("results of enhanced images are not written as DICOM yet; write a .npy file")
+    _, little_endian = dataset.original_encoding
+    if not little_endian:
+        raise DicomError("results of big-endian images are not written as DICOM; write a .npy file")
+    if "ModalityLUTSequence" in dataset:
+        raise DicomError("results of images with a Modality LUT have no meaning as DICOM; write a .npy file")
+    if not dataset.get("SOPInstanceUID") or not dataset.get("SOPClassUID"):
+        raise DicomError(
+            "an image without SOP class and instance UID cannot be named as a source; write a .npy file"
+        )
+
+
+def _drop_group_lengths(dataset: Dataset) -> None:
+    for element in dataset:
+        if element.tag.element == 0:
+            del dataset[element.tag]
+        elif element.VR == "SQ":
+            for item in element.value:
+                _drop_group_lengths(item)
+
+
+def _drop(dataset: Dataset, keywords: tuple[str, ...]) -> None:
+    for keyword in keywords:
+        if keyword in dataset:
+            del dataset[keyword]
+
+
+def _drop_overlays_in_pixels(dataset: Dataset) -> None:
+    """Overlays in the high bits of pixels were masked away, so that their description has nothing left."""
+    for group in range(0x6000, 0x6020, 2):
+        if (group, 0x0010) in dataset and (group, 0x3000) not in dataset:
+            for element in dataset.group_dataset(group):
+                del dataset[element.tag]
+
+
+def _padding(dataset: Dataset) -> _Padding | None:
+    """The padding as pixels show it: many headers give a signed value as if unsigned, or the reverse."""
+    given = [dataset.get(keyword) for keyword in ("PixelPaddingValue", "PixelPaddingRangeLimit")]
+    if not isinstance(given[0], int):
+        return None
+    bits, signed = dataset.BitsStored, dataset.PixelRepresentation
+    values = [value % (1 << bits) for value in given if isinstance(value, int)]
+    return _Padding(tuple(v - (1 << bits) if signed and v >= 1 << bits - 1 else v for v in values))
+
+
+def _measured(source: Pixels, pixels: Pixels, padding: _Padding | None) -> Pixels:
+    """The result's pixels outside padding; all of them if nothing else is there."""
+    inside = pixels[~padding.of(source)] if padding else pixels
+    return inside if inside.size else pixels
+
+
+def _store_pixels(dataset: Dataset, source: Pixels, pixels: Pixels, padding: _Padding | None) -> None:
+    for values, kept in _candidates(source, pixels, padding):
+        low, high = int(values.min()), int(values.max())
+        for storage in _storages(dataset, signed=_signed(dataset, source, values)):
+            if storage.holds(low, high) and (kept is None or storage.holds(min(kept.ends), max(kept.ends))):
+                _set_pixels(dataset, values, storage, kept)
+                return
+    raise DicomError(
+        f"this kind of DICOM image cannot hold the result's values from {pixels.min()} to {pixels.max()}; "
+        "write a .npy file"
+    )
+
+
+def _candidates(
+    source: Pixels, pixels: Pixels, padding: _Padding | None
+) -> Iterator[tuple[Pixels, _Padding | None]]:
+    if padding:
+        limits = np.iinfo(pixels.dtype)  # type: ignore[type-var]
+        if limits.min <= min(padding.ends) and max(padding.ends) <= limits.max:
+            yield np.where(padding.of(source), source.astype(pixels.dtype), pixels), padding
+    yield pixels, None
+
+
+def _signed(dataset: Dataset, source: Pixels, values: Pixels) -> bool:
+    if values.dtype == source.dtype:
+        return bool(dataset.PixelRepresentation)
+    return bool(values.min() < 0)
+
+
+def _storages(dataset: Dataset, *, signed: bool) -> Iterator[_Storage]:
+    """What this kind of image allows, beginning with what it came with."""
+    allocated, stored = dataset.BitsAllocated, dataset.BitsStored
+    signs = bool(dataset.PixelRepresentation) or dataset.SOPClassUID in _WIDTHS
+    if signed and not signs:
+        return
+    yield _Storage(allocated, stored, signed)
+    yield _Storage(allocated, allocated, signed)
+    for width in _WIDTHS.get(dataset.SOPClassUID, _UNSIGNED_WIDTHS.get(dataset.SOPClassUID, ())):
+        if width > allocated:
+            yield _Storage(width, width, signed)
+
+
+def _set_pixels(dataset: Dataset, values: Pixels, storage: _Storage, padding: _Padding | None) -> None:
+    if storage.signed != bool(dataset.PixelRepresentation):
+        # Their entries are typed by the sign of the pixels, and no operation with a gain of one changes it.
+        _drop(dataset, ("VOILUTSequence", "RealWorldValueMappingSequence"))
+    dataset.BitsAllocated, dataset.BitsStored = storage.allocated, storage.stored
+    dataset.HighBit, dataset.PixelRepresentation = storage.stored - 1, int(storage.signed)
+    _drop(dataset, ("PixelPaddingValue", "PixelPaddingRangeLimit"))
+    if padding:
+        for keyword, end in zip(("PixelPaddingValue", "PixelPaddingRangeLimit"), padding.ends, strict=False):
+            dataset.add_new(keyword, "SS" if storage.signed else "US", end)
+    raw = values.astype(storage.dtype).tobytes()
+    dataset.add_new("PixelData", "OB" if storage.allocated == 8 else "OW", raw + b"\0" * (len(raw) % 2))
+
+
+def _change_meaning(dataset: Dataset, measured: Pixels, offset_gain: int, negation_sign: int) -> None:
+    """Slope, intercept and window of a result whose grey levels are not those of the source."""
+    slope = float(1 if dataset.get("RescaleSlope") is None else dataset.RescaleSlope)
+    intercept = float(0 if dataset.get("RescaleIntercept") is None else dataset.RescaleIntercept)
+    slope = abs(slope) if negation_sign == 1 else slope
+    # Adding zero keeps a minus zero out of the file.
+    intercept = 0.0 if negation_sign == 1 else intercept * offset_gain + 0.0
+    if "RescaleSlope" in dataset or "RescaleIntercept" in dataset:
+        dataset.RescaleSlope, dataset.RescaleIntercept = _decimal(slope), _decimal(intercept)
+    windowed = "WindowCenter" in dataset or "VOILUTSequence" in dataset
+    _drop(dataset, _OF_OTHER_VALUES)
+    if windowed:
+        low, high = sorted(slope * int(end) + intercept for end in (measured.min(), measured.max()))
+        # A linear window shows center - 0.5 - (width - 1) / 2 as black (PS3.3 C.11.2.1.2.1).
+        dataset.WindowCenter, dataset.WindowWidth = _decimal((low + high + 1) / 2), _decimal(high - low + 1)
+
+
+def _decimal(value: float) -> DSfloat:
+    return DSfloat(value, auto_format=True)
+
+
+def _describe(dataset: Dataset, description: str) -> None:
+    plain = description.encode("ascii", "replace").decode().replace("\\", "/")
+    source = Dataset()
+    source.ReferencedSOPClassUID = dataset.SOPClassUID
+    source.ReferencedSOPInstanceUID = dataset.SOPInstanceUID
+    purpose = Dataset()
+    purpose.CodeValue, purpose.CodingSchemeDesignator = "121322", "DCM"
+    purpose.CodeMeaning = "Source image for image processing operation"
+    source.PurposeOfReferenceCodeSequence = [purpose]
+    dataset.SourceImageSequence = [source]
+    dataset.DerivationDescription = plain[:1024]
+    kinds = dataset.get("ImageType") or []
+    dataset.ImageType = ["DERIVED", "SECONDARY", *([] if isinstance(kinds, str) else kinds[2:])]
+    series = dataset.get("SeriesDescription")
+    dataset.SeriesDescription = (
+        f"{series}, {plain}"[:64] if isinstance(series, str) and series else plain[:64]
+    )
+    # Slices that are filtered one by one, without a memory between them, still make one series.
+    origin = str(dataset.get("SeriesInstanceUID") or dataset.SOPInstanceUID)
+    dataset.SeriesInstanceUID = (
+        f"2.25.{uuid5(NAMESPACE_OID, f'CloudSec series 1 {origin} {description}').int}"
+    )
+    dataset.SOPInstanceUID = uid.generate_uid(prefix=None)
+
+
+def _encoded(dataset: Dataset) -> bytes:
+    # The source's preamble and file meta may hold anything; the result begins with fresh ones.
+    dataset.file_meta = FileMetaDataset()
+    dataset.file_meta.TransferSyntaxUID = uid.ExplicitVRLittleEndian
+    buffer = BytesIO()
+    dataset.save_as(buffer, enforce_file_format=True)
+    return buffer.getvalue()

@@ -1,0 +1,46 @@
+"""RLE Lossless (PS3.5 Annex G), never longer than the header claims.
+
+pydicom expands a segment to whatever length it codes, up to sixty-four times its own, before it looks.
+"""
+
+import struct
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cloudsec.errors import DicomError
+
+
+def expanded_run_lengths(code: bytes, pixels: int, planes: int) -> bytes:
+    """The pixels of one frame, little-endian, each of as many bytes as there are planes."""
+    if len(code) < 64:
+        raise DicomError("its run-length code is cut short; fetch it again")
+    count, *offsets = struct.unpack("<16L", code[:64])
+    if count != planes:
+        raise DicomError(
+            f"its run-length code has {count} planes of bytes instead of {planes}; fetch it again"
+        )
+    ends = [*offsets[1:planes], len(code)]
+    words = np.empty((pixels, planes), np.uint8)
+    for plane, (start, end) in enumerate(zip(offsets[:planes], ends, strict=True)):
+        # The first plane holds the most significant bytes.
+        words[:, planes - 1 - plane] = _plane(code[start:end], pixels)
+    return words.tobytes()
+
+
+def _plane(segment: bytes, size: int) -> NDArray[np.uint8]:
+    expanded = bytearray()
+    position = 0
+    while len(expanded) < size and position < len(segment):
+        run = segment[position]
+        if run < 128:
+            expanded += segment[position + 1 : position + run + 2]
+            position += run + 2
+        elif run > 128:
+            expanded += segment[position + 1 : position + 2] * (257 - run)
+            position += 2
+        else:
+            position += 1
+    if len(expanded) < size:
+        raise DicomError(f"its run-length code ends after {len(expanded)} of {size} pixels; fetch it again")
+    return np.frombuffer(expanded, np.uint8, size)

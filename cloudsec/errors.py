@@ -1,0 +1,33 @@
+"""What can go wrong at the broker; a message never holds pixels, keys or names of people."""
+
+
+class CloudsecError(Exception):
+    """Anything that CloudSec refuses or could not finish."""
+
+
+class IncompatibleScheme(CloudsecError, ValueError):
+    """The scheme cannot carry this operation exactly, or not with these providers."""
+
+
+class ProviderFailed(CloudsecError):
+    """A provider did not deliver; the message names it."""
+
+
+class Unavailable(ProviderFailed):
+    """The provider could not be reached, or not in time."""
+
+
+class Refused(ProviderFailed):
+    """The provider answered that it will not do this task."""
+
+
+class Dishonest(ProviderFailed):
+    """The provider's answer cannot be the answer to what it was asked."""
+
+
+class ImageFileError(CloudsecError):
+    """A file that is not an image that CloudSec reads, or cannot hold the result."""
+
+
+class DicomError(ImageFileError):
+    """A DICOM file that CloudSec does not read, or cannot derive a result from."""

@@ -1,0 +1,73 @@
+"""Every secret of a job, derived from one fresh key by label (HKDF, RFC 5869; AES-256 in counter mode)."""
+
+from __future__ import annotations
+
+import os
+from math import prod
+
+import numpy as np
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from numpy.typing import NDArray
+
+KEY_BYTES = 32
+_CONTEXT = b"cloudsec 1 "
+"""Starts every derivation, so that no key of ours is one of another program or version."""
+
+
+class Keystream:
+    """Independent secrets by label: equal labels give equal secrets, others tell nothing of each other.
+
+    Numbers drawn are uniform. Nothing here is ever logged or shown; `repr` names the type only.
+    """
+
+    __slots__ = ("_key",)
+
+    def __init__(self, key: bytes) -> None:
+        if len(key) != KEY_BYTES:
+            raise ValueError(f"a key has {KEY_BYTES} bytes, this one {len(key)}")
+        self._key = key
+
+    @classmethod
+    def fresh(cls) -> Keystream:
+        """A key from the system's generator."""
+        return cls(os.urandom(KEY_BYTES))
+
+    def for_job(self) -> Keystream:
+        """The keystream of one new job: this key, bound to a nonce that nobody else ever sees."""
+        return Keystream(self._derived(b"job", salt=os.urandom(KEY_BYTES)))
+
+    def octets(self, label: str, count: int) -> bytes:
+        """`count` secret bytes."""
+        cipher = Cipher(algorithms.AES(self._derived(label.encode())), modes.CTR(bytes(16)))
+        return cipher.encryptor().update(bytes(count))
+
+    def integers(self, label: str, bound: int, count: int) -> NDArray[np.int64]:
+        """`count` uniform integers from 0 up to and without `bound`, at most 2**62."""
+        if not 1 <= bound <= 2**62:
+            raise ValueError("a bound must be from 1 to 2**62")
+        mask = np.uint64((1 << (bound - 1).bit_length()) - 1)
+        accepted = np.empty(0, np.int64)
+        attempt = 0
+        # A masked word is below the bound with a chance above a half; the others are thrown away.
+        while len(accepted) < count:
+            words = np.frombuffer(self.octets(f"{label} {attempt}", 8 * (2 * count + 8)), "<u8") & mask
+            accepted = np.concatenate([accepted, words[words < bound].astype(np.int64)])
+            attempt += 1
+        return accepted[:count]
+
+    def bits(self, label: str, *shape: int) -> NDArray[np.bool_]:
+        """Fair coins in an array of this shape."""
+        coins: NDArray[np.bool_] = self.integers(label, 2, prod(shape)) == 1
+        return coins.reshape(shape)
+
+    def permutation(self, label: str, count: int) -> NDArray[np.intp]:
+        """A uniformly random order of `count` things (but for a chance of count**2 / 2**65)."""
+        return np.argsort(np.frombuffer(self.octets(label, 8 * count), "<u8"), kind="stable")
+
+    def __repr__(self) -> str:
+        return "Keystream(…)"
+
+    def _derived(self, label: bytes, salt: bytes | None = None) -> bytes:
+        return HKDF(SHA256(), KEY_BYTES, salt, _CONTEXT + label).derive(self._key)

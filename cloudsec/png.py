@@ -1,0 +1,143 @@
+"""Grey PNGs of 8 and 16 bits, exactly; every claim of the file is checked before Pillow sees it."""
+
+from __future__ import annotations
+
+import struct
+import warnings
+import zlib
+from collections.abc import Iterator
+from io import BytesIO
+from typing import BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cloudsec.errors import ImageFileError
+
+PNG_MARKER = b"\x89PNG\r\n\x1a\n"
+MAX_CHUNKS = 1 << 20
+"""Chunks of a PNG: pixels come in chunks of 8 KiB or more, so that the largest image has a tenth of these."""
+
+_DEFLATE_RATIO = 1032
+"""No deflate stream expands by more (zlib's technical notes); less data than that is no image."""
+_COLOURS = {2: "RGB colour", 3: "a palette of colours", 4: "an alpha channel", 6: "RGB colour and alpha"}
+_INTERLACED = (
+    (0, 0, 8, 8),
+    (0, 4, 8, 8),
+    (4, 0, 8, 4),
+    (0, 2, 4, 4),
+    (2, 0, 4, 2),
+    (0, 1, 2, 2),
+    (1, 0, 2, 1),
+)
+"""First row and column and both steps of the seven passes of an interlaced PNG (its specification, 8.2)."""
+_PIECE = 1 << 20
+
+
+def read_png(file: BinaryIO, *, max_pixels: int) -> NDArray[np.generic]:
+    """The (M, N) uint8 or uint16 pixels of a grey PNG of 8 or 16 bits, exactly.
+
+    Raises
+    ------
+    ImageFileError
+        For other kinds of PNG, for more than `max_pixels`, for damage; also whatever Pillow raises.
+    """
+    from PIL.PngImagePlugin import PngImageFile
+
+    size = file.seek(0, 2)
+    file.seek(0)
+    depth, claimed = _checked_header(file.read(33), size, max_pixels)
+    file.seek(len(PNG_MARKER))
+    # Pillow fills rows that are missing with black, and does not look at the checksums of pixels.
+    if _inflated_length(_compressed(file, size), claimed) != claimed:
+        raise ImageFileError(
+            "is a PNG of more or fewer pixels than it claims; fetch it again from where it came"
+        )
+    file.seek(0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        # Image.open would apply Pillow's own limit of pixels, which is global to the process.
+        with PngImageFile(file) as image:
+            pixels = np.array(image)
+    if pixels.dtype != (np.uint8 if depth == 8 else np.uint16) or pixels.ndim != 2:
+        raise ImageFileError(
+            "is a PNG that the installed Pillow does not decode exactly; install Pillow 11 or later"
+        )
+    return pixels
+
+
+def _checked_header(header: bytes, size: int, max_pixels: int) -> tuple[int, int]:
+    """The bit depth, and how many bytes the pixels must inflate to.
+
+    Pillow spreads depths of 2 and 4 over 8 bits and does not tell.
+    """
+    numbers: tuple[int, ...] = struct.unpack(">IIBBBBB", header[16:29])
+    columns, rows, depth, colour, _, _, interlaced = numbers
+    if header[8:16] != b"\0\0\0\x0dIHDR" or not 0 < columns < 1 << 31 or not 0 < rows < 1 << 31:
+        raise ImageFileError("is a damaged PNG; fetch it again from where it came")
+    if colour != 0:
+        kind = _COLOURS.get(colour, "an unknown kind of pixel")
+        raise ImageFileError(f"is a PNG with {kind}; convert it to greyscale of 8 or 16 bits")
+    if depth not in (8, 16):
+        raise ImageFileError(f"is a PNG of {depth} bits a pixel; convert it to greyscale of 8 or 16 bits")
+    if rows * columns > max_pixels:
+        raise ImageFileError(f"claims {rows} x {columns} pixels; at most {max_pixels} are read, cut it")
+    claimed = 0
+    for row, column, down, right in _INTERLACED if interlaced else ((0, 0, 1, 1),):
+        lines, pixels = len(range(row, rows, down)), len(range(column, columns, right))
+        # Each line begins with a byte that names its filter; empty ones are left out.
+        claimed += lines * (1 + pixels * depth // 8) if pixels else 0
+    if claimed > _DEFLATE_RATIO * size:
+        raise ImageFileError(f"claims {rows} x {columns} pixels, but {size} bytes cannot hold them")
+    return depth, claimed
+
+
+def _compressed(file: BinaryIO, size: int) -> Iterator[bytes]:
+    """The compressed pixels piece by piece, and every chunk held against its checksum."""
+    for _ in range(MAX_CHUNKS):
+        length, name = struct.unpack(">I4s", file.read(8))
+        if length > size - file.tell() - 4:
+            raise ImageFileError("is a PNG that is cut short; fetch it again from where it came")
+        if name == b"acTL":
+            raise ImageFileError("is an animated PNG; write each frame to a file of its own")
+        if name == b"tRNS":
+            raise ImageFileError(
+                "is a PNG with a transparent grey level; convert it to greyscale without alpha"
+            )
+        checksum = zlib.crc32(name)
+        for start in range(0, length, _PIECE):
+            piece = file.read(min(_PIECE, length - start))
+            checksum = zlib.crc32(piece, checksum)
+            if name == b"IDAT":
+                yield piece
+        if file.read(4) != checksum.to_bytes(4, "big"):
+            raise ImageFileError("is a PNG with a wrong checksum; fetch it again from where it came")
+        if name == b"IEND":
+            return
+    raise ImageFileError(f"is a PNG of more than {MAX_CHUNKS} chunks; write it again with another program")
+
+
+def _inflated_length(pieces: Iterator[bytes], enough: int) -> int:
+    """Bytes that a deflate stream makes, a piece at a time; counting stops beyond enough."""
+    inflater = zlib.decompressobj()
+    length = 0
+    for piece in pieces:
+        while piece and length <= enough:
+            length += len(inflater.decompress(piece, _PIECE))
+            piece = inflater.unconsumed_tail
+    return length + len(inflater.flush())
+
+
+def png_bytes(pixels: NDArray[np.generic]) -> bytes:
+    """A grey PNG: of 8 bits for uint8, else of 16; ImageFileError if it cannot hold the values."""
+    from PIL import Image
+
+    if pixels.dtype.kind not in "iu":
+        raise ImageFileError(f"as a PNG cannot hold pixels of {pixels.dtype}; write a .npy file")
+    low, high = int(pixels.min()), int(pixels.max())
+    if low < 0 or high > 65535:
+        raise ImageFileError(f"as a PNG cannot hold values from {low} to {high}; write a .npy file")
+    buffer = BytesIO()
+    exact = pixels if pixels.dtype == np.uint8 else pixels.astype(np.uint16)
+    Image.fromarray(np.ascontiguousarray(exact)).save(buffer, "PNG")
+    return buffer.getvalue()

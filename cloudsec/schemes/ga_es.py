@@ -1,0 +1,238 @@
+"""The scheme `ga-es`: separated blocks, scrambled as far as the operation carries it exactly; pure.
+
+Every provider gets the blocks of one class of a lattice, so that it never holds two neighbours. Windows
+at the image's edge are shifted inward instead of padded, and the outermost pixels are computed at home:
+a provider cannot tell where an image ends (design/decisions.md, Edge).
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cloudsec.errors import IncompatibleScheme
+from cloudsec.keystream import Keystream
+from cloudsec.schemes.base import HOME, Plan, Protected, Sealed, refuse_choices, task_identity
+from providers import Filter
+from providers.wire import Task
+from regions import LATTICE_PERIODS, BlockGrid, Box, Scramble, cut, lattice, paste
+
+DEFAULT_BLOCK = 32
+BLOCK_STEP = 16
+LARGEST_BLOCK = 4096
+"""Pixels: one window of it fits into a provider's default limit."""
+TASK_BYTES = 4 << 20
+"""Pixels of one task: large enough that requests cost little beside the work, small enough to overlap."""
+WHOLE_BLOCKS_PER_PROVIDER = 4
+"""With fewer, too few blocks are shuffled together to be worth sending; all is computed at home."""
+
+
+@dataclass(frozen=True)
+class _Placement:
+    """Where the answers of one task belong, and how to undo what was done to their pixels."""
+
+    starts: NDArray[np.intp] = field(repr=False)
+    scramble: Scramble = field(repr=False)
+    dtype: np.dtype[Any]
+
+
+@dataclass(frozen=True)
+class GaEs:
+    """Blocks of one image for 4 or 9 providers, none of which holds two neighbours.
+
+    A provider sees its blocks in random order, each turned, flipped, negated and offset at random under
+    a key that is new for every job. That hides where a block lies; it is no encryption of what it shows.
+    """
+
+    name: str = "ga-es"
+    assurance: str = "heuristic"
+
+    def carries(self, operation: Filter) -> bool:
+        return operation.symmetries.offset_gain is not None
+
+    def plan(
+        self, shape: tuple[int, ...], operation: Filter, parties: int, choices: Mapping[str, Any]
+    ) -> Plan:
+        if not self.carries(operation):
+            raise IncompatibleScheme(
+                f"scheme 'ga-es' hides grey levels by an offset, and {operation.name!r} does not say what an "
+                "offset does to its answer; use scheme 'unprotected' if the image may be seen"
+            )
+        refuse_choices(choices, ("block",), self.name)
+        if parties not in LATTICE_PERIODS:
+            built = " or ".join(map(str, LATTICE_PERIODS))
+            raise IncompatibleScheme(
+                f"scheme 'ga-es' is built for {built} providers so far, not for {parties}"
+            )
+        halo = max(operation.halo)
+        block = _block(choices.get("block"), halo, operation)
+        grid = BlockGrid(shape, (block,) * len(shape))
+        period = LATTICE_PERIODS[parties]
+        fits = all(n >= side for n, side in zip(shape, grid.window(operation.halo), strict=True))
+        if grid.whole_blocks < WHOLE_BLOCKS_PER_PROVIDER * parties or not fits:
+            nobody = np.full(grid.counts, HOME, np.intp)
+            return Plan(block, nobody, (0.0,) * parties, (("small", Box.of(shape)),))
+        sent = tuple(_blocks_sent(n, block, h, period) for n, h in zip(shape, operation.halo, strict=True))
+        assignment = lattice(grid.counts, period)
+        for axis, count in enumerate(sent):
+            assignment[(slice(None),) * axis + (slice(count, None),)] = HOME
+        extents = [
+            _extents(n, block, h, count) for n, h, count in zip(shape, operation.halo, sent, strict=True)
+        ]
+        covered = Box(operation.halo, tuple(int(edges[-1]) for edges in extents))
+        areas = np.multiply.outer(*map(np.diff, extents)).ravel()
+        owners = assignment[tuple(slice(count) for count in sent)].ravel()
+        shares = np.bincount(owners, areas, minlength=parties) / np.prod(shape)
+        home = tuple(("edge", box) for box in Box.of(shape).without(covered))
+        return Plan(block, assignment, tuple(map(float, shares)), home)
+
+    def protect(
+        self, pixels: NDArray[np.generic], operation: Filter, plan: Plan, keys: Keystream
+    ) -> Protected:
+        if (plan.assignment == HOME).all():
+            return Protected((), ())
+        assert plan.block is not None
+        grid = BlockGrid(pixels.shape, (plan.block,) * pixels.ndim)
+        window = grid.window(operation.halo)
+        starts = grid.window_starts(operation.halo)
+        low, high = int(pixels.min()), int(pixels.max())
+        dtype, values = wire_values(high - low, pixels.dtype)
+        counts = np.bincount(plan.assignment[plan.assignment != HOME])
+        per_task = _blocks_per_task(int(counts.max()), int(np.prod(window)) * dtype.itemsize)
+        entries: list[tuple[Sealed, _Placement]] = []
+        for party in np.flatnonzero(counts):
+            own = starts[plan.assignment == party]
+            for chosen, scramble in _hidings(
+                len(own), per_task, operation, keys, f"provider {party}", low, high, values
+            ):
+                placement = _Placement(own[chosen], scramble, pixels.dtype)
+                stack = scramble.hide(cut(pixels, placement.starts, window), dtype)
+                task = Task(task_identity(keys, len(entries)), operation, stack, operation.tie_free)
+                entries.append((Sealed(task, (int(party),)), placement))
+        order = keys.permutation("order of tasks", len(entries))
+        return Protected(tuple(entries[i][0] for i in order), tuple(entries[i][1] for i in order))
+
+    def place(
+        self, result: NDArray[np.generic], answer: NDArray[np.generic], task: Task, entry: _Placement
+    ) -> None:
+        operation = task.operation
+        if task.rounded:
+            rounded = entry.scramble.reveal(answer, operation.symmetries)
+            finished = operation.fitted(rounded, entry.dtype)
+        else:
+            exact = entry.scramble.reveal(answer, operation.symmetries, operation.scale)
+            finished = operation.finish(exact, entry.dtype)
+        paste(result, finished, entry.starts + np.array(operation.halo))
+
+    def statement(self, plan: Plan, operation: Filter) -> str:
+        if not any(plan.pixel_shares):
+            return "Nothing left the house: the image has too few blocks to hide them among one another."
+        facts = operation.symmetries
+        turned = "turned, " if any(facts.flips) or facts.quarter_turns else ""
+        changes = f"{turned}{'negated' if facts.negation_sign is not None else 'not negated'} and offset"
+        return (
+            f"Each provider computed at most {max(plan.pixel_shares):.1%} of the pixels, in "
+            f"{plan.block}x{plan.block} blocks with {max(operation.halo)} pixels around them, none "
+            f"next to another, in random order, {changes} at random; what a block shows is not "
+            "encrypted, and providers that pool their blocks can join them."
+        )
+
+
+def wire_values(span: int, dtype: np.dtype[Any]) -> tuple[np.dtype[Any], int]:
+    """The dtype that scrambled pixels travel in, and how many values they spread over.
+
+    The smallest of uint16, uint32 and int64 that holds four times the image's range, so that an offset
+    has room; never more than two bits beyond the image's dtype, so that sums stay within proven bounds.
+    """
+    needed = 4 * (span + 1)
+    widened = 2 ** (8 * dtype.itemsize + 2)
+    for name, room in (("uint16", 2**16), ("uint32", 2**32)):
+        if needed <= room:
+            return np.dtype(name), min(room, widened)
+    return np.dtype("int64"), widened
+
+
+def _block(chosen: object, halo: int, operation: Filter) -> int:
+    """Side of the blocks: as chosen, else the smallest of our steps that is four times the halo."""
+    smallest = max(DEFAULT_BLOCK, -(-4 * halo // BLOCK_STEP) * BLOCK_STEP)
+    if chosen is None:
+        return smallest
+    try:
+        block = operator.index(chosen)  # type: ignore[arg-type]
+    except TypeError:
+        raise ValueError(f"plan: block must be a number of pixels, not {chosen!r}") from None
+    if isinstance(chosen, bool) or not 1 <= block <= LARGEST_BLOCK:
+        raise ValueError(f"plan: block must be from 1 to {LARGEST_BLOCK} pixels, not {chosen!r}")
+    if block < 4 * halo:
+        raise IncompatibleScheme(
+            f"{operation.name!r} needs {halo} pixels around a block, and blocks of {block} would travel with "
+            f"too much of their neighbours; use plan={{'block': {smallest}}} or larger"
+        )
+    return block
+
+
+def _blocks_sent(length: int, block: int, halo: int, period: int) -> int:
+    """How many blocks of an axis go out, the first ones; the rest are computed at home.
+
+    The last block of an axis, where it is not whole, is shifted inward. Under a lattice of period 2 it
+    has the class of the last block but one, whose window it must not meet: its window reaches up to half
+    a block inward (twice a halo of a quarter), that one's a quarter outward.
+    """
+    whole, rest = divmod(length, block)
+    if rest <= halo or (period == 2 and 4 * rest < 3 * block):
+        return whole
+    return whole + 1
+
+
+def _extents(length: int, block: int, halo: int, count: int) -> NDArray[np.intp]:
+    """Where on an axis the answers of one block end and those of the next begin, both ends included."""
+    edges = np.arange(count + 1) * block
+    edges[0] = halo
+    edges[-1] = min(count * block, length - halo)
+    return edges
+
+
+def _blocks_per_task(most: int, block_bytes: int) -> int:
+    """Blocks in every task of a job, from the most that one provider has."""
+    tasks = max(1, -(-most * block_bytes // TASK_BYTES))
+    return -(-most // tasks)
+
+
+def _hidings(
+    blocks: int,
+    per_task: int,
+    operation: Filter,
+    keys: Keystream,
+    label: str,
+    low: int,
+    high: int,
+    values: int,
+) -> Iterator[tuple[NDArray[np.intp], Scramble]]:
+    """Per task of one provider: which of its blocks, in which order, under which scramble.
+
+    The last task is filled with repeats under scrambles of their own, so that all tasks are equal.
+    """
+    total = -(-blocks // per_task) * per_task
+    order = np.concatenate(
+        [
+            keys.permutation(f"{label} order", blocks),
+            keys.integers(f"{label} repeats", blocks, total - blocks),
+        ]
+    )
+    facts = operation.symmetries
+    axes = len(facts.flips)
+    flips = keys.bits(f"{label} flips", total, axes) & np.array(facts.flips)
+    swaps = keys.bits(f"{label} swaps", total) & facts.quarter_turns
+    negated = keys.bits(f"{label} signs", total) & (facts.negation_sign is not None)
+    offset = keys.integers(f"{label} offsets", values - (high - low), total)
+    # The scrambled pixels are low-based upward or high-based downward, and lie within 0 … values - 1.
+    sign = np.where(negated, -1, 1).astype(np.int64)
+    shift = offset + np.where(negated, high, -low)
+    for first in range(0, total, per_task):
+        part = slice(first, first + per_task)
+        yield order[part], Scramble(flips[part], swaps[part], sign[part], shift[part])

@@ -1,0 +1,85 @@
+"""One provider as a process: ``python -m providers --port 9001``."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+import threading
+
+TOKEN_VARIABLE = "CLOUDSEC_PROVIDER_TOKEN"  # noqa: S105 - the name of a variable, not a token
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one provider until Ctrl-C or SIGTERM; the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m providers", description=__doc__)
+    parser.add_argument(
+        "--host", default="127.0.0.1", help="address to listen on (default: this machine only)"
+    )
+    parser.add_argument("--port", type=int, default=9001, help="0 takes a free one (default: 9001)")
+    parser.add_argument("--max-bytes", type=int, help="largest task (default: 64 MiB)")
+    parser.add_argument("--seconds", type=float, help="longest wait, transfer and computation (default: 60)")
+    parser.add_argument("--tasks", type=int, help="tasks at one time (default: one per processor)")
+    parser.add_argument(
+        "--until-stdin-closes",
+        action="store_true",
+        help="stop when standard input ends, e.g. with its parent",
+    )
+    parser.epilog = (
+        f"${TOKEN_VARIABLE} holds the bearer token that clients must show; without it anyone may ask."
+    )
+    options = parser.parse_args(arguments)
+    return run(
+        options.host,
+        options.port,
+        max_bytes=options.max_bytes,
+        seconds=options.seconds,
+        tasks=options.tasks,
+        until_stdin_closes=options.until_stdin_closes,
+    )
+
+
+def run(
+    host: str,
+    port: int,
+    *,
+    max_bytes: int | None = None,
+    seconds: float | None = None,
+    tasks: int | None = None,
+    until_stdin_closes: bool = False,
+) -> int:
+    """Serve with these limits (None: the default); one line on stderr and status 1 or 2 where that fails."""
+    from providers.http import Limits, serve
+
+    given = {"request_bytes": max_bytes, "seconds": seconds, "tasks": tasks}
+    try:
+        limits = Limits(
+            **{name: value for name, value in given.items() if value is not None},  # type: ignore[arg-type]
+            token=os.environ.get(TOKEN_VARIABLE),
+        )
+        if not 0 <= port < 2**16:
+            raise ValueError(f"a port is a number from 0 to 65535, not {port}")
+    except ValueError as error:
+        print(f"provider: {error}", file=sys.stderr)
+        return 2
+    if until_stdin_closes:
+        threading.Thread(target=_stop_with_stdin, daemon=True).start()
+    try:
+        serve(host, port, limits)
+    except OSError as error:
+        print(f"provider: cannot listen on {host} port {port}: {error.strerror or error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        pass
+    return 0
+
+
+def _stop_with_stdin() -> None:
+    while os.read(sys.stdin.fileno(), 4096):
+        pass
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,230 @@
+"""The HTTP face of a provider: an ASGI application around `service.answer`, and the server that runs it."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import os
+import socket
+from collections.abc import Awaitable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import uvicorn
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import JSONResponse
+
+from providers.errors import CODES, Busy, NotFound, ProviderError, TooLarge, TooSlow, Unauthorized
+from providers.operation import BORDER
+from providers.registry import operations, user_fields
+from providers.service import MAX_REQUEST, answer
+
+OCTETS = "application/octet-stream"
+KEEP_ALIVE = 75
+"""Seconds an idle connection stays open: longer than a broker pauses between the images of a series."""
+MAX_CONNECTIONS = 100
+"""Open connections at one time, idle ones included: each costs little, but not nothing."""
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """What a provider allows one request, and all together.
+
+    Attributes
+    ----------
+    request_bytes : int
+        Largest body of a task.
+    seconds : float
+        For a task to get its turn, to arrive, and to be computed: each within this time.
+    tasks : int
+        How many are received or computed at one time; more wait for their turn.
+    token : str or None
+        What clients must show as bearer token; None lets anyone in.
+    """
+
+    request_bytes: int = MAX_REQUEST
+    seconds: float = 60.0
+    tasks: int = field(default_factory=lambda: os.cpu_count() or 1)
+    token: str | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        if self.request_bytes < 1 or self.seconds <= 0 or self.tasks < 1:
+            raise ValueError("a provider's limits on bytes, seconds and tasks must be positive")
+        if self.token == "":
+            raise ValueError("an empty token protects nothing; give one, or none")
+
+
+def create_app(limits: Limits | None = None) -> FastAPI:
+    """The ASGI application of one provider. It writes no pixel to disk and logs no request."""
+    allowed = limits or Limits()
+    app = FastAPI(
+        title="CloudSec provider",
+        version="1",
+        description="Runs image operations on regions of images; knows neither image nor patient.",
+        docs_url=None,
+        redoc_url=None,
+    )
+    turns = asyncio.Semaphore(allowed.tasks)
+    # A thread cannot be stopped: a task that overruns keeps its turn until it ends, so that late work
+    # never piles up beyond the limit.
+    workers = ThreadPoolExecutor(allowed.tasks, thread_name_prefix="task")
+
+    def give_back_turn(done: asyncio.Future[bytes]) -> None:
+        turns.release()
+        if not done.cancelled():
+            done.exception()  # Seen here, in case nobody waits for it any more.
+
+    @app.exception_handler(ProviderError)
+    async def provider_error(_: Request, error: ProviderError) -> Response:
+        headers = {"WWW-Authenticate": "Bearer"} if isinstance(error, Unauthorized) else None
+        # Some bytes of the request may be unread: the connection cannot serve another one.
+        return JSONResponse(_described(error), error.status, {**(headers or {}), "Connection": "close"})
+
+    @app.exception_handler(404)
+    @app.exception_handler(405)
+    async def unknown_path(_: Request, error: Exception) -> Response:
+        status = getattr(error, "status_code", NotFound.status)
+        return JSONResponse(_described(NotFound("no such path or method; see /openapi.json")), status)
+
+    @app.exception_handler(Exception)
+    async def internal_error(_: Request, __: Exception) -> Response:
+        return JSONResponse(_described(ProviderError("the provider failed; its operator must look")), 500)
+
+    @app.get("/healthz", summary="Whether the provider is up")
+    async def health() -> dict[str, str]:
+        return {"status": "ok"}
+
+    @app.get(
+        "/v1/operations",
+        summary="Operations with version, parameters and halo",
+        responses=_errors(Unauthorized),
+    )
+    async def list_operations(request: Request) -> list[dict[str, Any]]:
+        _authorize(request, allowed.token)
+        return describe_operations()
+
+    @app.post(
+        "/v1/tasks",
+        summary="Do one encoded task",
+        response_class=Response,
+        responses={200: {"content": {OCTETS: {}}, "description": "The encoded answer"}, **_errors()},
+        openapi_extra={"requestBody": {"required": True, "content": {OCTETS: {}}}},
+    )
+    async def do_task(request: Request) -> Response:
+        _authorize(request, allowed.token)
+        if int(request.headers.get("content-length", 0)) > allowed.request_bytes:
+            raise TooLarge(f"this provider takes tasks of up to {allowed.request_bytes} bytes")
+        # The turn comes before the body: what waits costs a connection, not memory.
+        await _within(allowed.seconds, turns.acquire(), Busy("all turns are taken; come again later"))
+        try:
+            body = await _within(
+                allowed.seconds, _body(request, allowed.request_bytes), TooSlow("the task came too slowly")
+            )
+            work = asyncio.get_running_loop().run_in_executor(workers, answer, body, allowed.request_bytes)
+        except BaseException:
+            turns.release()
+            raise
+        work.add_done_callback(give_back_turn)
+        finished = await _within(
+            allowed.seconds, asyncio.shield(work), TooSlow("the task took longer than this provider allows")
+        )
+        return Response(finished, media_type=OCTETS)
+
+    return app
+
+
+def describe_operations() -> list[dict[str, Any]]:
+    """The service contract: what tasks a provider does, without any default of the border (broker's)."""
+    return [
+        {
+            "name": name,
+            "version": kind.version,
+            "bit_exact": kind.bit_exact,
+            "parameters": {
+                f.name: {"description": f.metadata["doc"], "default": f.default}
+                for f in user_fields(kind)
+                if f.name not in BORDER
+            },
+            "halo": kind().resolved(2, "uint8").halo,
+        }
+        for name, kind in operations().items()
+    ]
+
+
+class _Server(uvicorn.Server):
+    """Says its address on stdout once it answers, and stops when whoever started it is gone."""
+
+    def __init__(self, config: uvicorn.Config, url: str) -> None:
+        super().__init__(config)
+        self.url = url
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            print(self.url, flush=True)
+
+
+def serve(host: str, port: int, limits: Limits) -> None:
+    """Run one provider until it is told to stop; prints its URL once it is ready.
+
+    Raises OSError where the address cannot be had.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        shown = f"[{host}]" if family == socket.AF_INET6 else host
+        config = uvicorn.Config(
+            create_app(limits),
+            log_level="warning",
+            access_log=False,
+            server_header=False,
+            timeout_keep_alive=KEEP_ALIVE,
+            limit_concurrency=MAX_CONNECTIONS,
+            timeout_graceful_shutdown=5,
+        )
+        _Server(config, f"http://{shown}:{listener.getsockname()[1]}").run(sockets=[listener])
+
+
+async def _body(request: Request, limit: int) -> bytes:
+    received = bytearray()
+    async for chunk in request.stream():
+        received += chunk
+        if len(received) > limit:
+            raise TooLarge(f"this provider takes tasks of up to {limit} bytes")
+    return bytes(received)
+
+
+async def _within(seconds: float, work: Awaitable[T], otherwise: ProviderError) -> T:
+    try:
+        return await asyncio.wait_for(work, seconds)
+    except TimeoutError:
+        raise otherwise from None
+
+
+def _authorize(request: Request, token: str | None) -> None:
+    shown = request.headers.get("authorization", "")
+    if token is not None and not hmac.compare_digest(shown.encode(), f"Bearer {token}".encode()):
+        raise Unauthorized("this provider wants its bearer token")
+
+
+def _described(error: ProviderError) -> dict[str, str]:
+    return {"code": error.code, "message": str(error)}
+
+
+def _errors(*kinds: type[ProviderError]) -> dict[int | str, dict[str, Any]]:
+    schema = {
+        "type": "object",
+        "required": ["code", "message"],
+        "properties": {"code": {"type": "string"}, "message": {"type": "string"}},
+    }
+    return {
+        kind.status: {
+            "description": (kind.__doc__ or "").strip(),
+            "content": {"application/json": {"schema": schema}},
+        }
+        for kind in kinds or CODES.values()
+    }

@@ -1,0 +1,293 @@
+"""What an operation is: a frozen value that runs exactly on a stack of regions and declares its facts."""
+
+from __future__ import annotations
+
+import dataclasses
+import operator
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from math import isfinite
+from typing import Any, ClassVar, Literal, Self, TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike, NDArray
+
+from regions import Box, Symmetries
+
+PerAxis: TypeAlias = int | tuple[int, ...]
+Mode: TypeAlias = Literal["reflect", "nearest", "mirror", "constant"]
+
+IMAGE_DTYPES = ("uint8", "int16", "uint16", "int32")
+"""dtypes of images that operations accept."""
+MAX_RADIUS = 500
+"""Pixels from a window's centre to its edge: beyond it no image has blocks four times as wide."""
+
+BORDER = ("mode", "cval")
+"""Parameters of every filter that say how an image goes on beyond its edge: the broker's affair."""
+
+_PAD_MODES: dict[str, str] = {
+    "reflect": "symmetric",
+    "nearest": "edge",
+    "mirror": "reflect",
+    "constant": "constant",
+}
+_WIDER = {
+    "uint8": "uint16",
+    "int16": "int32",
+    "uint16": "uint32",
+    "int32": "int64",
+    "uint32": "int64",
+    "int64": "int64",
+}
+
+
+def parameter(default: Any, doc: str) -> Any:
+    """A field that users set, with its one-line description for tables and service contracts."""
+    return field(default=default, metadata={"doc": doc})
+
+
+def derived(default: Any) -> Any:
+    """A field that `Operation.resolved` fills in and users never set."""
+    return field(default=default, metadata={"derived": True})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Filter(ABC):
+    """An operation from an image to an image of the same shape; a frozen value of its parameters.
+
+    `run` is what a cloud does: exact and unrounded, on the pixels of each region that have their whole
+    halo. `finish` rounds. Everything that is declared here is checked by
+    `providers.testing.check_operation`. Facts (`halo`, `symmetries`, `scale`) speak of an operation
+    that was resolved.
+
+    Parameters
+    ----------
+    mode : {"reflect", "nearest", "mirror", "constant"}
+        How the image goes on beyond its edge, in the meaning of scipy.ndimage.
+    cval : int
+        The grey level there with ``mode="constant"``; must be a value of the image's dtype.
+    """
+
+    name: ClassVar[str]
+    version: ClassVar[int] = 1
+    bit_exact: ClassVar[bool] = True
+
+    mode: Mode = parameter("reflect", "border: reflect, nearest, mirror or constant (scipy's meaning)")
+    cval: int = parameter(0, "grey level beyond the border with mode=constant")
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.mode, str) or self.mode not in _PAD_MODES:
+            raise ValueError(f"{self.name}: mode must be one of {', '.join(_PAD_MODES)}, not {self.mode!r}")
+        self._set("cval", self._integer("cval", self.cval))
+
+    @abstractmethod
+    def resolved(self, ndim: int, dtype: DTypeLike) -> Self:
+        """The same operation with every parameter spelled out per axis, for images of this dtype."""
+
+    @property
+    @abstractmethod
+    def halo(self) -> tuple[int, ...]:
+        """Pixels that an answer needs around its own, per axis."""
+
+    @property
+    @abstractmethod
+    def symmetries(self) -> Symmetries:
+        """What scrambles the operation carries exactly."""
+
+    @property
+    def scale(self) -> int:
+        """Units of an unrounded answer that make one grey level."""
+        return 1
+
+    @property
+    def tie_free(self) -> bool:
+        """Whether no answer lies halfway between two grey levels, so that rounding commutes with negation."""
+        return self.scale % 2 == 1
+
+    @abstractmethod
+    def run(self, stack: NDArray[np.generic]) -> NDArray[np.int64]:
+        """Unrounded answers of a stack of equal regions.
+
+        Parameters
+        ----------
+        stack : (n, *window) ndarray of integers
+
+        Returns
+        -------
+        (n, *core) ndarray of int64
+            The core of a window is what remains without `halo` pixels at either end of each axis.
+
+        Raises
+        ------
+        ValueError
+            If pixels are so large that the answer would not be exact.
+        """
+
+    def result_dtype(self, dtype: DTypeLike) -> np.dtype[Any]:
+        """dtype of the finished answer for pixels of this dtype; here the same."""
+        return np.dtype(dtype)
+
+    def finish(self, exact: NDArray[np.int64], dtype: DTypeLike) -> NDArray[np.generic]:
+        """Round answers to grey levels, halves to even, in the result's dtype for pixels of `dtype`.
+
+        Raises ValueError for a value that no image of that dtype could have led to.
+        """
+        return self.fitted(_divided(exact, self.scale), dtype)
+
+    def fitted(self, rounded: NDArray[np.int64], dtype: DTypeLike) -> NDArray[np.generic]:
+        """Rounded answers in the result's dtype for pixels of `dtype`; ValueError where they cannot be."""
+        target = self.result_dtype(dtype)
+        limits = np.iinfo(target)
+        if rounded.size and not limits.min <= int(rounded.min()) <= int(rounded.max()) <= limits.max:
+            raise ValueError(f"{self.name} on {np.dtype(dtype)} images cannot answer values outside {target}")
+        return rounded.astype(target)
+
+    def parameters(self) -> dict[str, Any]:
+        """All fields but the border's: what a cloud has to know. The border is the broker's affair."""
+        return {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name not in BORDER}
+
+    def __str__(self) -> str:
+        border = [f.name for f in dataclasses.fields(Filter) if getattr(self, f.name) != f.default]
+        own = [f.name for f in dataclasses.fields(self) if not f.metadata.get("derived")]
+        shown = [name for name in own if name not in BORDER] + border
+        return " ".join([self.name, *(f"{name}={_compact(getattr(self, name))}" for name in shown)])
+
+    def _set(self, name: str, value: object) -> None:
+        object.__setattr__(self, name, value)
+
+    def _integer(self, name: str, value: object) -> int:
+        if isinstance(value, (bool, np.bool_)):
+            raise ValueError(f"{self.name}: {name} must be an integer, not {value!r}")
+        try:
+            return operator.index(value)  # type: ignore[arg-type]
+        except TypeError:
+            raise ValueError(f"{self.name}: {name} must be an integer, not {value!r}") from None
+
+    def _number(self, name: str, value: object, low: float, high: float) -> float:
+        if isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool):
+            number = float(value)
+            if isfinite(number) and low <= number <= high:
+                return number
+        raise ValueError(f"{self.name}: {name} must be a number from {low:g} to {high:g}, not {value!r}")
+
+    def _per_axis(self, name: str, value: Any, ndim: int) -> Any:
+        """One value for each axis, from one for all or one for each."""
+        if not isinstance(value, tuple):
+            return (value,) * ndim
+        if len(value) != ndim:
+            raise ValueError(
+                f"{self.name}: {name} has {len(value)} values, but the image has {ndim} axes; "
+                "give one for all axes or one per axis"
+            )
+        return value
+
+
+@dataclass(frozen=True, kw_only=True)
+class WindowFilter(Filter):
+    """A filter over a box window of `size` pixels.
+
+    An even window reaches one pixel farther towards the start of the axis, as in scipy.ndimage.
+    """
+
+    size: PerAxis = parameter(3, "side of the window in pixels, one for all axes or one per axis")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if isinstance(self.size, (tuple, list)):
+            self._set("size", tuple(self._side(side) for side in self.size))
+        else:
+            self._set("size", self._side(self.size))
+
+    def _side(self, value: object) -> int:
+        side = self._integer("size", value)
+        if not 1 <= side <= 2 * MAX_RADIUS + 1:
+            raise ValueError(f"{self.name}: size must be from 1 to {2 * MAX_RADIUS + 1} pixels, not {side}")
+        return side
+
+    def resolved(self, ndim: int, dtype: DTypeLike) -> Self:
+        return dataclasses.replace(self, size=self._per_axis("size", self.size, ndim))
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """The resolved size, one per axis."""
+        if not isinstance(self.size, tuple):
+            raise ValueError(f"{self.name} is not resolved yet: size has no value per axis")
+        return self.size
+
+    @property
+    def halo(self) -> tuple[int, ...]:
+        return tuple(side // 2 for side in self.sizes)
+
+
+def resolved_for(pixels: NDArray[np.generic], operation: Filter) -> Filter:
+    """The operation spelled out for an image; ValueError if its border value is none of the image's dtype."""
+    limits = np.iinfo(pixels.dtype)  # type: ignore[type-var]
+    if operation.mode == "constant" and not limits.min <= operation.cval <= limits.max:
+        raise ValueError(f"{operation.name}: cval={operation.cval} is not a value of {pixels.dtype} images")
+    return operation.resolved(pixels.ndim, pixels.dtype)
+
+
+def wider(dtype: DTypeLike) -> np.dtype[Any]:
+    """The next wider integer dtype that holds every value of `dtype` (int64 for the widest)."""
+    return np.dtype(_WIDER[np.dtype(dtype).name])
+
+
+def checked_image(image: ArrayLike) -> NDArray[np.generic]:
+    """The image as an array of a dtype and shape that operations accept; never a copy of a good one.
+
+    Raises ValueError that names what is accepted.
+    """
+    pixels = np.asarray(image)
+    if pixels.dtype.name not in IMAGE_DTYPES:
+        raise ValueError(f"an image must be {', '.join(IMAGE_DTYPES)}; this one is {pixels.dtype}")
+    if pixels.ndim != 2:
+        hint = ""
+        if pixels.ndim == 3 and pixels.shape[-1] in (3, 4):
+            hint = "; neither colour (M, N, 3|4) nor volumes (P, M, N) are built yet: pass one plane"
+        raise ValueError(f"an image must have the shape (M, N); this one has {pixels.shape}{hint}")
+    if pixels.size == 0:
+        raise ValueError(f"an image must have at least one pixel; this one has the shape {pixels.shape}")
+    return pixels if pixels.dtype.isnative else pixels.astype(pixels.dtype.newbyteorder("="))
+
+
+def filter_box(pixels: NDArray[np.generic], operation: Filter, box: Box) -> NDArray[np.generic]:
+    """The finished answer of a resolved operation on one box of an image, borders included."""
+    region = region_around(pixels, operation, box)
+    finished: NDArray[np.generic] = operation.finish(operation.run(region[None]), pixels.dtype)[0]
+    return finished
+
+
+def region_around(pixels: NDArray[np.generic], operation: Filter, box: Box) -> NDArray[np.generic]:
+    """A box of an image with its halo; beyond the image's edge, continued by the border mode."""
+    window = box.widened(operation.halo)
+    inside = Box(
+        tuple(max(low, 0) for low in window.start),
+        tuple(min(high, n) for high, n in zip(window.stop, pixels.shape, strict=True)),
+    )
+    before = tuple(have - want for have, want in zip(inside.start, window.start, strict=True))
+    after = tuple(want - have for want, have in zip(window.stop, inside.stop, strict=True))
+    region = pixels[inside.slices]
+    if not any(before + after):
+        return region
+    mode = _PAD_MODES[operation.mode]
+    fill = {"constant_values": operation.cval} if mode == "constant" else {}
+    widths = tuple(zip(before, after, strict=True))
+    return np.pad(region, widths, mode=mode, **fill)  # type: ignore[call-overload, no-any-return]
+
+
+def _divided(exact: NDArray[np.int64], scale: int) -> NDArray[np.int64]:
+    """exact / scale to the nearest integer, halves to even (as numpy.rint)."""
+    if scale == 1:
+        return exact
+    quotient, remainder = np.divmod(exact, scale)
+    up = 2 * remainder > scale
+    if scale % 2 == 0:
+        up |= (2 * remainder == scale) & (quotient % 2 == 1)
+    quotient += up
+    return quotient
+
+
+def _compact(value: object) -> str:
+    if isinstance(value, tuple):
+        return ",".join(map(_compact, value))
+    return f"{value:g}" if isinstance(value, float) else str(value)

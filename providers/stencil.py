@@ -1,0 +1,158 @@
+"""Integer stencils with proven bounds: a linear filter that is exact wherever and however it runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from regions import Symmetries
+
+EXACT_FLOAT = 2**53
+"""Integers below this magnitude are exact in float64, whatever the order of additions."""
+EXACT_INT = 2**63
+"""int64 holds every integer below this magnitude."""
+
+WORD_BITS = 60
+"""Bits of an accumulator that weights and pixels may fill together: three fewer than int64 has."""
+SCRAMBLE_BITS = 2
+"""Bits by which a scramble may widen a pixel (design/decisions.md, Scrambles)."""
+WORST_DEVIATION = 2**-10
+"""Share of the dtype's range by which fixed-point weights may move an answer before we refuse."""
+_SCALES = 256
+"""Candidate sums of weights tried per number of bits: finds weights about one bit shorter than one try."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stencil:
+    """A separable integer stencil: per axis, an odd number of weights centred on the pixel.
+
+    ``answer[i] = sum over k of weights[k] * pixels[i + k - halo]`` on each axis in turn; dividing the
+    answer by `scale` gives grey levels.
+    """
+
+    weights: tuple[tuple[int, ...], ...]
+
+    def __post_init__(self) -> None:
+        for row in self.weights:
+            if len(row) % 2 == 0 or not all(type(weight) is int for weight in row):
+                raise ValueError("a stencil needs an odd number of integer weights on every axis")
+            if sum(row) < 1 or min(row) < 0:
+                raise ValueError("a smoothing stencil needs weights of at least 0 with a sum of at least 1")
+
+    @property
+    def halo(self) -> tuple[int, ...]:
+        return tuple(len(row) // 2 for row in self.weights)
+
+    @property
+    def scale(self) -> int:
+        """Sum of all weights."""
+        return prod(sum(row) for row in self.weights)
+
+    @property
+    def symmetries(self) -> Symmetries:
+        return Symmetries(
+            flips=tuple(row == row[::-1] for row in self.weights),
+            quarter_turns=len(self.weights) > 1 and self.weights[-1] == self.weights[-2],
+            offset_gain=1,
+            negation_sign=-1,
+        )
+
+    def run(self, stack: NDArray[np.generic]) -> NDArray[np.int64]:
+        """Unrounded answers for the pixels of ``(n, *window)`` that have their whole halo.
+
+        Raises ValueError where the largest pixel could overflow the accumulator.
+        """
+        bound = largest_magnitude(stack) * self.scale
+        if bound >= EXACT_INT:
+            raise ValueError(
+                f"weights of {self.scale.bit_length()} bits on pixels of this size need a "
+                f"{bound.bit_length()}-bit accumulator; there are 63"
+            )
+        # Every partial sum is an integer below the bound, so both paths are exact and equal.
+        if bound < EXACT_FLOAT:
+            return self._run_float(stack)
+        return self._run_int(stack)
+
+    def _run_float(self, stack: NDArray[np.generic]) -> NDArray[np.int64]:
+        from scipy.ndimage import correlate1d
+
+        answer = stack.astype(np.float64)
+        for axis, row in enumerate(self.weights, start=1):
+            if row == (1,):
+                continue
+            filtered = correlate1d(answer, np.array(row, np.float64), axis=axis, mode="nearest")
+            answer = filtered[_span(axis, len(row) // 2, filtered.shape[axis] - len(row) // 2)]
+        return answer.astype(np.int64)
+
+    def _run_int(self, stack: NDArray[np.generic]) -> NDArray[np.int64]:
+        answer = stack.astype(np.int64)
+        for axis, row in enumerate(self.weights, start=1):
+            length = answer.shape[axis] - len(row) + 1
+            total = np.zeros((*answer.shape[:axis], length, *answer.shape[axis + 1 :]), np.int64)
+            for first, weight in enumerate(row):
+                if weight:
+                    total += weight * answer[_span(axis, first, first + length)]
+            answer = total
+        return answer
+
+
+def _span(axis: int, start: int, stop: int) -> tuple[slice, ...]:
+    return (*(slice(None),) * axis, slice(start, stop))
+
+
+def largest_magnitude(stack: NDArray[np.generic]) -> int:
+    """The largest absolute value in an integer array, as a Python integer."""
+    return max(abs(int(stack.min())), abs(int(stack.max()))) if stack.size else 0
+
+
+def fixed_point(kernels: list[NDArray[np.float64]], dtype: DTypeLike) -> tuple[tuple[int, ...], ...]:
+    """Integer weights for symmetric real kernels, with a proven deviation.
+
+    Takes the fewest bits per axis with which the filter is at most 1 grey level off the real-valued one
+    (half a level by the weights, half by rounding), as long as ``ndim * bits + bits of the dtype + 2``
+    stays within 60. Where that is impossible, the most bits that fit. The sum of each axis is odd, so
+    that no quotient ends in a half and rounding commutes with sign and offset.
+
+    Parameters
+    ----------
+    kernels : list of (2r + 1,) ndarray
+        Per axis, non-negative and symmetric with sum 1.
+    dtype : integer dtype
+        The dtype of the image: its full range counts, so that everyone chooses the same weights.
+
+    Raises
+    ------
+    ValueError
+        If even the most bits that fit are off by more than 2⁻¹⁰ of the dtype's range.
+    """
+    pixel_bits = np.dtype(dtype).itemsize * 8
+    levels = 2**pixel_bits - 1
+    most = (WORD_BITS - SCRAMBLE_BITS - pixel_bits) // len(kernels)
+    for bits in range(1, most + 1):
+        rows, errors = zip(*(_nearest_weights(kernel, bits) for kernel in kernels), strict=True)
+        # The errors of an axis add up to zero, so that half of their sum times the range bounds the move.
+        deviation = levels * sum(errors) / 2
+        if deviation <= 0.5:
+            return rows
+    if deviation > levels * WORST_DEVIATION:
+        raise ValueError(
+            f"on {np.dtype(dtype)} images these weights fit into {most} bits per axis only, which moves "
+            f"answers by up to {deviation:.0f} grey levels; use a smaller sigma or a narrower dtype"
+        )
+    return rows
+
+
+def _nearest_weights(kernel: NDArray[np.float64], bits: int) -> tuple[tuple[int, ...], float]:
+    """Integer weights with an odd sum below 2**bits nearest to a kernel, and sum |weights/sum - kernel|."""
+    scales = np.linspace(2.0 ** (bits - 1), 2.0**bits - 1, _SCALES)[:, None]
+    weights = np.rint(kernel * scales)
+    centre = len(kernel) // 2
+    weights[:, centre] = 2 * np.floor(kernel[centre] * scales[:, 0] / 2) + 1
+    sums = weights.sum(axis=1, keepdims=True)
+    errors = np.abs(weights / sums - kernel).sum(axis=1)
+    errors[sums[:, 0] >= 2.0**bits] = np.inf
+    best = int(errors.argmin())
+    return tuple(int(weight) for weight in weights[best]), float(errors[best])

@@ -1,0 +1,235 @@
+"""The conformance check of operations, for ours and for plug-ins: what is declared is what holds.
+
+Needs hypothesis, which `pip install cloudsec[test]` brings.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from typing import Any
+
+import numpy as np
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from providers.operation import IMAGE_DTYPES, Filter
+from providers.service import handle
+from providers.wire import Task, decode_answer, decode_task, encode_task
+
+_OTHER_CLOUD = """
+import importlib, sys
+importlib.import_module(sys.argv[1])
+from providers import handle
+sys.stdout.buffer.write(handle(sys.stdin.buffer.read()))
+"""
+
+
+@st.composite
+def images(
+    draw: st.DrawFn,
+    shape: tuple[int, ...] | st.SearchStrategy[tuple[int, ...]],
+    dtypes: tuple[str, ...] = IMAGE_DTYPES,
+) -> NDArray[Any]:
+    """Integer arrays: of the full range, of few values, flat, or of the two extremes only."""
+    size = shape if isinstance(shape, tuple) else draw(shape)
+    dtype = np.dtype(draw(st.sampled_from(dtypes)))
+    limits = np.iinfo(dtype.name)
+    random = np.random.default_rng(draw(st.integers(0, 2**32)))
+    kind = draw(st.sampled_from(["full", "narrow", "flat", "extremes"]))
+    if kind == "full":
+        return random.integers(limits.min, limits.max, size, dtype, endpoint=True)
+    if kind == "extremes":
+        return random.choice(np.array([limits.min, limits.max], dtype), size)
+    low = draw(st.integers(limits.min, limits.max - 16))
+    return random.integers(low, low + (1 if kind == "flat" else 16), size).astype(dtype)
+
+
+def check_operation(
+    operation: Filter, *, ndim: int = 2, dtypes: tuple[str, ...] = IMAGE_DTYPES, examples: int = 20
+) -> None:
+    """Check everything that an operation declares, on images that hypothesis chooses.
+
+    Checked are: the halo (tiles equal the whole), every symmetry and rounding under it, that answers
+    depend neither on the pixels' dtype, their memory layout nor the rest of the stack, that the pixels
+    stay as they were, the way through the wire, the result's dtype, and that a provider
+    whose processor has fewer instructions answers the same bytes.
+
+    Parameters
+    ----------
+    operation : Filter
+        With its parameters; not resolved. Its class must be known to `providers.make_operation`.
+    ndim : int
+        Axes of the images to check it on.
+    dtypes : tuple of str
+        Their dtypes.
+    examples : int
+        Images per law.
+
+    Raises
+    ------
+    AssertionError
+        That names the first declaration that does not hold.
+
+    >>> from providers import make_operation
+    >>> check_operation(make_operation("median", size=3), examples=3)
+    """
+    for dtype in dtypes:
+        resolved = operation.resolved(ndim, dtype)
+        window = tuple(2 * h + 6 for h in resolved.halo)
+        _check_laws(resolved, dtype, window, examples)
+        _check_elsewhere(resolved, dtype, window)
+
+
+def _check_laws(operation: Filter, dtype: str, window: tuple[int, ...], examples: int) -> None:
+    side = max(window)
+    window = (side,) * len(window) if operation.symmetries.quarter_turns else window
+
+    @settings(
+        max_examples=examples,
+        deadline=None,
+        database=None,
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+    )
+    @given(images((3, *window), (dtype,)), st.data())
+    def laws(stack: NDArray[Any], data: st.DataObject) -> None:
+        before = stack.copy()
+        stack.flags.writeable = False
+        exact = operation.run(stack)
+        _require(np.array_equal(stack, before), operation, "run must not change its pixels")
+        _require(exact.dtype == np.int64, operation, "run must answer int64")
+        _check_shape(operation, stack, exact)
+        _check_tiles(operation, stack, exact, data)
+        _check_layouts(operation, stack, exact)
+        _check_symmetries(operation, stack, exact, data)
+        finished = operation.finish(exact, stack.dtype)
+        _require(
+            finished.dtype == operation.result_dtype(stack.dtype), operation, "finish must keep result_dtype"
+        )
+
+    laws()
+
+
+def _check_shape(operation: Filter, stack: NDArray[Any], exact: NDArray[np.int64]) -> None:
+    core = tuple(n - 2 * h for n, h in zip(stack.shape[1:], operation.halo, strict=True))
+    _require(
+        exact.shape == (len(stack), *core), operation, "an answer must cover the pixels without the halo"
+    )
+
+
+def _check_tiles(
+    operation: Filter, stack: NDArray[Any], exact: NDArray[np.int64], data: st.DataObject
+) -> None:
+    spans = []
+    for n, h in zip(exact.shape[1:], operation.halo, strict=True):
+        start = data.draw(st.integers(0, n - 1))
+        stop = data.draw(st.integers(start + 1, n))
+        spans.append((slice(start, stop + 2 * h), slice(start, stop)))
+    tile = operation.run(stack[(slice(None), *(window for window, _ in spans))])
+    _require(
+        np.array_equal(tile, exact[(slice(None), *(core for _, core in spans))]),
+        operation,
+        "a tile's answer must be that part of the whole's: the halo is wrong, or the arithmetic not exact",
+    )
+
+
+def _check_layouts(operation: Filter, stack: NDArray[Any], exact: NDArray[np.int64]) -> None:
+    _require(
+        np.array_equal(operation.run(stack[1:2]), exact[1:2]), operation, "regions must not see one another"
+    )
+    _require(
+        np.array_equal(operation.run(np.asfortranarray(stack)), exact),
+        operation,
+        "memory order must not matter",
+    )
+    _require(
+        np.array_equal(operation.run(stack.astype(np.int64)), exact),
+        operation,
+        "equal pixels of another dtype must give equal answers",
+    )
+
+
+def _check_symmetries(
+    operation: Filter, stack: NDArray[Any], exact: NDArray[np.int64], data: st.DataObject
+) -> None:
+    facts, wide = operation.symmetries, stack.astype(np.int64)
+    for axis, holds in enumerate(facts.flips, start=1):
+        if holds:
+            flipped = np.flip(operation.run(np.flip(stack, axis)), axis)
+            _require(
+                np.array_equal(flipped, exact), operation, f"flips[{axis - 1}] is declared, but does not hold"
+            )
+    if facts.quarter_turns:
+        turned = operation.run(stack.swapaxes(-1, -2)).swapaxes(-1, -2)
+        _require(np.array_equal(turned, exact), operation, "quarter_turns is declared, but does not hold")
+    offset = data.draw(st.integers(-(2**16), 2**16))
+    if facts.offset_gain is not None:
+        gained = exact + offset * facts.offset_gain * operation.scale
+        _require(
+            np.array_equal(operation.run(wide + offset), gained),
+            operation,
+            "offset_gain is declared, but does not hold",
+        )
+    if facts.negation_sign is not None:
+        negated = operation.run(-wide)
+        _require(
+            np.array_equal(negated, facts.negation_sign * exact),
+            operation,
+            "negation_sign is declared, but does not hold",
+        )
+    if operation.tie_free and facts.offset_gain is not None and facts.negation_sign is not None:
+        rounded = facts.negation_sign * operation.finish(exact, np.int64) + offset * facts.offset_gain
+        _require(
+            np.array_equal(operation.finish(operation.run(offset - wide), np.int64), rounded),
+            operation,
+            "tie_free is declared, but rounding does not commute with negation and offset",
+        )
+
+
+def _check_elsewhere(operation: Filter, dtype: str, window: tuple[int, ...]) -> None:
+    """The same task through the wire, here and on a processor with fewer instructions."""
+    limits = np.iinfo(dtype)
+    random = np.random.default_rng(window)
+    stack = random.integers(limits.min, limits.max, (4, *window), dtype, endpoint=True)
+    for rounded in (True, False):
+        request = encode_task(Task("0" * 32, operation, stack, rounded))
+        _require(
+            decode_task(request).operation == _without_border(operation), operation, "must pass the wire"
+        )
+        here = handle(request)
+        decode_answer(here)
+        environment = os.environ | {"NPY_DISABLE_CPU_FEATURES": " ".join(_optional_features())}
+        there = subprocess.run(
+            [sys.executable, "-c", _OTHER_CLOUD, type(operation).__module__],
+            input=request,
+            stdout=subprocess.PIPE,
+            env=environment,
+            check=True,
+            timeout=60,
+        ).stdout
+        _require(
+            here == there or not operation.bit_exact,
+            operation,
+            "bit_exact is declared, but a processor with fewer instructions answers other bytes",
+        )
+
+
+def _without_border(operation: Filter) -> Filter:
+    return type(operation)(**operation.parameters())
+
+
+def _optional_features() -> list[str]:
+    """Instruction sets that numpy found here and can do without."""
+    from numpy._core._multiarray_umath import (  # type: ignore[import-not-found]
+        __cpu_dispatch__,
+        __cpu_features__,
+    )
+
+    return [name for name in __cpu_dispatch__ if __cpu_features__.get(name)]
+
+
+def _require(holds: bool, operation: Filter, law: str) -> None:
+    if not holds:
+        raise AssertionError(f"{operation.name}: {law}")

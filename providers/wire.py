@@ -1,0 +1,186 @@
+"""Messages ↔ bytes: a version marker, a JSON header and one raw array; never pickle.
+
+4 bytes   marker and version
+4 bytes   length of the header, little-endian
+header    JSON, padded with spaces so that the array starts at a multiple of 64
+array     little-endian, C order, exactly as long as the header says
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from dataclasses import dataclass, field
+from math import prod
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from providers.errors import CODES, BadTask, ProviderError
+from providers.operation import Filter
+from providers.registry import resolved_operation
+
+TASK_MARKER = b"CST1"
+ANSWER_MARKER = b"CSA1"
+ERROR_MARKER = b"CSE1"
+
+MAX_HEADER = 1 << 20
+"""Bytes of a header: room for the weights of the widest stencils, and nothing that burdens a parser."""
+MAX_AXES = 4
+"""Axes of a stack: the regions, and up to three of theirs."""
+_ALIGNMENT = 64
+_DTYPES = {np.dtype(name).str: np.dtype(name) for name in ("u1", "<i2", "<u2", "<i4", "<u4", "<i8")}
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a provider is asked: one resolved operation on a stack of equal regions.
+
+    No field can say whose image it is, or where in it a region lies.
+
+    Attributes
+    ----------
+    id : str
+        32 hexadecimal digits, drawn for this task alone.
+    operation : Filter
+        Resolved.
+    stack : (n, *window) ndarray of integers
+    rounded : bool
+        Whether the provider rounds its answers (`Filter.finish`) or sends them exact, in int64.
+    """
+
+    id: str
+    operation: Filter
+    stack: NDArray[np.generic] = field(repr=False)
+    rounded: bool
+
+    @property
+    def answer_shape(self) -> tuple[int, ...]:
+        halo = self.operation.halo
+        core = (n - 2 * h for n, h in zip(self.stack.shape[1:], halo, strict=True))
+        return (len(self.stack), *core)
+
+    @property
+    def answer_dtype(self) -> np.dtype[Any]:
+        return self.operation.result_dtype(self.stack.dtype) if self.rounded else np.dtype(np.int64)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a provider answers to the task of the same id."""
+
+    id: str
+    stack: NDArray[np.generic] = field(repr=False)
+
+
+def encode_task(task: Task) -> bytes:
+    """The bytes of a task; two tasks with equal operation and shape have equally many."""
+    operation = task.operation
+    header = {
+        "id": task.id,
+        "operation": {
+            "name": operation.name,
+            "version": operation.version,
+            "parameters": operation.parameters(),
+        },
+        "rounded": task.rounded,
+    }
+    return _message(TASK_MARKER, header, task.stack)
+
+
+def decode_task(request: bytes) -> Task:
+    """The task in these bytes; BadTask or UnknownOperation if there is none."""
+    header, stack = _parse(TASK_MARKER, request, keys={"id", "operation", "rounded", "dtype", "shape"})
+    named, rounded = header["operation"], header["rounded"]
+    if not isinstance(named, dict) or named.keys() != {"name", "version", "parameters"}:
+        raise BadTask("the task's operation must have a name, a version and parameters")
+    if not isinstance(rounded, bool):
+        raise BadTask("the task's field 'rounded' must be true or false")
+    task = Task(_identity(header), resolved_operation(**named), stack, rounded)
+    if len(task.operation.halo) != stack.ndim - 1:
+        raise BadTask(
+            f"the operation is for {len(task.operation.halo)} axes, the regions have {stack.ndim - 1}"
+        )
+    if min(task.answer_shape) < 1:
+        raise BadTask(f"regions of {stack.shape[1:]} hold nothing but the halo of {task.operation.halo}")
+    return task
+
+
+def encode_answer(answer: Answer) -> bytes:
+    """The bytes of an answer."""
+    return _message(ANSWER_MARKER, {"id": answer.id}, answer.stack)
+
+
+def encode_error(error: ProviderError) -> bytes:
+    """The bytes of an error."""
+    return ERROR_MARKER + json.dumps({"code": error.code, "message": str(error)}).encode()
+
+
+def decode_answer(response: bytes) -> Answer:
+    """The answer in these bytes; the ProviderError that they report, or BadTask if they are neither."""
+    if response[:4] == ERROR_MARKER:
+        raise decode_error(response[4:])
+    header, stack = _parse(ANSWER_MARKER, response, keys={"id", "dtype", "shape"})
+    return Answer(_identity(header), stack)
+
+
+def decode_error(body: bytes) -> ProviderError:
+    """The error in a JSON body, by its code; a plain ProviderError for what is not on the list."""
+    try:
+        fields = json.loads(body[:MAX_HEADER])
+        code, message = str(fields["code"]), str(fields["message"])
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return ProviderError("an error that is none of ours")
+    return CODES.get(code, ProviderError)(_printable(message))
+
+
+def _message(marker: bytes, header: dict[str, Any], stack: NDArray[np.generic]) -> bytes:
+    little = stack.dtype.newbyteorder("<")
+    header |= {"dtype": little.str, "shape": stack.shape}
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-(8 + len(text)) % _ALIGNMENT)
+    body = np.ascontiguousarray(stack, little).data.cast("B")
+    return b"".join((marker, struct.pack("<I", len(text)), text, body))
+
+
+def _parse(marker: bytes, message: bytes, *, keys: set[str]) -> tuple[dict[str, Any], NDArray[np.generic]]:
+    if len(message) < 8 or message[:4] != marker:
+        raise BadTask("these bytes are not a message of CloudSec, or of another version of it")
+    (length,) = struct.unpack("<I", message[4:8])
+    if length > min(MAX_HEADER, len(message) - 8):
+        raise BadTask(f"the message claims a header of {length} bytes")
+    try:
+        header = json.loads(message[8 : 8 + length])
+    except (ValueError, RecursionError) as error:
+        raise BadTask("the message's header is not JSON") from error
+    if not isinstance(header, dict) or header.keys() != keys:
+        raise BadTask(f"the message's header must have exactly the fields {', '.join(sorted(keys))}")
+    dtype, shape = _layout(header)
+    body = memoryview(message)[8 + length :]
+    if prod(shape) * dtype.itemsize != len(body):
+        raise BadTask(f"the message claims {shape} pixels of {dtype}, but holds {len(body)} bytes of them")
+    return header, np.frombuffer(body, dtype).reshape(shape).astype(dtype.newbyteorder("="), copy=False)
+
+
+def _layout(header: dict[str, Any]) -> tuple[np.dtype[Any], tuple[int, ...]]:
+    name, shape = header["dtype"], header["shape"]
+    if not isinstance(name, str) or name not in _DTYPES:
+        raise BadTask(f"pixels must be one of {', '.join(_DTYPES)}")
+    if not isinstance(shape, list) or not 2 <= len(shape) <= MAX_AXES:
+        raise BadTask(f"a stack has 2 to {MAX_AXES} axes")
+    if not all(type(n) is int and 0 < n < 2**31 for n in shape):
+        raise BadTask("a stack needs at least one pixel on every axis")
+    return _DTYPES[name], tuple(shape)
+
+
+def _identity(header: dict[str, Any]) -> str:
+    name = header["id"]
+    if not isinstance(name, str) or len(name) != 32 or set(name) - set("0123456789abcdef"):
+        raise BadTask("a task's id is 32 hexadecimal digits")
+    return name
+
+
+def _printable(text: str) -> str:
+    """What a provider says, fit for one line of ours."""
+    return "".join(c if c.isprintable() else " " for c in text)[:300]

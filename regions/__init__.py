@@ -1,0 +1,19 @@
+"""The science of splitting an image: arrays in, arrays out; no I/O, no clock, no secrets."""
+
+from regions.box import Box
+from regions.entropy import block_entropy
+from regions.grid import BlockGrid, cut, paste
+from regions.partition import LATTICE_PERIODS, lattice
+from regions.scramble import Scramble, Symmetries
+
+__all__ = [
+    "LATTICE_PERIODS",
+    "BlockGrid",
+    "Box",
+    "Scramble",
+    "Symmetries",
+    "block_entropy",
+    "cut",
+    "lattice",
+    "paste",
+]

@@ -1,0 +1,88 @@
+"""The block grid of an image: where blocks lie, cut in stacks with halo, pasted back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True)
+class BlockGrid:
+    """Blocks of `block` pixels that tile an image of `shape`; the last of an axis may be partly outside.
+
+    Origin and size of the blocks depend on nothing else, so that two jobs with different halos
+    give a provider the same positions.
+
+    >>> BlockGrid((70, 64), (32, 32)).counts
+    (3, 2)
+    """
+
+    shape: tuple[int, ...]
+    block: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        if len(self.shape) != len(self.block):
+            raise ValueError(f"a grid needs one block size per axis of {self.shape}, not {self.block}")
+        if any(size < 1 for size in self.block):
+            raise ValueError(f"a block needs at least one pixel on every axis, not {self.block}")
+
+    @property
+    def counts(self) -> tuple[int, ...]:
+        """Blocks per axis, the partial last one included."""
+        return tuple(-(-n // b) for n, b in zip(self.shape, self.block, strict=True))
+
+    @property
+    def whole_blocks(self) -> int:
+        """How many blocks lie wholly inside the image."""
+        return int(np.prod([n // b for n, b in zip(self.shape, self.block, strict=True)]))
+
+    def window(self, halo: tuple[int, ...]) -> tuple[int, ...]:
+        """Shape of a block with `halo` pixels around it."""
+        return tuple(b + 2 * h for b, h in zip(self.block, halo, strict=True))
+
+    def window_starts(self, halo: tuple[int, ...]) -> NDArray[np.intp]:
+        """First pixel of every block's window, shape ``(*counts, ndim)``.
+
+        A window that would reach outside the image is shifted inward, so that every window has the
+        same shape and none holds a pixel that the image does not have. A shifted window still holds
+        all of its block that is at least `halo` away from the image's edge, with its halo.
+        """
+        axes = [
+            np.clip(np.arange(count) * b - h, 0, n - (b + 2 * h))
+            for count, b, h, n in zip(self.counts, self.block, halo, self.shape, strict=True)
+        ]
+        if any(axis.size and axis.min() < 0 for axis in axes):
+            raise ValueError(f"windows of {self.window(halo)} do not fit into an image of {self.shape}")
+        return np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).astype(np.intp)
+
+
+def cut(image: NDArray[np.generic], starts: NDArray[np.intp], window: tuple[int, ...]) -> NDArray[np.generic]:
+    """Copy windows out of an image.
+
+    Parameters
+    ----------
+    image : (M, N) or (P, M, N) ndarray
+    starts : (n, ndim) ndarray
+        First pixel of each window.
+    window : tuple of int
+        Shape of every window.
+
+    Returns
+    -------
+    (n, *window) ndarray
+        Contiguous, of the image's dtype.
+    """
+    views = sliding_window_view(image, window)
+    return np.ascontiguousarray(views[tuple(starts.T)])
+
+
+def paste(image: NDArray[np.generic], pieces: NDArray[np.generic], starts: NDArray[np.intp]) -> None:
+    """Write ``(n, *piece)`` pieces into `image` at `starts`, in place; the opposite of `cut`.
+
+    Pieces that overlap must agree where they do: which of them stays is not defined.
+    """
+    views = sliding_window_view(image, pieces.shape[1:], writeable=True)
+    views[tuple(starts.T)] = pieces

@@ -1,0 +1,111 @@
+from typing import Any
+
+import numpy as np
+import pytest
+
+import cloudsec
+import providers
+import regions
+from cloudsec import IncompatibleScheme
+from tests.simulator import Simulated
+
+IMAGE = np.random.default_rng(0).integers(0, 256, (256, 256), np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "options", "says"),
+    [
+        ((0,), {}, "no providers"),
+        (([],), {}, "no providers"),
+        ((-1,), {}, "no providers"),
+        ((2.5,), {}, "a number, or a list"),
+        (("http://a.example",), {}, "a number, or a list"),
+        (([4],), {}, "a URL or an endpoint, not int"),
+        ((["http://a.example", "http://a.example/"],), {}, "given twice"),
+        ((4,), {"scheme": "none"}, "there are: ga-es, unprotected"),
+        ((4,), {"timeout": 0}, "positive number of seconds"),
+        ((4,), {"timeout": float("nan")}, "positive number of seconds"),
+        ((4,), {"timeout": "long"}, "positive number of seconds"),
+    ],
+)
+def test_a_broker_that_cannot_work_is_refused(arguments: Any, options: dict[str, Any], says: str) -> None:
+    with pytest.raises(ValueError, match=says):
+        cloudsec.Broker(*arguments, **options)
+
+
+@pytest.mark.parametrize(
+    ("count", "plan", "operation", "parameters", "says"),
+    [
+        (5, {}, "median", {}, "built for 4 or 9 providers so far, not for 5"),
+        (4, {"blocks": 32}, "median", {}, "no choice 'blocks' in its plan; it takes: block"),
+        (4, {"block": 0}, "median", {}, "block must be from 1"),
+        (4, {"block": 2.5}, "median", {}, "block must be a number of pixels"),
+        (4, {"block": 10**6}, "median", {}, "block must be from 1"),
+        (4, {"block": 16}, "gaussian", {"sigma": 3.0}, r"use plan=\{'block': 48\}"),
+    ],
+)
+def test_what_the_scheme_cannot_do_is_refused_before_anything_is_sent(
+    count: int, plan: dict[str, Any], operation: str, parameters: dict[str, Any], says: str
+) -> None:
+    clouds = [Simulated(f"c{i}") for i in range(count)]
+    with cloudsec.Broker(clouds, plan=plan) as broker, pytest.raises(ValueError, match=says):
+        broker.process(IMAGE, operation, **parameters)
+    assert not any(cloud.requests for cloud in clouds)
+
+
+def test_an_incompatible_scheme_is_a_value_error_and_one_of_ours() -> None:
+    with pytest.raises(IncompatibleScheme) as caught:
+        cloudsec.process(IMAGE, "median", providers=3)
+    assert isinstance(caught.value, ValueError)
+    assert isinstance(caught.value, cloudsec.CloudsecError)
+
+
+def test_unprotected_takes_no_plan() -> None:
+    with pytest.raises(ValueError, match="it takes none"):
+        cloudsec.Broker(4, scheme="unprotected", plan={"block": 32}).process(IMAGE, "median")
+
+
+def test_bad_images_and_parameters_are_refused_as_by_apply() -> None:
+    for image, parameters in (
+        (IMAGE.astype(float), {}),
+        (IMAGE[0], {}),
+        (IMAGE, {"size": 0}),
+        (IMAGE, {"sz": 3}),
+    ):
+        with pytest.raises(ValueError) as ours:
+            cloudsec.process(image, "median", **parameters)
+        with pytest.raises(ValueError) as reference:
+            providers.apply(image, "median", **parameters)
+        assert str(ours.value) == str(reference.value)
+
+
+def test_wide_filters_get_larger_blocks_unless_the_plan_says_otherwise() -> None:
+    image = np.zeros((600, 600), np.uint8)
+    for sigma, block in ((2.0, 32), (2.2, 48), (4.0, 64)):
+        assert cloudsec.process(image, "gaussian", providers=4, sigma=sigma).report.plan["block"] == block
+
+
+def test_progress_counts_every_task() -> None:
+    calls: list[tuple[int, int]] = []
+    with cloudsec.Broker(4, progress=lambda done, total: calls.append((done, total))) as broker:
+        broker.process(IMAGE, "median")
+    assert calls == [(i, 4) for i in range(1, 5)]
+
+
+def test_one_broker_serves_many_threads() -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    wanted = providers.apply(IMAGE, "median")
+    with cloudsec.Broker(4) as broker, ThreadPoolExecutor(4) as pool:
+        for result in pool.map(lambda _: broker.process(IMAGE, "median"), range(12)):
+            assert (result.image == wanted).all()
+
+
+@pytest.mark.parametrize("package", [cloudsec, providers, regions])
+def test_every_public_name_is_there_and_documented(package: Any) -> None:
+    for name in package.__all__:
+        thing = getattr(package, name)
+        assert isinstance(thing, (dict, str)) or thing.__doc__, name
+    assert list(package.__all__) == sorted(
+        package.__all__, key=lambda n: (not n.isupper(), n[0].islower() or n[0] == "_", n)
+    )

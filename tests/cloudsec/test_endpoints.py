@@ -1,0 +1,78 @@
+from typing import Any
+
+import numpy as np
+import pytest
+
+import providers
+from cloudsec import Endpoint, HttpEndpoint, LocalEndpoint
+from providers import make_operation
+from providers.wire import Task, encode_task
+from tests.simulator import RawServer, http_response
+
+REQUEST = encode_task(
+    Task("a" * 32, make_operation("median").resolved(2, "uint8"), np.ones((2, 9, 9), np.uint16), True)
+)
+
+
+def test_every_way_to_a_provider_brings_the_same_bytes(http_providers: list[str]) -> None:
+    wanted = providers.handle(REQUEST)
+    for endpoint in (
+        LocalEndpoint("here"),
+        HttpEndpoint(http_providers[0]),
+        HttpEndpoint(http_providers[0] + "/"),
+    ):
+        assert isinstance(endpoint, Endpoint)
+        assert endpoint.send(REQUEST, 10) == wanted
+
+
+def test_a_request_tells_the_provider_nothing_but_the_task_and_the_token() -> None:
+    with RawServer(http_response("200 OK", b"")) as server:
+        HttpEndpoint(server.url, token="t0ken").send(REQUEST, 10)
+        head, _, body = server.requests[0].partition(b"\r\n\r\n")
+    assert body == REQUEST
+    assert b"user-agent: cloudsec\r\n" in head.lower()
+    names = {line.split(b":")[0].lower().decode() for line in head.splitlines()[1:]}
+    about_the_task = {"content-type", "content-length", "authorization"}
+    assert names <= {"host", "user-agent", "accept", "accept-encoding", "connection"} | about_the_task
+    assert b"authorization: bearer t0ken" in head.lower()
+    assert b"python" not in head.lower()
+
+
+def test_the_environment_cannot_turn_tasks_aside(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
+    with RawServer(http_response("200 OK", b"fine")) as server:
+        assert HttpEndpoint(server.url).send(REQUEST, 10) == b"fine"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "127.0.0.1:9001",
+        "ftp://a.example",
+        "http://",
+        "http://a.example:x",
+        "http://a.example:0",
+        "http://a.example:99999",
+        "http://a.example/?q=1",
+        "http://a.example/#f",
+        "file:///etc/passwd",
+        "http://[::1",
+    ],
+)
+def test_what_is_no_url_of_a_provider_is_refused(url: str) -> None:
+    with pytest.raises(ValueError, match="not the URL of a provider"):
+        HttpEndpoint(url)
+
+
+def test_a_password_in_a_url_is_refused_and_not_repeated() -> None:
+    with pytest.raises(ValueError, match="give a token instead") as caught:
+        HttpEndpoint("http://me:hunter2@a.example")
+    assert "hunter2" not in str(caught.value)
+
+
+def test_an_endpoint_never_shows_its_token() -> None:
+    endpoint: Any = HttpEndpoint("http://a.example", token="t0ken")
+    assert "t0ken" not in repr(endpoint)
+    assert "t0ken" not in endpoint.name

@@ -1,0 +1,62 @@
+import hashlib
+import hmac
+
+import numpy as np
+import pytest
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+
+from cloudsec.keystream import Keystream
+
+KEYS = Keystream(bytes(range(32)))
+
+
+def test_octets_follow_rfc_5869_and_aes_in_counter_mode() -> None:
+    extracted = hmac.new(bytes(32), bytes(range(32)), hashlib.sha256).digest()
+    derived = hmac.new(extracted, b"cloudsec 1 some label" + b"\x01", hashlib.sha256).digest()
+    cipher = Cipher(algorithms.AES(derived), modes.ECB()).encryptor()
+    wanted = cipher.update((0).to_bytes(16, "big") + (1).to_bytes(16, "big"))
+    assert KEYS.octets("some label", 32) == wanted
+
+
+def test_equal_labels_give_equal_secrets_and_others_do_not() -> None:
+    assert KEYS.octets("a", 16) == Keystream(bytes(range(32))).octets("a", 16)
+    assert KEYS.octets("a", 16) != KEYS.octets("b", 16)
+    assert KEYS.octets("a", 16) != Keystream(bytes(32)).octets("a", 16)
+
+
+def test_every_job_has_a_keystream_of_its_own() -> None:
+    assert len({KEYS.for_job().octets("a", 16) for _ in range(100)}) == 100
+    assert Keystream.fresh().octets("a", 16) != Keystream.fresh().octets("a", 16)
+
+
+@pytest.mark.parametrize("bound", [1, 2, 3, 5, 7, 10, 1000])
+def test_integers_are_uniform_below_their_bound(bound: int) -> None:
+    drawn = KEYS.integers(f"numbers below {bound}", bound, 20_000)
+    counts = np.bincount(drawn, minlength=bound)
+    assert len(counts) == bound
+    expected = 20_000 / bound
+    # Chi-square over its degrees of freedom, six deviations around 1; the key is fixed, so is the figure.
+    squares = ((counts - expected) ** 2 / expected).sum()
+    assert abs(squares - (bound - 1)) <= 6 * np.sqrt(2 * bound)
+
+
+def test_integers_reach_large_bounds_and_refuse_larger_ones() -> None:
+    drawn = KEYS.integers("large", 2**62, 1000)
+    assert drawn.min() >= 0
+    assert drawn.max() > 2**61
+    for bound in (0, -1, 2**62 + 1):
+        with pytest.raises(ValueError, match="bound"):
+            KEYS.integers("x", bound, 1)
+
+
+def test_a_permutation_holds_everything_once_and_every_order_occurs() -> None:
+    orders = {tuple(KEYS.permutation(f"order {i}", 3)) for i in range(200)}
+    assert len(orders) == 6
+    assert sorted(KEYS.permutation("long", 10_000)) == list(range(10_000))
+
+
+def test_a_key_of_another_length_is_refused_without_showing_it() -> None:
+    with pytest.raises(ValueError, match="32 bytes") as caught:
+        Keystream(b"secret")
+    assert "secret" not in str(caught.value)
+    assert repr(KEYS) == "Keystream(…)"

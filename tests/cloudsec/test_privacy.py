@@ -1,0 +1,266 @@
+"""What leaves the house: nothing but scrambled pixels, and most of the work."""
+
+import json
+import struct
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+import cloudsec
+from cloudsec import broker as broker_module
+from providers import wire
+from providers.operation import filter_box
+from providers.wire import decode_task
+from regions import Box
+from tests.simulator import Simulated
+
+
+def captured(image: NDArray[Any], operation: str, count: int = 4, **options: Any) -> list[Simulated]:
+    clouds = [Simulated(f"cloud-{i}") for i in range(count)]
+    with cloudsec.Broker(clouds, **options) as broker:
+        broker.process(image, operation)
+    return clouds
+
+
+def header_of(request: bytes) -> dict[str, Any]:
+    (length,) = struct.unpack("<I", request[4:8])
+    header: dict[str, Any] = json.loads(request[8 : 8 + length])
+    return header
+
+
+@pytest.fixture
+def noise() -> NDArray[np.uint16]:
+    return np.random.default_rng(0).integers(0, 4096, (300, 340), np.uint16)
+
+
+@pytest.mark.parametrize("scheme", ["ga-es", "unprotected"])
+def test_headers_hold_a_random_id_the_operation_and_the_shape_and_nothing_else(
+    noise: NDArray[Any], scheme: str
+) -> None:
+    headers = [header_of(r) for c in captured(noise, "median", scheme=scheme) for r in c.requests]
+    for header in headers:
+        assert header.keys() == {"id", "operation", "rounded", "dtype", "shape"}
+        assert header["operation"].keys() == {"name", "version", "parameters"}
+        assert header["operation"]["parameters"] == {"size": [3, 3]}
+    assert len({header["id"] for header in headers}) == len(headers)
+
+
+def test_two_tasks_share_no_bytes_but_those_of_the_operation(
+    noise: NDArray[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from cloudsec.schemes import ga_es
+
+    monkeypatch.setattr(ga_es, "TASK_BYTES", 20_000)
+    requests = [r for cloud in captured(noise, "median") for r in cloud.requests]
+    assert len(requests) > 8
+
+    def pieces(request: bytes) -> set[bytes]:
+        (length,) = struct.unpack("<I", request[4:8])
+        body = header_of(request)["id"].encode() + request[8 + length :]
+        return {body[i : i + 12] for i in range(len(body) - 12)}
+
+    for one, other in combinations(map(pieces, requests), 2):
+        assert not one & other
+
+
+def test_tasks_of_a_job_are_of_equal_size_and_of_one_type(noise: NDArray[Any]) -> None:
+    for count in (4, 9):
+        requests = [r for cloud in captured(noise, "gaussian", count) for r in cloud.requests]
+        assert len({len(request) for request in requests}) == 1
+        assert len({(h["dtype"], tuple(h["shape"])) for h in map(header_of, requests)}) == 1
+
+
+def test_blocks_travel_in_another_order_and_under_another_scramble_in_every_job(noise: NDArray[Any]) -> None:
+    clouds = [Simulated(f"cloud-{i}") for i in range(4)]
+    with cloudsec.Broker(clouds) as broker:
+        for _ in range(2):
+            broker.process(noise, "sobel")
+    for cloud in clouds:
+        first, second = (decode_task(request).stack for request in cloud.requests)
+        assert not (first == second).all(axis=(1, 2)).any()
+        # The set of blocks is the same, so that a second job shows the provider no new position.
+        spans = [sorted(np.ptp(stack, axis=(1, 2))) for stack in (first, second)]
+        assert spans[0][-1] == spans[1][-1]
+        assert [np.ptp(block) for block in first] != [np.ptp(block) for block in second]
+
+
+def test_where_a_block_is_sent_within_a_task_is_uniform() -> None:
+    # Each block of this image has a contrast of its own, by which we find it again.
+    rows, columns = np.indices((256, 256)) // 32
+    contrast = (rows * 8 + columns + 1) * 8
+    image = (contrast * (np.indices((256, 256)).sum(axis=0) % 2)).astype(np.uint16)
+    places = []
+    for _ in range(60):
+        stack = decode_task(captured(image, "median")[0].requests[0]).stack
+        places.append(np.argmax(np.ptp(stack[:, 2:-2, 2:-2], axis=(1, 2))))
+    assert len(set(places)) > 8
+
+
+def test_no_provider_holds_two_blocks_that_touch_and_jobs_add_no_position() -> None:
+    image = np.arange(256 * 288, dtype=np.int32).reshape(256, 288)
+    for count in (4, 9):
+        held: list[set[int]] = [set() for _ in range(count)]
+        for _ in range(2):
+            for party, cloud in enumerate(captured(image, "mean", count)):
+                stack = decode_task(cloud.requests[0]).stack
+                # Undo the offset by the differences inside a block: the corner steps tell turns apart.
+                held[party] |= {int(np.ptp(block)) for block in stack}
+        plan = cloudsec.SCHEMES["ga-es"].plan(
+            image.shape, broker_module.as_operation("mean", {}).resolved(2, "int32"), count, {}
+        )
+        for i, j in np.ndindex(plan.assignment.shape):
+            around = plan.assignment[max(i - 1, 0) : i + 2, max(j - 1, 0) : j + 2]
+            assert (around == plan.assignment[i, j]).sum() == 1
+
+
+def test_windows_of_one_provider_never_meet_whatever_the_size() -> None:
+    from cloudsec.schemes import ga_es
+    from regions import BlockGrid
+
+    for count in (4, 9):
+        for name, parameters in (("sobel", {}), ("median", {"size": 5}), ("gaussian", {"sigma": 2.0})):
+            operation = broker_module.as_operation(name, parameters).resolved(2, "uint8")
+            for length in range(192, 192 + 70):
+                plan = ga_es.GaEs().plan((length, 453 - length), operation, count, {})
+                grid = BlockGrid((length, 453 - length), (32, 32))
+                starts = grid.window_starts(operation.halo)
+                window = grid.window(operation.halo)
+                for party in range(count):
+                    own = starts[plan.assignment == party]
+                    apart = (np.abs(own[:, None] - own[None]) >= window).any(axis=-1)
+                    assert (apart | np.eye(len(own), dtype=bool)).all(), (count, name, length)
+
+
+def test_nothing_sent_shows_where_the_image_ends() -> None:
+    # Mirrored pixels would be palindromes; this image has none of its own.
+    image = np.random.default_rng(0).integers(0, 2**16, (200, 210), np.uint16)
+    for cloud in captured(image, "gaussian"):
+        for block in decode_task(cloud.requests[0]).stack.astype(np.int64):
+            for turned in (block, block.T):
+                for start in range(len(turned) - 4):
+                    assert not (turned[start] == turned[start + 1]).all()
+                    assert not (turned[start] == turned[start + 2]).all()
+
+
+def test_offsets_fill_the_wire_and_signs_and_turns_are_fair() -> None:
+    image = np.zeros((800, 800), np.uint8)
+    image[::32, ::32] = 1
+    stacks = [decode_task(cloud.requests[0]).stack for cloud in captured(image, "median")]
+    levels = np.concatenate([np.median(stack, axis=(1, 2)) for stack in stacks])
+    # 1-level images travel over 1024 values: means of a uniform draw are within six deviations.
+    assert abs(levels.mean() - 511) < 6 * 1024 / np.sqrt(12 * len(levels))
+    assert levels.min() < 64
+    assert levels.max() > 960
+
+
+def test_a_dicom_file_leaves_its_header_at_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import pydicom
+
+    import cloudsec.demo
+    from cloudsec.cli import main
+
+    dataset = pydicom.dcmread(cloudsec.demo.SLICE)
+    dataset.PatientName, dataset.PatientID = "Doe^Jane", "4711-0815"
+    dataset.save_as(tmp_path / "in.dcm")
+    sent: list[bytes] = []
+    original = broker_module.LocalEndpoint.send
+
+    def send(self: Any, request: bytes, timeout: float) -> bytes:
+        sent.append(request)
+        return original(self, request, timeout)
+
+    monkeypatch.setattr(broker_module.LocalEndpoint, "send", send)
+    assert main(["process", str(tmp_path / "in.dcm"), str(tmp_path / "out.dcm"), "-o", "mean"]) == 0
+    words = {
+        str(value).encode()
+        for element in dataset.iterall()
+        if element.tag != 0x7FE00010 and element.VR not in ("SQ", "OB", "OW", "UN", "US")
+        for value in (element.value if element.VM > 1 else [element.value])
+        # Shorter words occur among random pixels and ids by chance.
+        if len(str(value)) >= 8
+    }
+    assert {b"Doe^Jane", b"4711-0815", b"Brilliance 16P", b"20000101"} <= words
+    assert len(sent) == 9
+    for request in sent:
+        for word in words:
+            assert word not in request
+
+
+@pytest.mark.parametrize(
+    ("shape", "at_least"), [((512, 512), 0.90), ((1024, 768), 0.90), ((512, 535), 0.85), ((551, 543), 0.85)]
+)
+@pytest.mark.parametrize("count", [4, 9])
+@pytest.mark.parametrize(("name", "parameters"), [("gaussian", {"sigma": 2.0}), ("median", {"size": 5})])
+def test_clouds_do_the_work(
+    shape: tuple[int, int],
+    at_least: float,
+    count: int,
+    name: str,
+    parameters: dict[str, Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    image = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+    at_home = np.zeros(shape, bool)
+
+    def counted(pixels: NDArray[Any], operation: Any, box: Box) -> NDArray[Any]:
+        at_home[box.slices] = True
+        return filter_box(pixels, operation, box)
+
+    monkeypatch.setattr(broker_module, "filter_box", counted)
+    kernels = at_broker(monkeypatch)
+    result = cloudsec.process(image, name, providers=[Simulated(f"c{i}") for i in range(count)], **parameters)
+    assert 1 - at_home.mean() >= at_least
+    assert result.report.home["pixel_share"] == pytest.approx(at_home.mean())
+    # No kernel ran in the broker's thread but for those pixels.
+    assert sum(kernels) == at_home.sum()
+
+
+def at_broker(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Counts the answers that kernels compute in this thread, which is the broker's."""
+    import threading
+
+    from providers.operations import Median
+    from providers.operations.linear import LinearFilter
+
+    kernels: list[int] = []
+    here = threading.current_thread()
+    for kind in (LinearFilter, Median):
+        original = kind.run
+
+        def run(self: Any, stack: NDArray[Any], original: Any = original) -> NDArray[np.int64]:
+            answer: NDArray[np.int64] = original(self, stack)
+            if threading.current_thread() is here:
+                kernels.append(answer.size)
+            return answer
+
+        monkeypatch.setattr(kind, "run", run)
+    return kernels
+
+
+def test_on_every_size_from_512_the_clouds_compute_their_share() -> None:
+    from cloudsec.schemes import ga_es
+
+    for count in (4, 9):
+        for name, parameters in (("gaussian", {"sigma": 2.0}), ("median", {"size": 5}), ("sobel", {})):
+            operation = broker_module.as_operation(name, parameters).resolved(2, "uint16")
+            for length in range(512, 640):
+                plan = ga_es.GaEs().plan((length, length), operation, count, {})
+                assert sum(plan.pixel_shares) >= (0.90 if length % 32 == 0 else 0.85), (count, name, length)
+
+
+def test_an_image_that_is_too_small_stays_at_home() -> None:
+    image = np.random.default_rng(0).integers(0, 256, (90, 120), np.uint8)
+    clouds = [Simulated(f"cloud-{i}") for i in range(9)]
+    with cloudsec.Broker(clouds) as broker:
+        report = broker.process(image, "median").report
+    assert not any(cloud.requests for cloud in clouds)
+    assert report.home == {"pixel_share": 1.0, "reasons": {"small": 1.0}}
+    assert report.statement.startswith("Nothing left the house")
+
+
+def test_the_wire_has_no_field_for_a_place_or_a_name() -> None:
+    assert set(wire.Task.__dataclass_fields__) == {"id", "operation", "stack", "rounded"}

@@ -1,0 +1,71 @@
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, settings
+from numpy.typing import NDArray
+
+# Examples are drawn anew in every run; a machine that is slow for a moment is no failure.
+settings.register_profile("cloudsec", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("cloudsec")
+
+
+@pytest.fixture(scope="session")
+def open_data() -> Path:
+    """The folder of real images that are not shipped; tests that need it skip without it."""
+    default = Path(__file__).parents[2] / "shared" / "data" / "open"
+    folder = Path(os.environ.get("CLOUDSEC_TEST_DATA", default))
+    if not folder.is_dir():
+        pytest.skip("the open test data is not here; set CLOUDSEC_TEST_DATA to its folder")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def open_images(open_data: Path) -> list[tuple[str, NDArray[Any]]]:
+    """Planes of the open data, 8- and 16-bit, with and without a sign."""
+    import io
+    import zipfile
+
+    import pydicom
+    from PIL import Image
+
+    found: list[tuple[str, NDArray[Any]]] = []
+    for name, every in (("ct/ct_chest_lidc0314_20x6mm.zip", 7), ("mr/mr_wrist_dcm4che_16.zip", 6)):
+        with zipfile.ZipFile(open_data / name) as archive:
+            for member in sorted(archive.namelist())[::every]:
+                dataset = pydicom.dcmread(io.BytesIO(archive.read(member)))
+                found.append((member, dataset.pixel_array))
+    for name in ("phi/ct_pseudophi_2.dcm", "phi/us_grey_burnedin.dcm"):
+        found.append((name, pydicom.dcmread(open_data / name).pixel_array))
+    found.append(("mg", np.asarray(Image.open(open_data / "mg" / "gmic_0_R-CC.png")).astype(np.uint16)))
+    return [(name, image) for name, image in found if image.ndim == 2]
+
+
+@pytest.fixture(scope="session")
+def http_providers() -> Iterator[list[str]]:
+    """URLs of nine providers that listen on the loopback interface, in threads of this process."""
+    import threading
+    import time
+
+    import uvicorn
+
+    from providers.http import create_app
+
+    servers, threads, urls = [], [], []
+    for _ in range(9):
+        server = uvicorn.Server(uvicorn.Config(create_app(), port=0, log_level="error", lifespan="off"))
+        thread = threading.Thread(target=server.run, daemon=True)
+        thread.start()
+        servers.append(server)
+        threads.append(thread)
+    for server in servers:
+        while not server.started:
+            time.sleep(0.01)
+        urls.append(f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}")
+    yield urls
+    for server, thread in zip(servers, threads, strict=True):
+        server.should_exit = True
+        thread.join(10)

@@ -1,0 +1,158 @@
+"""Our operations against scipy and scikit-image, and against what they declare."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from scipy import ndimage
+
+import providers
+from providers.operations.gradient import rounded_norm
+from providers.testing import check_operation, images
+
+MODES = ["reflect", "nearest", "mirror", "constant"]
+SHAPES = st.tuples(st.integers(1, 24), st.integers(1, 24))
+
+DECLARED = [
+    ("gaussian", {"sigma": 2.0}),
+    ("gaussian", {"sigma": (0.5, 1.5), "truncate": 3.0}),
+    ("mean", {"size": 3}),
+    ("mean", {"size": 4}),
+    ("mean", {"size": (2, 5)}),
+    ("median", {"size": 5}),
+    ("median", {"size": 2}),
+    ("median", {"size": (3, 4)}),
+    ("sobel", {}),
+]
+
+
+@pytest.mark.parametrize(("name", "parameters"), DECLARED)
+def test_what_an_operation_declares_holds(name: str, parameters: dict[str, Any]) -> None:
+    check_operation(providers.make_operation(name, **parameters), examples=10)
+
+
+def test_the_declarations_hold_on_volumes_too() -> None:
+    for name in providers.operation_names():
+        check_operation(providers.make_operation(name), ndim=3, dtypes=("uint8", "int16"), examples=3)
+
+
+@given(images(SHAPES), st.sampled_from(MODES), st.integers(1, 6), st.integers(0, 100))
+def test_median_equals_scipy(image: NDArray[Any], mode: str, size: int, cval: int) -> None:
+    ours = providers.apply(image, "median", size=size, mode=mode, cval=cval)
+    # scipy goes astray where a window is several times as large as the image.
+    size = min(size, 2 * min(image.shape))
+    ours = providers.apply(image, "median", size=size, mode=mode, cval=cval)
+    assert (ours == ndimage.median_filter(image, size, mode=mode, cval=cval)).all()
+
+
+@given(images(SHAPES), st.sampled_from(MODES), st.integers(1, 6), st.integers(0, 100))
+def test_mean_equals_the_exact_mean_rounded(image: NDArray[Any], mode: str, size: int, cval: int) -> None:
+    ours = providers.apply(image, "mean", size=size, mode=mode, cval=cval)
+    sums = ndimage.correlate(image.astype(np.int64), np.ones((size, size), np.int64), mode=mode, cval=cval)
+    assert (ours == np.rint(sums / size**2)).all()
+
+
+@given(images(SHAPES), st.sampled_from(MODES[:3]))
+def test_sobel_equals_the_root_of_scipys_squares(image: NDArray[Any], mode: str) -> None:
+    wide = image.astype(np.float64)
+    squares = ndimage.sobel(wide, 0, mode=mode) ** 2 + ndimage.sobel(wide, 1, mode=mode) ** 2
+    ours = providers.apply(image, "sobel", mode=mode)
+    assert np.abs(ours - np.sqrt(squares)).max() <= 0.5 + 1e-6
+
+
+@given(st.lists(st.integers(-(2**43), 2**43), min_size=2, max_size=3))
+def test_a_norm_is_rounded_as_unbounded_integers_round_it(components: list[int]) -> None:
+    from math import isqrt
+
+    square = sum(c * c for c in components)
+    floor = isqrt(square)
+    wanted = floor + (square > floor * floor + floor)
+    assert int(rounded_norm([np.array([c]) for c in components])[0]) == wanted
+
+
+def test_norms_just_beside_a_half_are_rounded_to_the_right_side() -> None:
+    roots = np.array([1, 2, 3, 2**20, 2**30 + 1, 2**40 - 1])
+    for root in roots:
+        # root² + root is the last square below (root + 1/2)², and is the sum of two squares only by luck:
+        # build it from components whose squares add up to it or just below.
+        target = int(root) ** 2 + int(root)
+        for delta in (0, 1):
+            square = target + delta
+            first = int(np.sqrt(float(square) / 2))
+            second = round((square - first * first) ** 0.5)
+            exact = first * first + second * second
+            from math import isqrt
+
+            floor = isqrt(exact)
+            assert int(rounded_norm([np.array([first]), np.array([second])])[0]) == floor + (
+                exact > floor * floor + floor
+            )
+
+
+@given(images(SHAPES), st.sampled_from(MODES), st.sampled_from([0.0, 0.5, 1.0, 2.0]))
+def test_gaussian_deviates_from_the_real_valued_filter_by_one_level_at_most(
+    image: NDArray[Any], mode: str, sigma: float
+) -> None:
+    ours = providers.apply(image, "gaussian", sigma=sigma, mode=mode)
+    real = ndimage.gaussian_filter(image.astype(np.float64), sigma, mode=mode)
+    allowed = 1 if image.dtype.itemsize < 4 else 2**22
+    assert np.abs(ours - real).max() <= allowed
+
+
+@pytest.mark.parametrize(
+    ("name", "dtype", "result"),
+    [("gaussian", d, d) for d in ("uint8", "int16", "uint16", "int32")]
+    + [("median", "uint8", "uint8"), ("mean", "int16", "int16")]
+    + [("sobel", "uint8", "uint16"), ("sobel", "int16", "int32"), ("sobel", "uint16", "uint32")]
+    + [("sobel", "int32", "int64")],
+)
+def test_the_results_dtype_is_as_declared(name: str, dtype: str, result: str) -> None:
+    limits = np.iinfo(dtype)
+    image = np.random.default_rng(0).choice(np.array([limits.min, limits.max], dtype), (9, 9))
+    assert providers.apply(image, name).dtype == result
+
+
+def test_strided_read_only_mapped_and_foreign_arrays_are_as_good_as_any(tmp_path: Any) -> None:
+    base = np.random.default_rng(0).integers(0, 4096, (64, 64), np.uint16)
+    np.save(tmp_path / "image.npy", base)
+    wanted = providers.apply(base, "gaussian", sigma=1.5)
+    padded = np.zeros((128, 192), np.uint16)
+    padded[::2, ::3] = base
+    frozen = base.copy()
+    frozen.flags.writeable = False
+    for image in (
+        np.asfortranarray(base),
+        padded[::2, ::3],
+        base[::-1, ::-1][::-1, ::-1],
+        frozen,
+        np.load(tmp_path / "image.npy", mmap_mode="r"),
+        base.astype(">u2"),
+        base.tolist() and base,
+    ):
+        assert (providers.apply(image, "gaussian", sigma=1.5) == wanted).all()
+
+
+@pytest.mark.parametrize("name", ["gaussian", "mean", "median", "sobel"])
+def test_on_the_open_data_each_operation_equals_scipy_or_deviates_as_stated(
+    name: str, open_images: list[tuple[str, NDArray[Any]]]
+) -> None:
+    for label, image in open_images:
+        wide = image.astype(np.float64)
+        ours = providers.apply(image, name).astype(np.float64)
+        if name == "gaussian":
+            assert np.abs(ours - ndimage.gaussian_filter(wide, 1.0)).max() <= 1, label
+        elif name == "mean":
+            sums = ndimage.correlate(image.astype(np.int64), np.ones((3, 3), np.int64))
+            assert (ours == np.rint(sums / 9)).all(), label
+        elif name == "median":
+            assert (ours == ndimage.median_filter(image, 3)).all(), label
+        else:
+            from skimage.filters import sobel
+
+            exact = np.hypot(ndimage.sobel(wide, 0), ndimage.sobel(wide, 1))
+            assert (ours == np.rint(exact)).all(), label
+            normalised = sobel(wide) * 4 * np.sqrt(2)
+            assert np.abs(ours - normalised).max() <= 0.5 + 1e-6, label

@@ -1,0 +1,167 @@
+"""Bytes: vectors written by hand from the description in `providers.wire`, and what is refused."""
+
+import contextlib
+import json
+import struct
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from providers import make_operation
+from providers.errors import BadTask, Busy, ProviderError, TooLarge
+from providers.operation import Filter
+from providers.wire import (
+    Answer,
+    Task,
+    decode_answer,
+    decode_error,
+    decode_task,
+    encode_answer,
+    encode_error,
+    encode_task,
+)
+
+IDENTITY = "00112233445566778899aabbccddeeff"
+
+
+def message(marker: bytes, header: dict[str, Any] | bytes, body: bytes = b"") -> bytes:
+    text = header if isinstance(header, bytes) else json.dumps(header).encode()
+    return marker + struct.pack("<I", len(text)) + text + body
+
+
+HEADER: dict[str, Any] = {
+    "id": IDENTITY,
+    "operation": {"name": "median", "version": 1, "parameters": {"size": [3, 3]}},
+    "rounded": True,
+    "dtype": "<u2",
+    "shape": [1, 3, 3],
+}
+VECTOR = message(b"CST1", HEADER, bytes(range(18)))
+
+
+def test_a_task_written_by_hand_is_read() -> None:
+    task = decode_task(VECTOR)
+    assert task.id == IDENTITY
+    assert task.operation == make_operation("median", size=(3, 3))
+    assert task.rounded
+    assert task.stack.tolist() == [
+        [[0x0100, 0x0302, 0x0504], [0x0706, 0x0908, 0x0B0A], [0x0D0C, 0x0F0E, 0x1110]]
+    ]
+
+
+def test_a_task_is_written_as_described() -> None:
+    task = decode_task(VECTOR)
+    written = encode_task(task)
+    (length,) = struct.unpack("<I", written[4:8])
+    assert written[:4] == b"CST1"
+    assert (8 + length) % 64 == 0
+    assert json.loads(written[8 : 8 + length]) == HEADER
+    assert written[8 + length :] == bytes(range(18))
+
+
+@given(
+    st.sampled_from(["gaussian", "mean", "median", "sobel"]),
+    st.sampled_from(["uint8", "int16", "uint16", "int32", "uint32", "int64"]),
+    st.booleans(),
+)
+def test_what_is_written_is_read_again(name: str, dtype: str, rounded: bool) -> None:
+    operation: Filter = make_operation(name).resolved(2, "uint8")
+    stack = np.arange(2 * 11 * 12).reshape(2, 11, 12).astype(dtype)
+    task = decode_task(encode_task(Task(IDENTITY, operation, stack, rounded)))
+    assert (task.operation, task.rounded, task.stack.dtype) == (operation, rounded, dtype)
+    assert (task.stack == stack).all()
+    answer = decode_answer(encode_answer(Answer(IDENTITY, stack)))
+    assert (answer.stack == stack).all()
+    assert answer.stack.dtype == dtype
+
+
+def test_tasks_of_equal_shape_and_operation_have_equally_many_bytes() -> None:
+    operation = make_operation("gaussian").resolved(2, "uint8")
+    stacks = np.random.default_rng(0).integers(0, 2**16, (2, 3, 16, 16), np.uint16)
+    sizes = {len(encode_task(Task(f"{i:032x}", operation, stack, True))) for i, stack in enumerate(stacks)}
+    assert len(sizes) == 1
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"id": "short"},
+        {"id": 7},
+        {"id": IDENTITY.upper()},
+        {"rounded": 1},
+        {"operation": "median"},
+        {"operation": {"name": "median"}},
+        {"dtype": "|O"},
+        {"dtype": ">u2"},
+        {"dtype": "<f8"},
+        {"dtype": ["<u2"]},
+        {"shape": [1, 3, 4]},
+        {"shape": [1, 3, -3]},
+        {"shape": [1, 3.0, 3]},
+        {"shape": [True, 3, 3]},
+        {"shape": [9]},
+        {"shape": [1, 1, 1, 1, 9]},
+        {"shape": [0, 3, 3]},
+        {"shape": [2**62, 2**62, 2**62]},
+        {"shape": "9"},
+        {"patient": "somebody"},
+        {"shape": [1, 9, 1]},
+        {"shape": [9, 1]},
+    ],
+)
+def test_a_task_with_a_wrong_field_is_refused(changes: dict[str, Any]) -> None:
+    with pytest.raises(ProviderError):
+        decode_task(message(b"CST1", HEADER | changes, bytes(18)))
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        b"",
+        b"CST1",
+        b"CST2" + VECTOR[4:],
+        b"CSA1" + VECTOR[4:],
+        VECTOR[:-1],
+        VECTOR + b"\0",
+        b"CST1\xff\xff\xff\xff{}",
+        message(b"CST1", b"[]"),
+        message(b"CST1", b"\xff\xfe"),
+        message(b"CST1", b"{" * 5000),
+        message(b"CST1", b"[" * 100_000),
+        message(b"CST1", b'{"id": ' + b"9" * 10_000 + b"}"),
+        message(b"CST1", b"null"),
+        b"\x80\x05cos\nsystem\n(S'id'\ntR.",
+    ],
+)
+def test_bytes_that_are_no_task_are_refused(request_: bytes) -> None:
+    with pytest.raises(BadTask):
+        decode_task(request_)
+
+
+@given(st.binary(max_size=200), st.integers(0, len(VECTOR) - 1), st.integers(0, 255))
+@example(b"", 4, 0)
+def test_changed_bytes_are_read_or_refused_and_nothing_else(garbage: bytes, place: int, value: int) -> None:
+    for request in (garbage, VECTOR[:place] + bytes([value]) + VECTOR[place + 1 :], VECTOR[:place] + garbage):
+        with contextlib.suppress(ProviderError):
+            decode_task(request)
+
+
+def test_an_error_is_read_as_what_it_was_written_as() -> None:
+    for error in (Busy("come again"), TooLarge("by far"), BadTask("no")):
+        with pytest.raises(type(error), match=str(error)):
+            decode_answer(encode_error(error))
+
+
+@pytest.mark.parametrize("body", [b"", b"x", b"{}", b"[]", b'{"code": 1}', b"{" * 100_000])
+def test_an_error_that_is_none_of_ours_is_still_an_error(body: bytes) -> None:
+    assert type(decode_error(body)) is ProviderError
+
+
+def test_what_a_provider_says_fits_on_one_line() -> None:
+    said = decode_error(json.dumps({"code": "busy", "message": "a\nb\x1b[2J" + "c" * 999}).encode())
+    assert isinstance(said, Busy)
+    assert str(said).isprintable()
+    assert len(str(said)) <= 300

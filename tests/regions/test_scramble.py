@@ -1,0 +1,65 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from regions import Scramble, Symmetries
+
+IDENTITY = Symmetries(flips=(True, True), quarter_turns=True, offset_gain=1, negation_sign=-1)
+
+
+def scrambles(count: int, shift: st.SearchStrategy[int]) -> st.SearchStrategy[Scramble]:
+    def lists(elements: st.SearchStrategy[object]) -> st.SearchStrategy[list[object]]:
+        return st.lists(elements, min_size=count, max_size=count)
+
+    return st.builds(
+        lambda flips, swaps, sign, offset: Scramble(
+            np.array(flips), np.array(swaps), np.array(sign, np.int64), np.array(offset, np.int64)
+        ),
+        lists(st.tuples(st.booleans(), st.booleans())),
+        lists(st.booleans()),
+        lists(st.sampled_from([-1, 1])),
+        lists(shift),
+    )
+
+
+@given(scrambles(5, st.integers(300, 40_000)), st.sampled_from(["uint16", "uint32", "int64"]))
+def test_revealing_undoes_hiding_for_the_operation_that_does_nothing(scramble: Scramble, dtype: str) -> None:
+    stack = np.random.default_rng(0).integers(-300, 300, (5, 6, 6)).astype(np.int16)
+    hidden = scramble.hide(stack, dtype)
+    assert hidden.dtype == dtype
+    assert (scramble.reveal(hidden, IDENTITY) == stack).all()
+
+
+@given(scrambles(5, st.integers(300, 40_000)))
+def test_each_block_holds_its_own_pixels_turned_and_changed(scramble: Scramble) -> None:
+    stack = np.random.default_rng(0).integers(-300, 300, (5, 6, 6)).astype(np.int16)
+    for before, after, sign, shift in zip(
+        stack, scramble.hide(stack, "uint16"), scramble.sign, scramble.shift, strict=True
+    ):
+        assert sorted((before * sign + int(shift)).ravel()) == sorted(after.ravel())
+
+
+def test_all_eight_turns_and_flips_of_the_square_occur() -> None:
+    kinds = np.array([[a, b, c] for a in (0, 1) for b in (0, 1) for c in (0, 1)], bool)
+    ones, zeros = np.ones(8, np.int64), np.zeros(8, np.int64)
+    block = np.arange(9, dtype=np.uint8).reshape(3, 3)
+    turned = Scramble(kinds[:, :2], kinds[:, 2], ones, zeros).hide(np.stack([block] * 8), "uint16")
+    wanted = {np.rot90(flipped, k).tobytes() for flipped in (block, block.T) for k in range(4)}
+    assert {piece.astype(np.uint8).tobytes() for piece in turned} == wanted
+
+
+def test_an_answer_whose_facts_are_unknown_is_not_revealed() -> None:
+    one = np.ones(1, np.int64)
+    shifted = Scramble(np.zeros((1, 2), bool), np.zeros(1, bool), one, one)
+    negated = Scramble(np.zeros((1, 2), bool), np.zeros(1, bool), -one, 0 * one)
+    answer = np.zeros((1, 2, 2), np.int64)
+    with pytest.raises(ValueError, match="offset"):
+        shifted.reveal(answer, Symmetries(flips=(True, True)))
+    with pytest.raises(ValueError, match="negation"):
+        negated.reveal(answer, Symmetries(flips=(True, True), offset_gain=0))
+
+
+def test_a_scramble_never_shows_itself() -> None:
+    one = np.full(1, 12345, np.int64)
+    assert "12345" not in repr(Scramble(np.zeros((1, 2), bool), np.zeros(1, bool), one, one))

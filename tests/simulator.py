@@ -1,0 +1,129 @@
+"""A cloud that delays, drops, lies and garbles, in this process or behind a socket of this machine."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from providers import handle
+from providers.errors import Busy, TooLarge, UnknownOperation
+from providers.wire import Answer, decode_answer, encode_answer, encode_error
+
+Behaviour = Callable[[bytes], bytes]
+
+
+@dataclass
+class Simulated:
+    """An endpoint that does with each request what its behaviour says, and keeps what it received."""
+
+    name: str
+    behaviour: Behaviour = handle
+    requests: list[bytes] = field(default_factory=list)
+
+    def send(self, request: bytes, timeout: float) -> bytes:
+        self.requests.append(request)
+        return self.behaviour(request)
+
+
+def changed(change: Callable[[Answer], Answer]) -> Behaviour:
+    """A behaviour that answers rightly and then changes its answer."""
+    return lambda request: encode_answer(change(decode_answer(handle(request))))
+
+
+def hang(_: bytes) -> bytes:
+    """Never answer."""
+    threading.Event().wait()
+    raise AssertionError
+
+
+def fail(_: bytes) -> bytes:
+    raise RuntimeError("a secret of the endpoint's own")
+
+
+FAULTS: dict[str, tuple[Behaviour, str]] = {
+    "nothing": (lambda _: b"", "no answer"),
+    "garbage": (lambda _: b"<html>hello</html>" * 100, "no answer"),
+    "half": (lambda request: handle(request)[:-100], "no answer"),
+    "too much": (lambda request: handle(request) + bytes(1000), "no answer"),
+    "the request": (lambda request: request, "no answer"),
+    "wrong shape": (changed(lambda a: replace(a, stack=a.stack[:, :-1])), "pixels of"),
+    "wrong dtype": (changed(lambda a: replace(a, stack=a.stack.astype(np.int64))), "pixels of"),
+    "another task": (changed(lambda a: replace(a, id="0" * 32)), "another task"),
+    "refusal": (lambda _: encode_error(UnknownOperation("not here")), "refused the task: not here"),
+    "too large": (lambda _: encode_error(TooLarge("by far")), "refused the task: by far"),
+    "busy": (lambda _: encode_error(Busy("later")), "did not do the task: later"),
+    "exception": (fail, "failed with RuntimeError"),
+}
+"""Fault → behaviour, and words of the error that must come of it."""
+
+
+class RawServer:
+    """A server that reads a request and then sends exactly these bytes, or waits; a context manager."""
+
+    def __init__(self, response: bytes, *, then_hang: bool = False, drip: bool = False) -> None:
+        self._response, self._then_hang, self._drip = response, then_hang, drip
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._stop = threading.Event()
+        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        self.requests: list[bytes] = []
+
+    def __enter__(self) -> RawServer:
+        threading.Thread(target=self._serve, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._listener.close()
+
+    def _serve(self) -> None:
+        while not self._stop.is_set():
+            try:
+                connection, _ = self._listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._answer, args=(connection,), daemon=True).start()
+
+    def _answer(self, connection: socket.socket) -> None:
+        with connection:
+            self.requests.append(_read_request(connection))
+            try:
+                if self._drip:
+                    for byte in self._response:
+                        connection.sendall(bytes([byte]))
+                        if self._stop.wait(0.05):
+                            return
+                connection.sendall(self._response)
+                if self._then_hang:
+                    self._stop.wait()
+            except OSError:
+                pass
+
+
+def _read_request(connection: socket.socket) -> bytes:
+    received = b""
+    while b"\r\n\r\n" not in received:
+        chunk = connection.recv(65536)
+        if not chunk:
+            return received
+        received += chunk
+    head, _, body = received.partition(b"\r\n\r\n")
+    (length,) = (
+        int(line.split(b":")[1]) for line in head.splitlines() if line.lower().startswith(b"content-length")
+    )
+    while len(body) < length:
+        body += connection.recv(65536)
+    return head + b"\r\n\r\n" + body
+
+
+def http_response(status: str, body: bytes, *headers: str, length: int | None = None) -> bytes:
+    lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(body) if length is None else length}", *headers]
+    return "\r\n".join([*lines, "", ""]).encode() + body
+
+
+def http_error(status: str, code: str, message: str) -> bytes:
+    return http_response(status, json.dumps({"code": code, "message": message}).encode())
