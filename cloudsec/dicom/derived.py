@@ -142,7 +142,8 @@ def derived_image(
         dataset = deepcopy(header.dataset)
         _refuse_underivable(dataset)
         # Values that are typed by the sign of the pixels are decoded while that sign is still in the header.
-        _drop_group_lengths(dataset)
+        for _ in dataset.iterall():
+            pass
         padding = _padding(dataset)
         _store_pixels(dataset, source, pixels, padding)
         _drop_overlays_in_pixels(dataset)
@@ -165,15 +166,6 @@ def _refuse_underivable(dataset: Dataset) -> None:
         raise DicomError(
             "an image without SOP class and instance UID cannot be named as a source; write a .npy file"
         )
-
-
-def _drop_group_lengths(dataset: Dataset) -> None:
-    for element in dataset:
-        if element.tag.element == 0:
-            del dataset[element.tag]
-        elif element.VR == "SQ":
-            for item in element.value:
-                _drop_group_lengths(item)
 
 
 def _drop(dataset: Dataset, keywords: tuple[str, ...]) -> None:
@@ -250,7 +242,7 @@ def _storages(dataset: Dataset, *, signed: bool) -> Iterator[_Storage]:
 
 def _set_pixels(dataset: Dataset, values: Pixels, storage: _Storage, padding: _Padding | None) -> None:
     if storage.signed != bool(dataset.PixelRepresentation):
-        # Their entries are typed by the sign of the pixels, and no operation with a gain of one changes it.
+        # Their entries are typed by the sign of the pixels; a window, which is not, may stay.
         _drop(dataset, ("VOILUTSequence", "RealWorldValueMappingSequence"))
     dataset.BitsAllocated, dataset.BitsStored = storage.allocated, storage.stored
     dataset.HighBit, dataset.PixelRepresentation = storage.stored - 1, int(storage.signed)

@@ -282,6 +282,13 @@ def test_an_npy_that_claims_much_and_holds_little_takes_no_memory(tmp_path: Path
         refusal(path)
 
 
+def test_a_png_of_too_many_pixels_is_refused_however_long_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "image.png"
+    path.write_bytes(png(1 << 14, (1 << 14) + 1, 8, 0, b"", chunk(b"teSt", bytes(300_000))))
+    with little_memory():
+        assert f"at most {MAX_PIXELS}" in refusal(path)
+
+
 def test_the_limit_of_pixels_is_checked_before_the_content(tmp_path: Path) -> None:
     path = tmp_path / "image.npy"
     with path.open("wb") as file:
@@ -392,6 +399,15 @@ def test_a_failed_write_leaves_nothing_and_keeps_what_was_there(
         write(path, PLANE)
     assert path.read_text() == "the result of yesterday"
     assert os.listdir(tmp_path) == ["out.npy"]
+
+
+def test_a_reader_of_the_old_file_is_not_disturbed(tmp_path: Path) -> None:
+    """The new file takes the name of the old; it is never the old one half overwritten."""
+    path = tmp_path / "out.npy"
+    path.write_text("the result of yesterday")
+    with path.open() as reader:
+        write(path, PLANE)
+        assert reader.read() == "the result of yesterday"
 
 
 def test_a_repr_shows_no_pixel() -> None:
