@@ -68,7 +68,7 @@ class Broker:
     >>> with Broker(providers=4) as broker:
     ...     result = broker.process(image, "median", size=3)
     >>> result.report.home["reasons"]
-    {'edge': 0.031005859375}
+    {'edge': 0.234375}
     """
 
     def __init__(
@@ -175,12 +175,15 @@ class Broker:
             ProviderReport(
                 endpoint.name,
                 share,
+                received,
                 sum(answer.bytes_up for answer in by_party.get(party, ())),
                 sum(answer.bytes_down for answer in by_party.get(party, ())),
                 len(by_party.get(party, ())),
                 sum(answer.seconds for answer in by_party.get(party, ())),
             )
-            for party, (endpoint, share) in enumerate(zip(self._endpoints, plan.pixel_shares, strict=True))
+            for party, (endpoint, share, received) in enumerate(
+                zip(self._endpoints, plan.pixel_shares, plan.received_shares, strict=True)
+            )
         )
         phases = zip(("plan", "protect", "deliver", "recover"), times, times[1:], strict=False)
         return Report(
@@ -191,7 +194,7 @@ class Broker:
             image={"shape": pixels.shape, "dtype": pixels.dtype.name},
             home={"pixel_share": sum(reasons.values()), "reasons": reasons},
             providers=parts,
-            plan={"block": plan.block, "regions": len(self._endpoints)},
+            plan={"block": plan.block, "regions": sum(share > 0 for share in plan.pixel_shares)},
             exact=_EXACT,
             timings={name: stop - start for name, start, stop in phases}
             | {"total": times[-1] - times[0], "cpu": cpu},

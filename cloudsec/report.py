@@ -10,10 +10,24 @@ from typing import Any
 
 @dataclass(frozen=True)
 class ProviderReport:
-    """One provider's part in a job; seconds are those between sending and answer, added up."""
+    """One provider's part in a job.
+
+    Attributes
+    ----------
+    name : str
+    pixel_share : float
+        Of the output's pixels, what it computed.
+    received_share : float
+        Of the input's pixels, what it was sent, halos included.
+    bytes_up, bytes_down : int
+    tasks : int
+    seconds : float
+        Between sending and answer, added up.
+    """
 
     name: str
     pixel_share: float
+    received_share: float
     bytes_up: int
     bytes_down: int
     tasks: int
@@ -70,13 +84,13 @@ class Report:
         width = max((len(p.name) for p in self.providers), default=8)
         lines = [
             f"{self.operation} by scheme {self.scheme} ({self.assurance}), {self.timings['total']:.2f} s",
-            f"{'provider':<{width}}  pixels      up kB    down kB  tasks  seconds",
+            f"{'provider':<{width}}  computed  received      up kB    down kB  tasks  seconds",
             *(
-                f"{p.name:<{width}}  {p.pixel_share:6.1%}  {p.bytes_up / 1e3:9.1f}  {p.bytes_down / 1e3:9.1f}"
-                f"  {p.tasks:5d}  {p.seconds:7.3f}"
+                f"{p.name:<{width}}  {p.pixel_share:8.1%}  {p.received_share:8.1%}  {p.bytes_up / 1e3:9.1f}"
+                f"  {p.bytes_down / 1e3:9.1f}  {p.tasks:5d}  {p.seconds:7.3f}"
                 for p in self.providers
             ),
-            f"{'at home':<{width}}  {self.home['pixel_share']:6.1%}",
+            f"{'at home':<{width}}  {self.home['pixel_share']:8.1%}",
             self.statement,
             f"Exact: {self.exact}.",
         ]

@@ -39,23 +39,19 @@ class BlockGrid:
         """How many blocks lie wholly inside the image."""
         return int(np.prod([n // b for n, b in zip(self.shape, self.block, strict=True)]))
 
-    def window(self, halo: tuple[int, ...]) -> tuple[int, ...]:
-        """Shape of a block with `halo` pixels around it."""
-        return tuple(b + 2 * h for b, h in zip(self.block, halo, strict=True))
+    def core_starts(self, margin: tuple[int, ...]) -> NDArray[np.intp]:
+        """First pixel of what is answered of every block, shape ``(*counts, ndim)``.
 
-    def window_starts(self, halo: tuple[int, ...]) -> NDArray[np.intp]:
-        """First pixel of every block's window, shape ``(*counts, ndim)``.
-
-        A window that would reach outside the image is shifted inward, so that every window has the
-        same shape and none holds a pixel that the image does not have. A shifted window still holds
-        all of its block that is at least `halo` away from the image's edge, with its halo.
+        A block that reaches nearer than `margin` to the image's edge is shifted inward, so that all
+        have the same shape, and a window with any halo up to `margin` around one holds no pixel that
+        the image does not have. Whatever the halo, the window of a block is centred on the same place.
         """
         axes = [
-            np.clip(np.arange(count) * b - h, 0, n - (b + 2 * h))
-            for count, b, h, n in zip(self.counts, self.block, halo, self.shape, strict=True)
+            np.clip(np.arange(count) * b, m, n - m - b)
+            for count, b, m, n in zip(self.counts, self.block, margin, self.shape, strict=True)
         ]
-        if any(axis.size and axis.min() < 0 for axis in axes):
-            raise ValueError(f"windows of {self.window(halo)} do not fit into an image of {self.shape}")
+        if any(n < b + 2 * m for n, b, m in zip(self.shape, self.block, margin, strict=True)):
+            raise ValueError(f"blocks of {self.block} do not fit {margin} pixels inside {self.shape}")
         return np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).astype(np.intp)
 
 

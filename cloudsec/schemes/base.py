@@ -30,6 +30,8 @@ class Plan:
         Which provider, by its place in the list, gets a block; HOME for none.
     pixel_shares : tuple of float
         Per provider, the share of the output's pixels that it computes.
+    received_shares : tuple of float
+        Per provider, the share of the input's pixels that it is sent, halos included.
     home : tuple of (str, Box)
         What the broker computes itself, and why.
     """
@@ -37,6 +39,7 @@ class Plan:
     block: int | None
     assignment: NDArray[np.intp] = field(repr=False)
     pixel_shares: tuple[float, ...]
+    received_shares: tuple[float, ...]
     home: tuple[tuple[str, Box], ...]
 
 

@@ -1,8 +1,8 @@
 """The scheme `ga-es`: separated blocks, scrambled as far as the operation carries it exactly; pure.
 
-Every provider gets the blocks of one class of a lattice, so that it never holds two neighbours. Windows
-at the image's edge are shifted inward instead of padded, and the outermost pixels are computed at home:
-a provider cannot tell where an image ends (design/decisions.md, Edge).
+Every provider gets the blocks of one class of a lattice, so that it never holds two neighbours. Where
+they lie depends on the image's shape and the block size only, so that jobs with other operations show
+a provider no other position (`layout.py`).
 """
 
 from __future__ import annotations
@@ -18,12 +18,14 @@ from numpy.typing import NDArray
 from cloudsec.errors import IncompatibleScheme
 from cloudsec.keystream import Keystream
 from cloudsec.schemes.base import HOME, Plan, Protected, Sealed, refuse_choices, task_identity
+from cloudsec.schemes.layout import MARGINS_PER_BLOCK, Layout
 from providers import Filter
 from providers.wire import Task
-from regions import LATTICE_PERIODS, BlockGrid, Box, Scramble, cut, lattice, paste
+from regions import LATTICE_PERIODS, Box, Scramble, cut, paste
 
 DEFAULT_BLOCK = 32
 BLOCK_STEP = 16
+"""Pixels between the block sizes that an error recommends."""
 LARGEST_BLOCK = 4096
 """Pixels: one window of it fits into a provider's default limit."""
 TASK_BYTES = 4 << 20
@@ -37,6 +39,7 @@ class _Placement:
     """Where the answers of one task belong, and how to undo what was done to their pixels."""
 
     starts: NDArray[np.intp] = field(repr=False)
+    kept: NDArray[np.intp] = field(repr=False)
     scramble: Scramble = field(repr=False)
     dtype: np.dtype[Any]
 
@@ -69,49 +72,42 @@ class GaEs:
             raise IncompatibleScheme(
                 f"scheme 'ga-es' is built for {built} providers so far, not for {parties}"
             )
-        halo = max(operation.halo)
-        block = _block(choices.get("block"), halo, operation)
-        grid = BlockGrid(shape, (block,) * len(shape))
-        period = LATTICE_PERIODS[parties]
-        fits = all(n >= side for n, side in zip(shape, grid.window(operation.halo), strict=True))
-        if grid.whole_blocks < WHOLE_BLOCKS_PER_PROVIDER * parties or not fits:
-            nobody = np.full(grid.counts, HOME, np.intp)
-            return Plan(block, nobody, (0.0,) * parties, (("small", Box.of(shape)),))
-        sent = tuple(_blocks_sent(n, block, h, period) for n, h in zip(shape, operation.halo, strict=True))
-        assignment = lattice(grid.counts, period)
-        for axis, count in enumerate(sent):
-            assignment[(slice(None),) * axis + (slice(count, None),)] = HOME
-        extents = [
-            _extents(n, block, h, count) for n, h, count in zip(shape, operation.halo, sent, strict=True)
-        ]
-        covered = Box(operation.halo, tuple(int(edges[-1]) for edges in extents))
-        areas = np.multiply.outer(*map(np.diff, extents)).ravel()
-        owners = assignment[tuple(slice(count) for count in sent)].ravel()
-        shares = np.bincount(owners, areas, minlength=parties) / np.prod(shape)
-        home = tuple(("edge", box) for box in Box.of(shape).without(covered))
-        return Plan(block, assignment, tuple(map(float, shares)), home)
+        layout = Layout(shape, _block(choices.get("block"), operation), LATTICE_PERIODS[parties])
+        if not layout.fits or layout.whole_blocks < WHOLE_BLOCKS_PER_PROVIDER * parties:
+            nobody = np.full(layout.counts, HOME, np.intp)
+            nothing = (0.0,) * parties
+            return Plan(layout.block, nobody, nothing, nothing, (("small", Box.of(shape)),))
+        window = np.prod([layout.block + 2 * halo for halo in operation.halo])
+        held = np.bincount(layout.assignment[layout.assignment != HOME], minlength=parties)
+        return Plan(
+            layout.block,
+            layout.assignment,
+            tuple(map(float, layout.answered_pixels(parties) / np.prod(shape))),
+            tuple(map(float, held * window / np.prod(shape))),
+            tuple(("edge", box) for box in Box.of(shape).without(layout.answered)),
+        )
 
     def protect(
         self, pixels: NDArray[np.generic], operation: Filter, plan: Plan, keys: Keystream
     ) -> Protected:
-        if (plan.assignment == HOME).all():
+        if plan.block is None or not any(plan.pixel_shares):
             return Protected((), ())
-        assert plan.block is not None
-        grid = BlockGrid(pixels.shape, (plan.block,) * pixels.ndim)
-        window = grid.window(operation.halo)
-        starts = grid.window_starts(operation.halo)
+        layout = Layout(pixels.shape, plan.block, LATTICE_PERIODS[len(plan.pixel_shares)])
+        window = tuple(plan.block + 2 * halo for halo in operation.halo)
         low, high = int(pixels.min()), int(pixels.max())
         dtype, values = wire_values(high - low, pixels.dtype)
         counts = np.bincount(plan.assignment[plan.assignment != HOME])
         per_task = _blocks_per_task(int(counts.max()), int(np.prod(window)) * dtype.itemsize)
+        starts, kept = layout.core_starts, layout.kept
         entries: list[tuple[Sealed, _Placement]] = []
         for party in np.flatnonzero(counts):
-            own = starts[plan.assignment == party]
+            own = plan.assignment == party
             for chosen, scramble in _hidings(
-                len(own), per_task, operation, keys, f"provider {party}", low, high, values
+                int(counts[party]), per_task, operation, keys, f"provider {party}", low, high, values
             ):
-                placement = _Placement(own[chosen], scramble, pixels.dtype)
-                stack = scramble.hide(cut(pixels, placement.starts, window), dtype)
+                placement = _Placement(starts[own][chosen], kept[own][chosen], scramble, pixels.dtype)
+                windows = cut(pixels, placement.starts - np.array(operation.halo), window)
+                stack = scramble.hide(windows, dtype)
                 task = Task(task_identity(keys, len(entries)), operation, stack, operation.tie_free)
                 entries.append((Sealed(task, (int(party),)), placement))
         order = keys.permutation("order of tasks", len(entries))
@@ -127,7 +123,14 @@ class GaEs:
         else:
             exact = entry.scramble.reveal(answer, operation.symmetries, operation.scale)
             finished = operation.finish(exact, entry.dtype)
-        paste(result, finished, entry.starts + np.array(operation.halo))
+        # Blocks that were shifted inward answer pixels of their neighbours too. Only their own are
+        # kept, so that no provider can touch a pixel that is credited to another.
+        kinds, kind_of = np.unique(entry.kept, axis=0, return_inverse=True)
+        for kind, kept in enumerate(kinds):
+            chosen = kind_of == kind
+            first, stop = np.split(kept, 2)
+            own = tuple(map(slice, first, stop))
+            paste(result, finished[(chosen, *own)], entry.starts[chosen] + first)
 
     def statement(self, plan: Plan, operation: Filter) -> str:
         if not any(plan.pixel_shares):
@@ -136,10 +139,10 @@ class GaEs:
         turned = "turned, " if any(facts.flips) or facts.quarter_turns else ""
         changes = f"{turned}{'negated' if facts.negation_sign is not None else 'not negated'} and offset"
         return (
-            f"Each provider computed at most {max(plan.pixel_shares):.1%} of the pixels, in "
-            f"{plan.block}x{plan.block} blocks with {max(operation.halo)} pixels around them, none "
-            f"next to another, in random order, {changes} at random; what a block shows is not "
-            "encrypted, and providers that pool their blocks can join them."
+            f"Each provider computed at most {max(plan.pixel_shares):.1%} of the pixels and received at most "
+            f"{max(plan.received_shares):.1%}, in {plan.block}x{plan.block} blocks with "
+            f"{max(operation.halo)} pixels around them, none next to another, in random order, {changes} at "
+            "random; what a block shows is not encrypted, and providers that pool their blocks can join them."
         )
 
 
@@ -157,44 +160,23 @@ def wire_values(span: int, dtype: np.dtype[Any]) -> tuple[np.dtype[Any], int]:
     return np.dtype("int64"), widened
 
 
-def _block(chosen: object, halo: int, operation: Filter) -> int:
-    """Side of the blocks: as chosen, else the smallest of our steps that is four times the halo."""
-    smallest = max(DEFAULT_BLOCK, -(-4 * halo // BLOCK_STEP) * BLOCK_STEP)
-    if chosen is None:
-        return smallest
+def _block(chosen: object, operation: Filter) -> int:
+    """Side of the blocks: as chosen, else the default; IncompatibleScheme if the halo is too wide for it."""
     try:
-        block = operator.index(chosen)  # type: ignore[arg-type]
+        block = DEFAULT_BLOCK if chosen is None else operator.index(chosen)  # type: ignore[arg-type]
     except TypeError:
         raise ValueError(f"plan: block must be a number of pixels, not {chosen!r}") from None
     if isinstance(chosen, bool) or not 1 <= block <= LARGEST_BLOCK:
         raise ValueError(f"plan: block must be from 1 to {LARGEST_BLOCK} pixels, not {chosen!r}")
-    if block < 4 * halo:
+    halo = max(operation.halo)
+    if block < MARGINS_PER_BLOCK * halo:
+        enough = -(-MARGINS_PER_BLOCK * halo // BLOCK_STEP) * BLOCK_STEP
         raise IncompatibleScheme(
             f"{operation.name!r} needs {halo} pixels around a block, and blocks of {block} would travel with "
-            f"too much of their neighbours; use plan={{'block': {smallest}}} or larger"
+            f"too much of their neighbours; use plan={{'block': {enough}}}, on the command line "
+            f"--block {enough}"
         )
     return block
-
-
-def _blocks_sent(length: int, block: int, halo: int, period: int) -> int:
-    """How many blocks of an axis go out, the first ones; the rest are computed at home.
-
-    The last block of an axis, where it is not whole, is shifted inward. Under a lattice of period 2 it
-    has the class of the last block but one, whose window it must not meet: its window reaches up to half
-    a block inward (twice a halo of a quarter), that one's a quarter outward.
-    """
-    whole, rest = divmod(length, block)
-    if rest <= halo or (period == 2 and 4 * rest < 3 * block):
-        return whole
-    return whole + 1
-
-
-def _extents(length: int, block: int, halo: int, count: int) -> NDArray[np.intp]:
-    """Where on an axis the answers of one block end and those of the next begin, both ends included."""
-    edges = np.arange(count + 1) * block
-    edges[0] = halo
-    edges[-1] = min(count * block, length - halo)
-    return edges
 
 
 def _blocks_per_task(most: int, block_bytes: int) -> int:

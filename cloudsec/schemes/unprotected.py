@@ -36,7 +36,13 @@ class Unprotected:
         refuse_choices(choices, (), self.name)
         owners = np.arange(shape[0]) * parties // shape[0]
         shares = np.bincount(owners, minlength=parties) / shape[0]
-        return Plan(None, owners[:, None], tuple(map(float, shares)), ())
+        rows = [np.flatnonzero(owners == party) for party in range(parties)]
+        halo = operation.halo[0]
+        received = [
+            (min(own[-1] + 1 + halo, shape[0]) - max(own[0] - halo, 0)) / shape[0] if own.size else 0.0
+            for own in rows
+        ]
+        return Plan(None, owners[:, None], tuple(map(float, shares)), tuple(map(float, received)), ())
 
     def protect(
         self, pixels: NDArray[np.generic], operation: Filter, plan: Plan, keys: Keystream

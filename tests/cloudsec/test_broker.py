@@ -79,10 +79,14 @@ def test_bad_images_and_parameters_are_refused_as_by_apply() -> None:
         assert str(ours.value) == str(reference.value)
 
 
-def test_wide_filters_get_larger_blocks_unless_the_plan_says_otherwise() -> None:
+def test_blocks_are_32_wide_unless_the_plan_says_otherwise_whatever_the_operation() -> None:
     image = np.zeros((600, 600), np.uint8)
-    for sigma, block in ((2.0, 32), (2.2, 48), (4.0, 64)):
-        assert cloudsec.process(image, "gaussian", providers=4, sigma=sigma).report.plan["block"] == block
+    for sigma in (0.5, 2.0):
+        assert cloudsec.process(image, "gaussian", providers=4, sigma=sigma).report.plan["block"] == 32
+    with pytest.raises(IncompatibleScheme, match=r"use plan=\{'block': 48\}"):
+        cloudsec.process(image, "gaussian", providers=4, sigma=3.0)
+    with cloudsec.Broker(4, plan={"block": 48}) as broker:
+        assert broker.process(image, "gaussian", sigma=3.0).report.plan["block"] == 48
 
 
 def test_progress_counts_every_task() -> None:

@@ -11,6 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 import cloudsec
+import providers
 from cloudsec import broker as broker_module
 from providers import wire
 from providers.operation import filter_box
@@ -100,39 +101,78 @@ def test_where_a_block_is_sent_within_a_task_is_uniform() -> None:
     assert len(set(places)) > 8
 
 
-def test_no_provider_holds_two_blocks_that_touch_and_jobs_add_no_position() -> None:
-    image = np.arange(256 * 288, dtype=np.int32).reshape(256, 288)
-    for count in (4, 9):
-        held: list[set[int]] = [set() for _ in range(count)]
-        for _ in range(2):
-            for party, cloud in enumerate(captured(image, "mean", count)):
-                stack = decode_task(cloud.requests[0]).stack
-                # Undo the offset by the differences inside a block: the corner steps tell turns apart.
-                held[party] |= {int(np.ptp(block)) for block in stack}
-        plan = cloudsec.SCHEMES["ga-es"].plan(
-            image.shape, broker_module.as_operation("mean", {}).resolved(2, "int32"), count, {}
-        )
-        for i, j in np.ndindex(plan.assignment.shape):
-            around = plan.assignment[max(i - 1, 0) : i + 2, max(j - 1, 0) : j + 2]
-            assert (around == plan.assignment[i, j]).sum() == 1
+OPERATIONS = (("mean", {"size": 1}), ("sobel", {}), ("median", {"size": 5}), ("gaussian", {"sigma": 2.0}))
+
+
+@pytest.mark.parametrize("count", [4, 9])
+@pytest.mark.parametrize("shape", [(256, 288), (261, 277), (300, 311)])
+def test_windows_lie_around_the_same_places_whatever_the_halo(shape: tuple[int, int], count: int) -> None:
+    # Two distant pixels of a block differ by a number that only this pair of places has, so that the
+    # differences in a window tell where its centre lies, whatever its turn, sign and offset.
+    image = np.random.default_rng(0).integers(0, 2**31, shape).astype(np.int32)
+    centres = {}
+    for i, j in np.ndindex(shape[0] - 1, shape[1] - 1):
+        quad = image[i : i + 2, j : j + 2].astype(np.int64)
+        centres[int(np.ptp(quad))] = (i, j)
+    held: list[list[list[tuple[int, int]]]] = []
+    for name, parameters in OPERATIONS:
+        clouds = [Simulated(f"cloud-{i}") for i in range(count)]
+        with cloudsec.Broker(clouds) as broker:
+            broker.process(image, name, **parameters)
+        stacks = [decode_task(cloud.requests[0]).stack.astype(np.int64) for cloud in clouds]
+        middle = stacks[0].shape[1] // 2
+        quads = [stack[:, middle - 1 : middle + 1, middle - 1 : middle + 1] for stack in stacks]
+        held.append([sorted({centres[int(np.ptp(quad))] for quad in each}) for each in quads])
+    assert all(each == held[0] for each in held)
 
 
 def test_windows_of_one_provider_never_meet_whatever_the_size() -> None:
-    from cloudsec.schemes import ga_es
-    from regions import BlockGrid
+    from cloudsec.schemes.layout import Layout
 
-    for count in (4, 9):
-        for name, parameters in (("sobel", {}), ("median", {"size": 5}), ("gaussian", {"sigma": 2.0})):
-            operation = broker_module.as_operation(name, parameters).resolved(2, "uint8")
-            for length in range(192, 192 + 70):
-                plan = ga_es.GaEs().plan((length, 453 - length), operation, count, {})
-                grid = BlockGrid((length, 453 - length), (32, 32))
-                starts = grid.window_starts(operation.halo)
-                window = grid.window(operation.halo)
-                for party in range(count):
-                    own = starts[plan.assignment == party]
-                    apart = (np.abs(own[:, None] - own[None]) >= window).any(axis=-1)
-                    assert (apart | np.eye(len(own), dtype=bool)).all(), (count, name, length)
+    for period in (2, 3):
+        for block in (8, 9, 32):
+            for length in range(6 * block, 8 * block + 3):
+                layout = Layout((length, 14 * block - length), block, period)
+                reach = block + 2 * layout.margin
+                for party in range(period**2):
+                    own = layout.core_starts[layout.assignment == party]
+                    apart = (np.abs(own[:, None] - own[None]) >= reach).any(axis=-1)
+                    assert (apart | np.eye(len(own), dtype=bool)).all(), (period, block, length)
+
+
+def test_every_pixel_belongs_to_one_provider_or_to_the_broker() -> None:
+    from cloudsec.schemes.layout import Layout
+
+    for period in (2, 3):
+        for length in range(64, 140):
+            layout = Layout((length, 200 - length), 12, period)
+            times = np.zeros(layout.shape, int)
+            for start, kept in zip(
+                layout.core_starts[layout.assignment >= 0], layout.kept[layout.assignment >= 0], strict=True
+            ):
+                assert (kept[:2] >= 0).all()
+                assert (kept[2:] <= 12).all()
+                times[
+                    tuple(slice(s + a, s + b) for s, a, b in zip(start, *np.split(kept, 2), strict=True))
+                ] += 1
+            for box in Box.of(layout.shape).without(layout.answered):
+                times[box.slices] += 1
+            assert (times == 1).all()
+
+
+def test_a_provider_that_lies_spoils_no_pixel_that_is_credited_to_another() -> None:
+    from dataclasses import replace
+
+    from tests.simulator import changed
+
+    image = np.random.default_rng(0).integers(0, 256, (203, 207)).astype(np.int32)
+    wanted = providers.apply(image, "median")
+    lie = changed(lambda answer: replace(answer, stack=answer.stack ^ 1))
+    for liar in range(9):
+        clouds = [Simulated(f"c{i}", *([lie] if i == liar else [])) for i in range(9)]
+        with cloudsec.Broker(clouds, plan={"block": 16}) as broker:
+            result = broker.process(image, "median")
+        assert (result.image != wanted).mean() == pytest.approx(result.report.providers[liar].pixel_share)
 
 
 def test_nothing_sent_shows_where_the_image_ends() -> None:

@@ -13,17 +13,18 @@ def test_every_figure_of_a_job_built_by_hand_is_right() -> None:
     with cloudsec.Broker(4) as broker:
         report = broker.process(IMAGE, "median", size=5)
     fields = report.report.to_dict()
-    # 10 × 10 blocks of 32, all whole: 25 for each; two pixels of edge at home.
+    # 10 × 10 blocks of 32, all whole: 25 for each; a quarter of a block at each edge stays at home.
     task = 25 * 36 * 36 * 2
     assert fields["scheme"] == "ga-es"
     assert fields["assurance"] == "heuristic"
     assert fields["operation"] == "median size=5"
     assert fields["image"] == {"shape": [320, 320], "dtype": "uint16"}
-    assert fields["home"]["pixel_share"] == pytest.approx(1 - (316 / 320) ** 2)
+    assert fields["home"]["pixel_share"] == pytest.approx(1 - (304 / 320) ** 2)
     assert fields["home"]["reasons"].keys() == {"edge"}
     assert fields["plan"] == {"block": 32, "regions": 4}
     for provider in fields["providers"]:
-        assert provider["pixel_share"] == pytest.approx((158 / 320) ** 2)
+        assert provider["pixel_share"] == pytest.approx((152 / 320) ** 2)
+        assert provider["received_share"] == pytest.approx(25 * 36 * 36 / 320**2)
         assert 0 < provider["bytes_up"] - task < 512
         assert 0 < provider["bytes_down"] - 25 * 32 * 32 * 2 < 256
         assert provider["tasks"] == 1
@@ -32,7 +33,7 @@ def test_every_figure_of_a_job_built_by_hand_is_right() -> None:
     assert timings.keys() == {"plan", "protect", "deliver", "recover", "total", "cpu"}
     parts = sum(timings[name] for name in ("plan", "protect", "deliver", "recover"))
     assert parts == pytest.approx(timings["total"])
-    assert "24.4%" in fields["statement"]
+    assert "computed at most 22.6% of the pixels and received at most 31.6%" in fields["statement"]
 
 
 def test_a_report_says_plainly_that_unprotected_protects_nothing() -> None:
