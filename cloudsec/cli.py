@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any, NoReturn
@@ -24,6 +25,9 @@ class _Parser(argparse.ArgumentParser):
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; the exit status: 0 done, 2 wrong usage, 1 anything else."""
     options = _parser().parse_args(arguments)
+    if threading.current_thread() is threading.main_thread():
+        # Half-written files and started providers are cleared away as after Ctrl-C.
+        signal.signal(signal.SIGTERM, _interrupt)
     try:
         status: int = options.run(options)
     except KeyboardInterrupt:
@@ -43,7 +47,7 @@ def _described(error: Exception) -> tuple[str, int]:
     """One line on an error, and the status to exit with."""
     from cloudsec.errors import CloudsecError, IncompatibleScheme
 
-    text = " ".join(str(error).split())
+    text = str(error)
     if isinstance(error, (CloudsecError, OSError)) and not isinstance(error, IncompatibleScheme):
         return text, 1
     if isinstance(error, ValueError):
@@ -54,7 +58,9 @@ def _described(error: Exception) -> tuple[str, int]:
 
 
 def _complain(message: str, status: int) -> int:
-    print(f"cloudsec: {message}", file=sys.stderr)
+    from providers.wire import printable
+
+    print(f"cloudsec: {printable(message)}", file=sys.stderr)
     return status
 
 
@@ -220,7 +226,6 @@ def _provider(options: argparse.Namespace) -> int:
 def _providers_start(options: argparse.Namespace) -> int:
     from cloudsec.fleet import local_providers
 
-    signal.signal(signal.SIGTERM, _interrupt)
     try:
         with local_providers(options.count) as fleet:
             for provider in fleet:

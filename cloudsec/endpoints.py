@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import time
+from http.cookiejar import DefaultCookiePolicy
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 from urllib.parse import urlsplit
 
 from cloudsec.errors import ProviderFailed, Refused, Unavailable
 from providers import handle
 from providers.errors import BadTask, ProviderError, TooLarge, Unauthorized, UnknownOperation
-from providers.wire import decode_error
+from providers.wire import decode_error, printable
 
 if TYPE_CHECKING:
     import requests
@@ -21,6 +23,7 @@ ANSWER_FACTOR = 8
 ANSWER_HEADER = 1 << 16
 """Bytes of an answer beside its pixels, errors included."""
 CHUNK = 1 << 18
+_TOKEN = re.compile(r"[\x21-\x7e]+")
 
 
 @runtime_checkable
@@ -69,7 +72,9 @@ class HttpEndpoint:
             raise ValueError("a provider's URL must not hold a user name or password; give a token instead")
         if not valid:
             raise ValueError(f"{url!r} is not the URL of a provider, such as http://127.0.0.1:9001")
-        self.name = url.rstrip("/")
+        if token is not None and not _TOKEN.fullmatch(token):
+            raise ValueError("a token is made of visible ASCII characters, without spaces or line ends")
+        self.name = f"{parts.scheme}://{parts.netloc.lower()}{parts.path.rstrip('/')}"
         self._token = token
         self._session: requests.Session | None = None
 
@@ -111,6 +116,8 @@ class HttpEndpoint:
         if self._session is None:
             session = requests.Session()
             session.trust_env = False
+            # A cookie would let a provider know us again.
+            session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
             session.headers["User-Agent"] = "cloudsec"
             if self._token is not None:
                 session.headers["Authorization"] = f"Bearer {self._token}"
@@ -162,4 +169,4 @@ def _reason(error: Exception) -> str:
     while (inner := cause.__cause__ or cause.__context__) is not None:
         cause = inner
     text = getattr(cause, "strerror", None) or str(cause) or type(cause).__name__
-    return " ".join(str(text).split())[:200]
+    return printable(str(text))[:200]

@@ -244,6 +244,9 @@ def _write_whole(path: Path, content: bytes) -> None:
     part = path.with_name(f".cloudsec-{uuid4().hex}.part")
     try:
         with part.open("xb") as file:
+            # What was private stays so.
+            with suppress(FileNotFoundError):
+                os.fchmod(file.fileno(), stat.S_IMODE(path.stat().st_mode))
             file.write(content)
             file.flush()
             os.fsync(file.fileno())

@@ -122,10 +122,15 @@ def _inflated_length(pieces: Iterator[bytes], enough: int) -> int:
     inflater = zlib.decompressobj()
     length = 0
     for piece in pieces:
-        while piece and length <= enough:
-            length += len(inflater.decompress(piece, _PIECE))
+        made = _PIECE
+        # A full piece made means that more may follow, even where no input is left.
+        while piece or made == _PIECE:
+            made = len(inflater.decompress(piece, _PIECE))
+            length += made
+            if length > enough:
+                return length
             piece = inflater.unconsumed_tail
-    return length + len(inflater.flush())
+    return length
 
 
 def png_bytes(pixels: NDArray[np.generic]) -> bytes:

@@ -50,7 +50,8 @@ def run(
     until_stdin_closes: bool = False,
 ) -> int:
     """Serve with these limits (None: the default); one line on stderr and status 1 or 2 where that fails."""
-    from providers.http import Limits, serve
+    from providers.http import Limits
+    from providers.server import serve
 
     given = {"request_bytes": max_bytes, "seconds": seconds, "tasks": tasks}
     try:
@@ -66,7 +67,7 @@ def run(
     if until_stdin_closes:
         threading.Thread(target=_stop_with_stdin, daemon=True).start()
     try:
-        serve(host, port, limits)
+        serve(host, port, limits, ready=lambda url: print(url, flush=True))
     except OSError as error:
         print(f"provider: cannot listen on {host} port {port}: {error.strerror or error}", file=sys.stderr)
         return 1

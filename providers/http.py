@@ -1,30 +1,31 @@
-"""The HTTP face of a provider: an ASGI application around `service.answer`, and the server that runs it."""
+"""The HTTP face of a provider: an ASGI application around `service.answer`, with its limits."""
 
 from __future__ import annotations
 
 import asyncio
 import hmac
 import os
-import socket
+import re
 from collections.abc import Awaitable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-import uvicorn
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
+from starlette.requests import ClientDisconnect
+from starlette.types import Receive, Scope, Send
 
-from providers.errors import CODES, Busy, NotFound, ProviderError, TooLarge, TooSlow, Unauthorized
+from providers.errors import CODES, BadTask, Busy, NotFound, ProviderError, TooLarge, TooSlow, Unauthorized
 from providers.operation import BORDER
 from providers.registry import operations, user_fields
 from providers.service import MAX_REQUEST, answer
 
 OCTETS = "application/octet-stream"
-KEEP_ALIVE = 75
-"""Seconds an idle connection stays open: longer than a broker pauses between the images of a series."""
-MAX_CONNECTIONS = 100
-"""Open connections at one time, idle ones included: each costs little, but not nothing."""
+PIECE = 1 << 18
+"""Bytes handed to the network at one time: a client that does not read makes the next one wait."""
+_TOKEN = re.compile(r"[\x21-\x7e]+")
 
 T = TypeVar("T")
 
@@ -53,8 +54,8 @@ class Limits:
     def __post_init__(self) -> None:
         if self.request_bytes < 1 or self.seconds <= 0 or self.tasks < 1:
             raise ValueError("a provider's limits on bytes, seconds and tasks must be positive")
-        if self.token == "":
-            raise ValueError("an empty token protects nothing; give one, or none")
+        if self.token is not None and not _TOKEN.fullmatch(self.token):
+            raise ValueError("a token is made of visible ASCII characters, and has at least one")
 
 
 def create_app(limits: Limits | None = None) -> FastAPI:
@@ -75,13 +76,17 @@ def create_app(limits: Limits | None = None) -> FastAPI:
     def give_back_turn(done: asyncio.Future[bytes]) -> None:
         turns.release()
         if not done.cancelled():
-            done.exception()  # Seen here, in case nobody waits for it any more.
+            done.exception()  # Seen here, as nobody waits for it any more.
 
     @app.exception_handler(ProviderError)
     async def provider_error(_: Request, error: ProviderError) -> Response:
         headers = {"WWW-Authenticate": "Bearer"} if isinstance(error, Unauthorized) else None
         # Some bytes of the request may be unread: the connection cannot serve another one.
         return JSONResponse(_described(error), error.status, {**(headers or {}), "Connection": "close"})
+
+    @app.exception_handler(ClientDisconnect)
+    async def client_left(_: Request, __: ClientDisconnect) -> Response:
+        return Response(status_code=BadTask.status)
 
     @app.exception_handler(404)
     @app.exception_handler(405)
@@ -127,11 +132,16 @@ def create_app(limits: Limits | None = None) -> FastAPI:
         except BaseException:
             turns.release()
             raise
-        work.add_done_callback(give_back_turn)
-        finished = await _within(
-            allowed.seconds, asyncio.shield(work), TooSlow("the task took longer than this provider allows")
-        )
-        return Response(finished, media_type=OCTETS)
+        try:
+            finished = await _within(
+                allowed.seconds,
+                asyncio.shield(work),
+                TooSlow("the task takes longer than is allowed here"),
+            )
+        except BaseException:
+            work.add_done_callback(give_back_turn)
+            raise
+        return _Delivery(finished, allowed.seconds, turns)
 
     return app
 
@@ -154,39 +164,30 @@ def describe_operations() -> list[dict[str, Any]]:
     ]
 
 
-class _Server(uvicorn.Server):
-    """Says its address on stdout once it answers, and stops when whoever started it is gone."""
+class _Delivery(Response):
+    """An answer that keeps its turn until it is sent, piece by piece, within its time."""
 
-    def __init__(self, config: uvicorn.Config, url: str) -> None:
-        super().__init__(config)
-        self.url = url
+    media_type = OCTETS
 
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        if self.started:
-            print(self.url, flush=True)
+    def __init__(self, content: bytes, seconds: float, turns: asyncio.Semaphore) -> None:
+        super().__init__(content)
+        self._seconds, self._turns = seconds, turns
 
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            # A client that does not read is left; the server then closes its connection.
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._send(send), self._seconds)
+        finally:
+            self._turns.release()
 
-def serve(host: str, port: int, limits: Limits) -> None:
-    """Run one provider until it is told to stop; prints its URL once it is ready.
-
-    Raises OSError where the address cannot be had.
-    """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as listener:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((host, port))
-        shown = f"[{host}]" if family == socket.AF_INET6 else host
-        config = uvicorn.Config(
-            create_app(limits),
-            log_level="warning",
-            access_log=False,
-            server_header=False,
-            timeout_keep_alive=KEEP_ALIVE,
-            limit_concurrency=MAX_CONNECTIONS,
-            timeout_graceful_shutdown=5,
-        )
-        _Server(config, f"http://{shown}:{listener.getsockname()[1]}").run(sockets=[listener])
+    async def _send(self, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+        content = memoryview(self.body)
+        for start in range(0, len(content), PIECE):
+            part = bytes(content[start : start + PIECE])
+            more = start + PIECE < len(content)
+            await send({"type": "http.response.body", "body": part, "more_body": more})
 
 
 async def _body(request: Request, limit: int) -> bytes:

@@ -6,12 +6,13 @@ import dataclasses
 import operator
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from math import isfinite
+from math import isfinite, prod
 from typing import Any, ClassVar, Literal, Self, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
+from providers.stencil import MAX_TAPS
 from regions import Box, Symmetries
 
 PerAxis: TypeAlias = int | tuple[int, ...]
@@ -19,8 +20,8 @@ Mode: TypeAlias = Literal["reflect", "nearest", "mirror", "constant"]
 
 IMAGE_DTYPES = ("uint8", "int16", "uint16", "int32")
 """dtypes of images that operations accept."""
-MAX_RADIUS = 500
-"""Pixels from a window's centre to its edge: beyond it no image has blocks four times as wide."""
+MAX_RADIUS = MAX_TAPS // 2
+"""Pixels from a window's centre to its edge."""
 
 BORDER = ("mode", "cval")
 """Parameters of every filter that say how an image goes on beyond its edge: the broker's affair."""
@@ -98,6 +99,11 @@ class Filter(ABC):
     def scale(self) -> int:
         """Units of an unrounded answer that make one grey level."""
         return 1
+
+    @property
+    def taps(self) -> int:
+        """Pixels read for one answer: what a provider measures work by."""
+        return prod(2 * h + 1 for h in self.halo)
 
     @property
     def tie_free(self) -> bool:

@@ -15,6 +15,9 @@ EXACT_FLOAT = 2**53
 EXACT_INT = 2**63
 """int64 holds every integer below this magnitude."""
 
+MAX_TAPS = 1001
+"""Weights on one axis: beyond them no image has blocks four times as wide as the halo."""
+
 WORD_BITS = 60
 """Bits of an accumulator that weights and pixels may fill together: three fewer than int64 has."""
 SCRAMBLE_BITS = 2
@@ -37,10 +40,14 @@ class Stencil:
 
     def __post_init__(self) -> None:
         for row in self.weights:
+            if len(row) > MAX_TAPS:
+                raise ValueError(f"a stencil has at most {MAX_TAPS} weights on an axis")
             if len(row) % 2 == 0 or not all(type(weight) is int for weight in row):
                 raise ValueError("a stencil needs an odd number of integer weights on every axis")
             if sum(row) < 1 or min(row) < 0:
                 raise ValueError("a smoothing stencil needs weights of at least 0 with a sum of at least 1")
+        if self.scale >= EXACT_INT:
+            raise ValueError("the weights of a stencil must have a sum below 2**63")
 
     @property
     def halo(self) -> tuple[int, ...]:

@@ -132,7 +132,7 @@ def decode_error(body: bytes) -> ProviderError:
         code, message = str(fields["code"]), str(fields["message"])
     except (ValueError, KeyError, TypeError, RecursionError):
         return ProviderError("an error that is none of ours")
-    return CODES.get(code, ProviderError)(_printable(message))
+    return CODES.get(code, ProviderError)(printable(message)[:300])
 
 
 def _message(marker: bytes, header: dict[str, Any], stack: NDArray[np.generic]) -> bytes:
@@ -181,6 +181,6 @@ def _identity(header: dict[str, Any]) -> str:
     return name
 
 
-def _printable(text: str) -> str:
-    """What a provider says, fit for one line of ours."""
-    return "".join(c if c.isprintable() else " " for c in text)[:300]
+def printable(text: str) -> str:
+    """What the other side says, fit for one line of ours."""
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())

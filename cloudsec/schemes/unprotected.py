@@ -16,8 +16,8 @@ from providers.operation import region_around
 from providers.wire import Task
 from regions import Box
 
-SLAB_BYTES = 32 << 20
-"""Pixels of one slab, halo apart: half of what a provider takes by default."""
+SLAB_BYTES = 8 << 20
+"""Pixels of one slab, halo apart: answers of up to eight bytes a pixel stay within a provider's limit."""
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,11 @@ class Sobel(Filter):
 
     axes: int = derived(0)
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if type(self.axes) is not int or not 0 <= self.axes <= 3:
+            raise ValueError("sobel: an image has up to three axes")
+
     def resolved(self, ndim: int, dtype: DTypeLike) -> Self:
         return replace(self, axes=ndim)
 

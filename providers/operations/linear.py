@@ -34,6 +34,10 @@ class LinearFilter(Filter):
         return self.stencil.scale
 
     @property
+    def taps(self) -> int:
+        return sum(map(len, self.stencil.weights))
+
+    @property
     def symmetries(self) -> Symmetries:
         return self.stencil.symmetries
 

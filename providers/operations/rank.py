@@ -13,15 +13,24 @@ from providers.operation import WindowFilter
 from providers.stencil import EXACT_FLOAT, largest_magnitude
 from regions import Symmetries
 
+MAX_RANKED = 51 * 51
+"""Pixels in a window: scipy's tables grow with their square, to 54 MB at this size."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Median(WindowFilter):
     """Median over a box window, equal to scipy.ndimage.median_filter.
 
-    Of an even number of pixels it is the upper of the two in the middle, as there.
+    Of an even number of pixels it is the upper of the two in the middle, as there. A window has at
+    most 51 x 51 pixels, or as many in another form.
     """
 
     name: ClassVar[str] = "median"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if isinstance(self.size, tuple) and prod(self.size) > MAX_RANKED:
+            raise ValueError(f"median: a window has at most {MAX_RANKED} pixels, not {prod(self.size)}")
 
     @property
     def symmetries(self) -> Symmetries:

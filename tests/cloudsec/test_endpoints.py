@@ -3,6 +3,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import cloudsec
 import providers
 from cloudsec import Endpoint, HttpEndpoint, LocalEndpoint
 from providers import make_operation
@@ -70,6 +71,33 @@ def test_a_password_in_a_url_is_refused_and_not_repeated() -> None:
     with pytest.raises(ValueError, match="give a token instead") as caught:
         HttpEndpoint("http://me:hunter2@a.example")
     assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize("token", ["s3cret\n", "s3cret\r\nX: y", "s3cret geheim", "s3crèt", ""])
+def test_a_token_that_no_header_can_hold_is_refused_and_not_repeated(token: str) -> None:
+    with pytest.raises(ValueError, match="visible ASCII") as caught:
+        HttpEndpoint("http://a.example", token=token)
+    assert "s3c" not in str(caught.value)
+
+
+def test_a_provider_cannot_mark_us_with_a_cookie() -> None:
+    with RawServer(http_response("200 OK", b"", "Set-Cookie: track=me", "Connection: close")) as server:
+        endpoint = HttpEndpoint(server.url)
+        for _ in range(2):
+            endpoint.send(REQUEST, 10)
+        assert not any(b"track" in request.lower() for request in server.requests)
+
+
+def test_one_provider_has_one_name_however_it_is_written() -> None:
+    names = {HttpEndpoint(url).name for url in ("http://A.example:9001", "http://a.EXAMPLE:9001/")}
+    assert names == {"http://a.example:9001"}
+
+
+def test_what_a_provider_says_cannot_reach_the_terminal_as_it_is() -> None:
+    status_line = b"\x1b]0;pwned\x07\x1b[31mBAD\x1b[2J\r\n\r\n"
+    with RawServer(status_line) as server, pytest.raises(cloudsec.Unavailable) as caught:
+        HttpEndpoint(server.url).send(REQUEST, 10)
+    assert str(caught.value).isprintable()
 
 
 def test_an_endpoint_never_shows_its_token() -> None:

@@ -430,3 +430,32 @@ def test_a_real_mammogram_is_read_exactly(open_data: Path) -> None:
     path = open_data / "mg" / "gmic_0_R-CC.png"
     with Image.open(path) as reference:
         assert np.array_equal(read_image(path).pixels, np.asarray(reference))
+
+
+def test_a_deflate_bomb_in_a_png_is_given_up_without_being_inflated(tmp_path: Path) -> None:
+    def chunk(name: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + name + data + zlib.crc32(name + data).to_bytes(4, "big")
+
+    deflater = zlib.compressobj(9)
+    bomb = b"".join(deflater.compress(bytes(1 << 20)) for _ in range(256)) + deflater.flush()
+    head = chunk(b"IHDR", struct.pack(">IIBBBBB", 1000, 1000, 8, 0, 0, 0, 0))
+    path = tmp_path / "bomb.png"
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + head + chunk(b"IDAT", bomb) + chunk(b"IEND", b""))
+    tracemalloc.start()
+    try:
+        with pytest.raises(ImageFileError, match=r"bomb\.png"):
+            read_image(path)
+        # The stream would inflate to a quarter of a gigabyte.
+        assert tracemalloc.get_traced_memory()[1] < 32 << 20
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_file_that_was_private_stays_so_when_it_is_written_over(tmp_path: Path) -> None:
+    path = tmp_path / "out.npy"
+    path.write_bytes(b"old")
+    path.chmod(0o600)
+    image = ImageFile(np.ones((3, 3), np.uint8))
+    write_image(path, image.pixels, image, description="", offset_gain=1, negation_sign=-1)
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert np.load(path).tolist() == image.pixels.tolist()

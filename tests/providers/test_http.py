@@ -15,7 +15,7 @@ import requests
 import uvicorn
 
 import providers
-from providers import http, make_operation
+from providers import http, make_operation, server
 from providers.errors import CODES
 from providers.http import Limits, create_app
 from providers.wire import Task, encode_task
@@ -26,15 +26,18 @@ REQUEST = encode_task(Task("0a" * 16, make_operation("median").resolved(2, "uint
 
 @contextmanager
 def serving(limits: Limits) -> Iterator[str]:
-    server = uvicorn.Server(uvicorn.Config(create_app(limits), port=0, log_level="critical", lifespan="off"))
-    thread = threading.Thread(target=server.run, daemon=True)
+    config = uvicorn.Config(
+        create_app(limits), http=server._Protocol, port=0, log_level="error", lifespan="off"
+    )
+    running = uvicorn.Server(config)
+    thread = threading.Thread(target=running.run, daemon=True)
     thread.start()
-    while not server.started:
+    while not running.started:
         time.sleep(0.01)
     try:
-        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+        yield f"http://127.0.0.1:{running.servers[0].sockets[0].getsockname()[1]}"
     finally:
-        server.should_exit = True
+        running.should_exit = True
         thread.join(10)
 
 
@@ -183,11 +186,52 @@ def test_more_tasks_than_turns_wait_and_are_all_done() -> None:
         assert set(pool.map(ask, range(24))) == {200}
 
 
+def test_an_answer_that_nobody_reads_gives_its_turn_back() -> None:
+    stack = np.zeros((60, 300, 300), np.uint8)
+    task = Task("0a" * 16, make_operation("mean", size=1).resolved(2, "uint8"), stack, False)
+    request = encode_task(task)
+    with serving(Limits(seconds=1.0, tasks=1)) as url, raw(url, head(len(request)), request):
+        # Its 43 megabytes of answer fill every buffer on the way.
+        for _ in range(50):
+            if requests.post(url + "/v1/tasks", data=REQUEST, timeout=20).ok:
+                break
+        assert requests.post(url + "/v1/tasks", data=REQUEST, timeout=20).ok
+
+
+def test_a_connection_that_says_nothing_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "HEADER_SECONDS", 0.3)
+    with serving(Limits()) as url:
+        with raw(url) as silent, raw(url, b"GET /healthz HTTP/1.1\r\nHos") as slow:
+            assert silent.recv(1) == b""
+            assert slow.recv(1) == b""
+        with requests.Session() as session:
+            assert session.get(url + "/healthz", timeout=20).ok
+            threading.Event().wait(0.6)
+            assert session.get(url + "/healthz", timeout=20).ok
+
+
+def test_a_client_that_leaves_half_way_does_no_harm(capfd: pytest.CaptureFixture[str]) -> None:
+    with serving(Limits(tasks=1)) as url:
+        for _ in range(3):
+            raw(url, head(1000), b"half").close()
+        assert requests.post(url + "/v1/tasks", data=REQUEST, timeout=20).ok
+    assert capfd.readouterr().err == ""
+
+
 @pytest.mark.parametrize(
-    "limits", [{"request_bytes": 0}, {"seconds": 0}, {"seconds": -1}, {"tasks": 0}, {"token": ""}]
+    "limits",
+    [
+        {"request_bytes": 0},
+        {"seconds": 0},
+        {"seconds": -1},
+        {"tasks": 0},
+        {"token": ""},
+        {"token": "a b"},
+        {"token": "a\n"},
+    ],
 )
 def test_limits_that_are_none_are_refused(limits: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match="limits|empty token"):
+    with pytest.raises(ValueError, match="limits|a token is made of"):
         Limits(**limits)
 
 

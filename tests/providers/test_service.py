@@ -1,9 +1,13 @@
+import json
+import struct
+from typing import Any
+
 import numpy as np
 import pytest
 
 import providers
-from providers import make_operation
-from providers.errors import BadTask, TooLarge
+from providers import make_operation, service
+from providers.errors import BadTask, ProviderError, TooLarge
 from providers.service import answer
 from providers.wire import Task, decode_answer, encode_task
 
@@ -28,6 +32,42 @@ def test_a_task_is_answered_rounded_or_exact(name: str) -> None:
 def test_a_task_over_the_limit_is_refused() -> None:
     with pytest.raises(TooLarge, match="takes 10"):
         answer(request(), limit=10)
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters", "shape"),
+    [
+        ("sobel", {"axes": 10**9}, (1, 3, 3)),
+        ("sobel", {"axes": True}, (1, 3, 3)),
+        ("median", {"size": [101, 101]}, (1, 103, 103)),
+        ("gaussian", {"sigma": [1.0], "truncate": 4.0, "weights": [[1] * 250_001, [1]]}, (1, 250_500, 2)),
+        ("gaussian", {"sigma": [1.0], "truncate": 4.0, "weights": [[int("9" * 4000)], [1]]}, (1, 3, 3)),
+        ("gaussian", {"sigma": [1.0], "truncate": 4.0, "weights": [[2**40], [2**40]]}, (1, 3, 3)),
+    ],
+)
+def test_a_small_task_that_claims_endless_work_is_refused(
+    name: str, parameters: dict[str, Any], shape: tuple[int, ...]
+) -> None:
+    size = int(np.prod(shape))
+    header = {
+        "id": "ab" * 16,
+        "operation": {"name": name, "version": 1, "parameters": parameters},
+        "rounded": True,
+        "dtype": np.dtype(np.uint8).str,
+        "shape": shape,
+    }
+    text = json.dumps(header).encode()
+    with pytest.raises(ProviderError):
+        decode_answer(providers.handle(b"CST1" + struct.pack("<I", len(text)) + text + bytes(size)))
+
+
+def test_more_work_or_a_larger_answer_than_the_limits_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    exact = request(rounded=False)
+    with pytest.raises(TooLarge, match="answer would have"):
+        answer(exact, limit=len(exact))
+    monkeypatch.setattr(service, "MAX_WORK", 1000)
+    with pytest.raises(TooLarge, match="more work"):
+        answer(exact)
 
 
 def test_errors_travel_as_bytes() -> None:

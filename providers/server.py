@@ -1,0 +1,87 @@
+"""Runs a provider's application on a socket, with limits on connections; logs no request."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable
+
+import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from providers.http import Limits, create_app
+
+KEEP_ALIVE = 75
+"""Seconds an idle connection stays open: longer than a broker pauses between the images of a series."""
+MAX_CONNECTIONS = 100
+"""Open connections at one time, idle ones included: each costs little, but not nothing."""
+HEADER_SECONDS = 10.0
+"""For the head of a request to arrive, from the opening of the connection or the request's first byte."""
+
+
+class _Protocol(HttpToolsProtocol):
+    """Closes connections whose requests do not begin in earnest; uvicorn itself waits for ever."""
+
+    _patience: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._wait()
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._wait()
+
+    def on_headers_complete(self) -> None:
+        self._stop_waiting()
+        super().on_headers_complete()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_waiting()
+        super().connection_lost(exc)
+
+    def _wait(self) -> None:
+        self._stop_waiting()
+        self._patience = self.loop.call_later(HEADER_SECONDS, self.transport.close)
+
+    def _stop_waiting(self) -> None:
+        if self._patience is not None:
+            self._patience.cancel()
+            self._patience = None
+
+
+class _Server(uvicorn.Server):
+    """Tells once it answers."""
+
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._ready = ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            self._ready()
+
+
+def serve(host: str, port: int, limits: Limits, ready: Callable[[str], None]) -> None:
+    """Run one provider until it is told to stop; `ready` is called with its URL once it answers.
+
+    Raises OSError where the address cannot be had.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        shown = f"[{host}]" if family == socket.AF_INET6 else host
+        config = uvicorn.Config(
+            create_app(limits),
+            http=_Protocol,
+            log_level="warning",
+            access_log=False,
+            server_header=False,
+            timeout_keep_alive=KEEP_ALIVE,
+            limit_concurrency=MAX_CONNECTIONS,
+            timeout_graceful_shutdown=5,
+        )
+        url = f"http://{shown}:{listener.getsockname()[1]}"
+        _Server(config, lambda: ready(url)).run(sockets=[listener])
