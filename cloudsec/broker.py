@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import operator
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -16,15 +17,17 @@ from cloudsec.endpoints import Endpoint, HttpEndpoint, LocalEndpoint
 from cloudsec.errors import Dishonest
 from cloudsec.keystream import Keystream
 from cloudsec.report import ProviderReport, Report
-from cloudsec.schemes import SCHEMES, Plan, ProtectionScheme
+from cloudsec.schemes import SCHEMES, Plan, Protected, ProtectionScheme
 from providers import Filter
 from providers.operation import checked_image, filter_box, resolved_for
 from providers.registry import as_operation
 
 DEFAULT_PROVIDERS = 9
+MAX_PROVIDERS = 256
+"""Embedded ones, each with a thread while a job lasts; more than any image can be spread over with sense."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Result:
     """What a job gives back.
 
@@ -81,12 +84,20 @@ class Broker:
         token: str | None = None,
         progress: Callable[[int, int], None] | None = None,
     ) -> None:
-        if scheme not in SCHEMES:
+        if not isinstance(scheme, str) or scheme not in SCHEMES:
             raise ValueError(f"unknown scheme {scheme!r}; there are: {', '.join(SCHEMES)}")
         if isinstance(timeout, bool) or not isinstance(timeout, (int, float)) or not 0 < timeout < 1e6:
             raise ValueError(f"timeout must be a positive number of seconds, not {timeout!r}")
+        if plan is not None and not isinstance(plan, Mapping):
+            raise ValueError(f"plan must be a dict such as {{'block': 48}}, not {plan!r}")
+        if token is not None and not isinstance(token, str):
+            raise ValueError("token must be a string")
+        if progress is not None and not callable(progress):
+            raise ValueError("progress must be a function of two numbers")
         self._scheme: ProtectionScheme = SCHEMES[scheme]
         self._endpoints = _endpoints(providers, token)
+        given = [] if isinstance(providers, int) else list(providers)
+        self._opened = [e for e in self._endpoints if isinstance(e, HttpEndpoint) and e not in given]
         self._choices = dict(plan or {})
         self._timeout = float(timeout)
         self._progress = progress
@@ -99,10 +110,9 @@ class Broker:
         self.close()
 
     def close(self) -> None:
-        """Close the connections to the providers."""
-        for endpoint in self._endpoints:
-            if isinstance(endpoint, HttpEndpoint):
-                endpoint.close()
+        """Close the connections to the providers that were given as URLs."""
+        for endpoint in self._opened:
+            endpoint.close()
 
     def process(self, image: ArrayLike, operation: str | Filter, **parameters: Any) -> Result:
         """Run an operation on an image, at the providers.
@@ -124,36 +134,39 @@ class Broker:
         ProviderFailed
             If a provider cannot be reached, refuses, or answers what cannot be an answer; names it.
         """
-        times, cpu = [time.perf_counter()], time.process_time()
+        clock, cpu = _Clock(), time.process_time()
         pixels = checked_image(image)
         chosen = as_operation(operation, parameters)
         resolved = resolved_for(pixels, chosen)
         plan = self._scheme.plan(pixels.shape, resolved, len(self._endpoints), self._choices)
-        times.append(time.perf_counter())
+        clock.ends("plan")
         protected = self._scheme.protect(pixels, resolved, plan, self._keys.for_job())
-        times.append(time.perf_counter())
+        clock.ends("protect")
         result = np.empty(pixels.shape, resolved.result_dtype(pixels.dtype))
+        spent = [_Spent() for _ in self._endpoints]
         with Delivery(protected.sealed, self._endpoints, self._timeout) as delivery:
             # The broker does its own part while the providers do theirs.
             for _, box in plan.home:
                 result[box.slices] = filter_box(pixels, resolved, box)
-            delivered = []
-            for answer in delivery:
-                delivered.append(answer)
+            for done, answer in enumerate(delivery, start=1):
+                clock.ends("deliver")
+                self._place(result, protected, answer)
+                spent[answer.party].add(answer)
+                clock.ends("recover")
                 if self._progress is not None:
-                    self._progress(len(delivered), len(protected.sealed))
-        times.append(time.perf_counter())
-        for answer in delivered:
-            task = protected.sealed[answer.number].task
-            try:
-                self._scheme.place(result, answer.stack, task, protected.manifest[answer.number])
-            except ValueError as error:
-                name = self._endpoints[answer.party].name
-                raise Dishonest(f"provider {name} answered what no image leads to: {error}") from error
-        times.append(time.perf_counter())
+                    self._progress(done, len(protected.sealed))
+        clock.ends("deliver")
+        timings = clock.seconds | {"total": sum(clock.seconds.values()), "cpu": time.process_time() - cpu}
         statement = self._scheme.statement(plan, resolved)
-        cpu = time.process_time() - cpu
-        return Result(result, self._report(pixels, str(chosen), statement, plan, delivered, times, cpu))
+        return Result(result, self._report(pixels, str(chosen), statement, plan, spent, timings))
+
+    def _place(self, result: NDArray[np.generic], protected: Protected, answer: Delivered) -> None:
+        task = protected.sealed[answer.number].task
+        try:
+            self._scheme.place(result, answer.stack, task, protected.manifest[answer.number])
+        except ValueError as error:
+            name = self._endpoints[answer.party].name
+            raise Dishonest(f"provider {name} answered what no image leads to: {error}") from error
 
     def _report(
         self,
@@ -161,31 +174,13 @@ class Broker:
         operation: str,
         statement: str,
         plan: Plan,
-        delivered: Iterable[Delivered],
-        times: list[float],
-        cpu: float,
+        spent: Sequence[_Spent],
+        timings: dict[str, float],
     ) -> Report:
         reasons: dict[str, float] = {}
         for reason, box in plan.home:
             reasons[reason] = reasons.get(reason, 0.0) + box.size / pixels.size
-        by_party: dict[int, list[Delivered]] = {}
-        for answer in delivered:
-            by_party.setdefault(answer.party, []).append(answer)
-        parts = tuple(
-            ProviderReport(
-                endpoint.name,
-                share,
-                received,
-                sum(answer.bytes_up for answer in by_party.get(party, ())),
-                sum(answer.bytes_down for answer in by_party.get(party, ())),
-                len(by_party.get(party, ())),
-                sum(answer.seconds for answer in by_party.get(party, ())),
-            )
-            for party, (endpoint, share, received) in enumerate(
-                zip(self._endpoints, plan.pixel_shares, plan.received_shares, strict=True)
-            )
-        )
-        phases = zip(("plan", "protect", "deliver", "recover"), times, times[1:], strict=False)
+        rows = zip(self._endpoints, plan.pixel_shares, plan.received_shares, spent, strict=True)
         return Report(
             scheme=self._scheme.name,
             assurance=self._scheme.assurance,
@@ -193,12 +188,43 @@ class Broker:
             operation=operation,
             image={"shape": pixels.shape, "dtype": pixels.dtype.name},
             home={"pixel_share": sum(reasons.values()), "reasons": reasons},
-            providers=parts,
+            providers=tuple(
+                ProviderReport(endpoint.name, share, received, **asdict(cost))
+                for endpoint, share, received, cost in rows
+            ),
             plan={"block": plan.block, "regions": sum(share > 0 for share in plan.pixel_shares)},
-            exact=_EXACT,
-            timings={name: stop - start for name, start, stop in phases}
-            | {"total": times[-1] - times[0], "cpu": cpu},
+            exact=_EXACT if any(plan.pixel_shares) else "computed on this machine",
+            timings=timings,
         )
+
+
+@dataclass
+class _Spent:
+    """What one provider's tasks of a job took."""
+
+    bytes_up: int = 0
+    bytes_down: int = 0
+    tasks: int = 0
+    seconds: float = 0.0
+
+    def add(self, answer: Delivered) -> None:
+        self.bytes_up += answer.bytes_up
+        self.bytes_down += answer.bytes_down
+        self.tasks += 1
+        self.seconds += answer.seconds
+
+
+class _Clock:
+    """Seconds by phase of a job; a phase may end more than once."""
+
+    def __init__(self) -> None:
+        self._since = time.perf_counter()
+        self.seconds = dict.fromkeys(("plan", "protect", "deliver", "recover"), 0.0)
+
+    def ends(self, phase: str) -> None:
+        now = time.perf_counter()
+        self.seconds[phase] += now - self._since
+        self._since = now
 
 
 _EXACT = (
@@ -246,11 +272,15 @@ def _endpoints(providers: int | Sequence[str | Endpoint], token: str | None) -> 
             count = operator.index(providers)
         except TypeError:
             raise ValueError("providers must be a number, or a list of URLs or endpoints") from None
+        if isinstance(providers, bool) or count > MAX_PROVIDERS:
+            raise ValueError(f"there can be up to {MAX_PROVIDERS} embedded providers, not {providers}")
         endpoints.extend(LocalEndpoint(f"embedded-{i + 1}") for i in range(count))
     if not endpoints:
         raise ValueError("no providers: give at least one URL, or how many embedded ones to use")
     names = [endpoint.name for endpoint in endpoints]
-    doubled = sorted({name for name in names if names.count(name) > 1})
-    if doubled:
-        raise ValueError(f"provider {doubled[0]} is given twice; it would hold two parts of every image")
+    if not all(isinstance(name, str) for name in names):
+        raise ValueError("every endpoint needs a name that is a string")
+    for name, times in Counter(names).items():
+        if times > 1:
+            raise ValueError(f"provider {name} is given twice; it would hold two parts of every image")
     return tuple(endpoints)

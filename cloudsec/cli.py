@@ -12,14 +12,11 @@ import time
 from pathlib import Path
 from typing import Any, NoReturn
 
+from providers.__main__ import OneLineParser
+
+LINE = 500
+"""Characters of an error at the most: values that were given are repeated in it."""
 TOKEN_VARIABLE = "CLOUDSEC_TOKEN"  # noqa: S105 - the name of a variable, not a token
-
-
-class _Parser(argparse.ArgumentParser):
-    """Says what is wrong in one line."""
-
-    def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: {message}; see '{self.prog} --help'\n")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -31,7 +28,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         status: int = options.run(options)
     except KeyboardInterrupt:
-        return _complain("stopped", 130)
+        return _complain("stopped before it was done", 1)
     except BrokenPipeError:
         # Whoever read our output has enough of it; the interpreter must not try to flush the rest.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -48,8 +45,13 @@ def _described(error: Exception) -> tuple[str, int]:
     from cloudsec.errors import CloudsecError, IncompatibleScheme
 
     text = str(error)
-    if isinstance(error, (CloudsecError, OSError)) and not isinstance(error, IncompatibleScheme):
+    if isinstance(error, IncompatibleScheme):
+        return text, 2
+    if isinstance(error, CloudsecError):
         return text, 1
+    if isinstance(error, OSError):
+        place = f"{error.filename}: " if error.filename else "writing the output: "
+        return f"{place}{(error.strerror or text).lower()}; choose another place, or make room", 1
     if isinstance(error, ValueError):
         return text, 2
     if isinstance(error, MemoryError):
@@ -60,12 +62,12 @@ def _described(error: Exception) -> tuple[str, int]:
 def _complain(message: str, status: int) -> int:
     from providers.wire import printable
 
-    print(f"cloudsec: {printable(message)}", file=sys.stderr)
+    print(f"cloudsec: {printable(message)[:LINE]}", file=sys.stderr)
     return status
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog="cloudsec", description="Process medical images on clouds that are not trusted.")
+    parser = OneLineParser(prog="cloudsec", description="Process medical images on untrusted clouds.")
     parser.add_argument("--debug", action="store_true", help="show where an error came from")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
 
@@ -120,7 +122,7 @@ def _demo(options: argparse.Namespace) -> int:
     print(table(shown))
     print(f"\n{shown[0].result.report.statement}")
     print(f"{ATTRIBUTION}. Pictures are in {options.out}/ ({time.monotonic() - started:.1f} s).")
-    differing = [each.name for each in shown if each.largest_difference]
+    differing = [each.name for each in shown if each.difference.any()]
     if differing:
         return _complain(f"the result of {', '.join(differing)} differs from the unsplit operation", 1)
     return 0
@@ -148,16 +150,23 @@ def _process(options: argparse.Namespace) -> int:
         if options.report is not None:
             check_report_path(options.report)
         image = read_image(options.source, burned_in=options.burned_in)
+        if options.target.exists() and options.target.samefile(options.source):
+            raise ValueError(f"{options.target} is the input itself; name another file for the result")
         check_output(options.target, image)
+        facts = operation.resolved(image.pixels.ndim, image.pixels.dtype).symmetries
+        if facts.offset_gain is None and options.target.suffix.lower() == ".dcm":
+            raise ValueError(
+                f"{operation.name} does not say what its grey levels mean as DICOM; write a .npy file"
+            )
         result = broker.process(image.pixels, operation)
-    facts = operation.resolved(image.pixels.ndim, image.pixels.dtype).symmetries
     write_image(
         options.target,
         result.image,
         image,
         description=f"CloudSec: {operation}",
         offset_gain=1 if facts.offset_gain is None else facts.offset_gain,
-        negation_sign=-1 if facts.negation_sign is None else facts.negation_sign,
+        # An operation that is not known to forget the sign keeps it.
+        negation_sign=facts.negation_sign or -1,
     )
     if options.report is not None:
         result.report.save(options.report)
@@ -239,7 +248,3 @@ def _providers_start(options: argparse.Namespace) -> int:
 
 def _interrupt(*_: object) -> NoReturn:
     raise KeyboardInterrupt
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -22,7 +22,7 @@ GRACE = 1.0
 """Seconds that an endpoint gets beyond its time-out to say itself what went wrong."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Delivered:
     """One task's checked answer, and what it took."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 import time
 from http.cookiejar import DefaultCookiePolicy
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
@@ -77,6 +78,7 @@ class HttpEndpoint:
         self.name = f"{parts.scheme}://{parts.netloc.lower()}{parts.path.rstrip('/')}"
         self._token = token
         self._session: requests.Session | None = None
+        self._opening = threading.Lock()
 
     def send(self, request: bytes, timeout: float) -> bytes:
         import requests
@@ -96,7 +98,9 @@ class HttpEndpoint:
                     return body
                 raise self._failure(response.status_code, body)
         except requests.Timeout as error:
-            raise Unavailable(f"provider {self.name} did not answer within {timeout:g} s") from error
+            raise Unavailable(
+                f"provider {self.name} did not answer within {timeout:g} s; try again, or give it more time"
+            ) from error
         except requests.ConnectionError as error:
             raise Unavailable(
                 f"provider {self.name} cannot be reached, or hung up: {_reason(error)}; is it running there?"
@@ -113,7 +117,9 @@ class HttpEndpoint:
     def _open_session(self) -> requests.Session:
         import requests
 
-        if self._session is None:
+        with self._opening:
+            if self._session is not None:
+                return self._session
             session = requests.Session()
             session.trust_env = False
             # A cookie would let a provider know us again.
@@ -122,7 +128,7 @@ class HttpEndpoint:
             if self._token is not None:
                 session.headers["Authorization"] = f"Bearer {self._token}"
             self._session = session
-        return self._session
+            return session
 
     def _read(self, response: requests.Response, limit: int, deadline: float) -> bytes:
         from urllib3.exceptions import HTTPError
@@ -132,7 +138,7 @@ class HttpEndpoint:
             try:
                 chunk = response.raw.read1(CHUNK)
             except HTTPError as error:
-                raise Unavailable(f"provider {self.name} stopped half-way: {_reason(error)}") from error
+                raise Unavailable(f"provider {self.name} stopped half-way through its answer") from error
             if not chunk:
                 break
             received += chunk
@@ -140,9 +146,6 @@ class HttpEndpoint:
                 raise Refused(f"provider {self.name} answered more than {limit} bytes, which no answer has")
             if time.monotonic() > deadline:
                 raise Unavailable(f"provider {self.name} answered too slowly to finish in time")
-        claimed = response.headers.get("Content-Length", "")
-        if claimed.isdigit() and int(claimed) != len(received):
-            raise Unavailable(f"provider {self.name} stopped half-way through its answer")
         return bytes(received)
 
     def _failure(self, status: int, body: bytes) -> ProviderFailed:
@@ -151,13 +154,15 @@ class HttpEndpoint:
         if 300 <= status < 400:
             return Refused(f"provider {self.name} points to another address; give the one that does the work")
         kind = Unavailable if status >= 500 else Refused
-        return kind(f"{self.name} answered HTTP status {status}; is it the address of a CloudSec provider?")
+        return kind(f"provider {self.name} answered HTTP status {status}; is it a CloudSec provider?")
 
 
 def failure(name: str, error: ProviderError) -> ProviderFailed:
     """A provider's own error as one of ours: refused for good, or worth another try."""
     if isinstance(error, Unauthorized):
-        return Refused(f"provider {name} wants a token, or another one: {error}")
+        return Refused(
+            f"provider {name} wants its bearer token (token=…, $CLOUDSEC_TOKEN), or another one: {error}"
+        )
     if isinstance(error, (BadTask, TooLarge, UnknownOperation)):
         return Refused(f"provider {name} refused the task: {error}")
     return Unavailable(f"provider {name} did not do the task: {error}")

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from cloudsec.errors import ImageFileError
 from cloudsec.png import PNG_MARKER, png_bytes, read_png
+from providers.operation import IMAGE_DTYPES
 
 if TYPE_CHECKING:
     from cloudsec.dicom import DicomHeader
@@ -28,7 +29,6 @@ MAX_NPY_HEADER_BYTES = 1 << 14
 """Header of an NPY file: one line of Python, which honest writers keep to 128 bytes."""
 
 _NPY_MARKER = b"\x93NUMPY"
-_INPUT_DTYPES = ("uint8", "int16", "uint16", "int32")
 _SUFFIXES = (".png", ".npy", ".dcm")
 
 
@@ -63,6 +63,7 @@ def read_image(path: Path, *, burned_in: Literal["refuse", "accept"] = "refuse")
     ImageFileError
         Anything else, in one line that names the file and the way out; DicomError for DICOM.
     """
+    path = Path(path)
     if burned_in not in ("refuse", "accept"):
         raise ValueError(f"burned_in must be 'refuse' or 'accept', not {burned_in!r}")
     with _port(path, "is damaged or cut short; fetch it again from where it came"):
@@ -175,9 +176,9 @@ def _npy_pixels(file: BinaryIO) -> NDArray[np.generic]:
         warnings.simplefilter("ignore")
         shape, fortran, dtype = readers[version](head, max_header_size=MAX_NPY_HEADER_BYTES)
     native = dtype.newbyteorder("=")
-    if native not in [np.dtype(name) for name in _INPUT_DTYPES]:
+    if native not in [np.dtype(name) for name in IMAGE_DTYPES]:
         raise ImageFileError(
-            f"holds no pixels of {', '.join(_INPUT_DTYPES)}; convert them with numpy's astype"
+            f"holds no pixels of {', '.join(IMAGE_DTYPES)}; convert them with numpy's astype"
         )
     if len(shape) != 2 or min(shape) < 1:
         raise ImageFileError("holds no single plane with rows and columns; write one plane a file")
@@ -205,6 +206,8 @@ def _check_place(path: Path) -> None:
         raise ImageFileError(f"has no suffix that is written; those are {', '.join(_SUFFIXES)}")
     if path.is_dir():
         raise ImageFileError("is a directory; name a file in it")
+    if path.exists() and not path.is_file():
+        raise ImageFileError("is not a regular file; name another")
     if not path.parent.is_dir():
         raise ImageFileError("lies in a directory that does not exist; make it first")
     if not os.access(path.parent, os.W_OK | os.X_OK):
@@ -241,6 +244,8 @@ def _encoded(
 
 
 def _write_whole(path: Path, content: bytes) -> None:
+    # A link stays, and what it leads to is replaced.
+    path = path.resolve()
     part = path.with_name(f".cloudsec-{uuid4().hex}.part")
     try:
         with part.open("xb") as file:

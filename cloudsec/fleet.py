@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
-from cloudsec.errors import CloudsecError, Unavailable
+from cloudsec.errors import Unavailable
 
 START_SECONDS = 60.0
 """A provider answers well within this time, on a slow machine too."""
@@ -57,14 +57,15 @@ class LocalProvider:
 
     def stop(self) -> None:
         """End the process and wait for its end; safe to call twice."""
-        for pipe in (self._process.stdin, self._process.stdout):
-            if pipe is not None:
-                pipe.close()
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.close()
         try:
             self._process.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+        self._process.stdout.close()
 
 
 @contextmanager
@@ -75,7 +76,7 @@ def local_providers(count: int) -> Iterator[tuple[LocalProvider, ...]]:
     the block ends.
     """
     if not 1 <= count <= 64:
-        raise CloudsecError(f"between 1 and 64 providers can be started on one machine, not {count}")
+        raise ValueError(f"between 1 and 64 providers can be started on one machine, not {count}")
     with ExitStack() as stack:
         started = [stack.enter_context(LocalProvider()) for _ in range(count)]
         for provider in started:

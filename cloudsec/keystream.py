@@ -36,12 +36,11 @@ class Keystream:
 
     def for_job(self) -> Keystream:
         """The keystream of one new job: this key, bound to a nonce that nobody else ever sees."""
-        return Keystream(self._derived(b"job", salt=os.urandom(KEY_BYTES)))
+        return Keystream(self._derived("job", salt=os.urandom(KEY_BYTES)))
 
     def octets(self, label: str, count: int) -> bytes:
         """`count` secret bytes."""
-        cipher = Cipher(algorithms.AES(self._derived(label.encode())), modes.CTR(bytes(16)))
-        return cipher.encryptor().update(bytes(count))
+        return self._drawn(f"octets {label}", count)
 
     def integers(self, label: str, bound: int, count: int) -> NDArray[np.int64]:
         """`count` uniform integers from 0 up to and without `bound`, at most 2**62."""
@@ -52,22 +51,30 @@ class Keystream:
         attempt = 0
         # A masked word is below the bound with a chance above a half; the others are thrown away.
         while len(accepted) < count:
-            words = np.frombuffer(self.octets(f"{label} {attempt}", 8 * (2 * count + 8)), "<u8") & mask
+            words = (
+                np.frombuffer(self._drawn(f"integers {attempt} {label}", 8 * (2 * count + 8)), "<u8") & mask
+            )
             accepted = np.concatenate([accepted, words[words < bound].astype(np.int64)])
             attempt += 1
         return accepted[:count]
 
     def bits(self, label: str, *shape: int) -> NDArray[np.bool_]:
         """Fair coins in an array of this shape."""
-        coins: NDArray[np.bool_] = self.integers(label, 2, prod(shape)) == 1
-        return coins.reshape(shape)
+        count = prod(shape)
+        drawn = np.frombuffer(self._drawn(f"bits {label}", -(-count // 8)), np.uint8)
+        return np.unpackbits(drawn, count=count).astype(np.bool_).reshape(shape)
 
     def permutation(self, label: str, count: int) -> NDArray[np.intp]:
         """A uniformly random order of `count` things (but for a chance of count**2 / 2**65)."""
-        return np.argsort(np.frombuffer(self.octets(label, 8 * count), "<u8"), kind="stable")
+        return np.argsort(np.frombuffer(self._drawn(f"order {label}", 8 * count), "<u8"), kind="stable")
 
     def __repr__(self) -> str:
         return "Keystream(…)"
 
-    def _derived(self, label: bytes, salt: bytes | None = None) -> bytes:
-        return HKDF(SHA256(), KEY_BYTES, salt, _CONTEXT + label).derive(self._key)
+    def _drawn(self, label: str, count: int) -> bytes:
+        # The key is this label's alone, so that the counter may start at zero.
+        cipher = Cipher(algorithms.AES(self._derived(label)), modes.CTR(bytes(16)))
+        return cipher.encryptor().update(bytes(count))
+
+    def _derived(self, label: str, salt: bytes | None = None) -> bytes:
+        return HKDF(SHA256(), KEY_BYTES, salt, _CONTEXT + label.encode()).derive(self._key)

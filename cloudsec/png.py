@@ -31,6 +31,8 @@ _INTERLACED = (
     (1, 0, 2, 1),
 )
 """First row and column and both steps of the seven passes of an interlaced PNG (its specification, 8.2)."""
+_CRITICAL = (b"IHDR", b"PLTE", b"IDAT", b"IEND")
+"""Chunks that change pixels begin with a capital letter; a reader that does not know one must stop."""
 _PIECE = 1 << 20
 
 
@@ -94,10 +96,12 @@ def _checked_header(header: bytes, size: int, max_pixels: int) -> tuple[int, int
 
 def _compressed(file: BinaryIO, size: int) -> Iterator[bytes]:
     """The compressed pixels piece by piece, and every chunk held against its checksum."""
-    for _ in range(MAX_CHUNKS):
+    for number in range(MAX_CHUNKS):
         length, name = struct.unpack(">I4s", file.read(8))
         if length > size - file.tell() - 4:
             raise ImageFileError("is a PNG that is cut short; fetch it again from where it came")
+        if (name == b"IHDR" and number) or not (name[0] & 0x20 or name in _CRITICAL):
+            raise ImageFileError("is a damaged PNG; fetch it again from where it came")
         if name == b"acTL":
             raise ImageFileError("is an animated PNG; write each frame to a file of its own")
         if name == b"tRNS":
@@ -130,7 +134,8 @@ def _inflated_length(pieces: Iterator[bytes], enough: int) -> int:
             if length > enough:
                 return length
             piece = inflater.unconsumed_tail
-    return length
+    # A stream without its end, or with something after it, counts as too long.
+    return length if inflater.eof and not inflater.unused_data else enough + 1
 
 
 def png_bytes(pixels: NDArray[np.generic]) -> bytes:

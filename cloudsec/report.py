@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 
 @dataclass(frozen=True)
@@ -75,10 +77,15 @@ class Report:
         return fields
 
     def save(self, path: str | Path) -> None:
-        """Write the report as JSON; ValueError for another suffix than .json."""
+        """Write the report as JSON, whole or not at all; ValueError for another suffix than .json."""
         target = Path(path)
         check_report_path(target)
-        target.write_text(json.dumps(self.to_dict(), indent=2) + "\n", encoding="utf-8")
+        part = target.with_name(f".{target.name}.{uuid4().hex}.part")
+        try:
+            part.write_text(json.dumps(self.to_dict(), indent=2) + "\n", encoding="utf-8")
+            part.replace(target)
+        finally:
+            part.unlink(missing_ok=True)
 
     def __str__(self) -> str:
         width = max((len(p.name) for p in self.providers), default=8)
@@ -103,3 +110,5 @@ def check_report_path(path: Path) -> None:
         raise ValueError(f"a report is written as .json, not as {path.name!r}")
     if not path.absolute().parent.is_dir():
         raise ValueError(f"there is no directory {path.absolute().parent} to write the report into")
+    if path.is_dir() or not os.access(path.absolute().parent, os.W_OK | os.X_OK):
+        raise ValueError(f"the report cannot be written to {path}; choose another place")

@@ -7,13 +7,23 @@ import os
 import signal
 import sys
 import threading
+from contextlib import suppress
+from typing import NoReturn
 
 TOKEN_VARIABLE = "CLOUDSEC_PROVIDER_TOKEN"  # noqa: S105 - the name of a variable, not a token
 
 
+class OneLineParser(argparse.ArgumentParser):
+    """Says what is wrong in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        """Exit with status 2."""
+        self.exit(2, f"{self.prog}: {message}; see '{self.prog} --help'\n")
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run one provider until Ctrl-C or SIGTERM; the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m providers", description=__doc__)
+    parser = OneLineParser(prog="python -m providers", description=__doc__)
     parser.add_argument(
         "--host", default="127.0.0.1", help="address to listen on (default: this machine only)"
     )
@@ -67,13 +77,19 @@ def run(
     if until_stdin_closes:
         threading.Thread(target=_stop_with_stdin, daemon=True).start()
     try:
-        serve(host, port, limits, ready=lambda url: print(url, flush=True))
+        serve(host, port, limits, ready=_tell)
     except OSError as error:
         print(f"provider: cannot listen on {host} port {port}: {error.strerror or error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         pass
     return 0
+
+
+def _tell(url: str) -> None:
+    # Whoever started this may be gone already; its standard input then ends the provider.
+    with suppress(BrokenPipeError):
+        print(url, flush=True)
 
 
 def _stop_with_stdin() -> None:

@@ -10,6 +10,7 @@ from collections.abc import Awaitable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
+from math import inf
 from typing import Any, TypeVar
 
 from fastapi import FastAPI, Request, Response
@@ -52,7 +53,7 @@ class Limits:
     token: str | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
-        if self.request_bytes < 1 or self.seconds <= 0 or self.tasks < 1:
+        if self.request_bytes < 1 or not 0 < self.seconds < inf or self.tasks < 1:
             raise ValueError("a provider's limits on bytes, seconds and tasks must be positive")
         if self.token is not None and not _TOKEN.fullmatch(self.token):
             raise ValueError("a token is made of visible ASCII characters, and has at least one")
@@ -147,7 +148,7 @@ def create_app(limits: Limits | None = None) -> FastAPI:
 
 
 def describe_operations() -> list[dict[str, Any]]:
-    """The service contract: what tasks a provider does, without any default of the border (broker's)."""
+    """What tasks a provider does; the border is the broker's affair and is left out."""
     return [
         {
             "name": name,

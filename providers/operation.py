@@ -6,7 +6,7 @@ import dataclasses
 import operator
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from math import isfinite, prod
+from math import inf, isfinite, prod
 from typing import Any, ClassVar, Literal, Self, TypeAlias
 
 import numpy as np
@@ -48,7 +48,7 @@ def parameter(default: Any, doc: str) -> Any:
 
 
 def derived(default: Any) -> Any:
-    """A field that `Operation.resolved` fills in and users never set."""
+    """A field that `Filter.resolved` fills in and users never set."""
     return field(default=default, metadata={"derived": True})
 
 
@@ -169,9 +169,9 @@ class Filter(ABC):
         except TypeError:
             raise ValueError(f"{self.name}: {name} must be an integer, not {value!r}") from None
 
-    def _number(self, name: str, value: object, low: float, high: float) -> float:
+    def _number(self, name: str, value: Any, low: float, high: float) -> float:
         if isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool):
-            number = float(value)
+            number = float(value) if abs(value) < 2**53 else inf
             if isfinite(number) and low <= number <= high:
                 return number
         raise ValueError(f"{self.name}: {name} must be a number from {low:g} to {high:g}, not {value!r}")
@@ -199,7 +199,7 @@ class WindowFilter(Filter):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if isinstance(self.size, (tuple, list)):
+        if isinstance(self.size, (tuple, list, np.ndarray)):
             self._set("size", tuple(self._side(side) for side in self.size))
         else:
             self._set("size", self._side(self.size))
@@ -285,11 +285,10 @@ def _divided(exact: NDArray[np.int64], scale: int) -> NDArray[np.int64]:
     """exact / scale to the nearest integer, halves to even (as numpy.rint)."""
     if scale == 1:
         return exact
+    if scale % 2:
+        return (exact + scale // 2) // scale
     quotient, remainder = np.divmod(exact, scale)
-    up = 2 * remainder > scale
-    if scale % 2 == 0:
-        up |= (2 * remainder == scale) & (quotient % 2 == 1)
-    quotient += up
+    quotient += (2 * remainder > scale) | ((2 * remainder == scale) & (quotient % 2 == 1))
     return quotient
 
 

@@ -33,7 +33,7 @@ _ALIGNMENT = 64
 _DTYPES = {np.dtype(name).str: np.dtype(name) for name in ("u1", "<i2", "<u2", "<i4", "<u4", "<i8")}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Task:
     """What a provider is asked: one resolved operation on a stack of equal regions.
 
@@ -66,7 +66,7 @@ class Task:
         return self.operation.result_dtype(self.stack.dtype) if self.rounded else np.dtype(np.int64)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Answer:
     """What a provider answers to the task of the same id."""
 

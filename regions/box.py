@@ -42,7 +42,7 @@ class Box:
         return tuple(slice(low, high) for low, high in zip(self.start, self.stop, strict=True))
 
     def shrunk(self, margin: tuple[int, ...]) -> Box:
-        """The box without `margin` pixels at either end of each axis; ValueError if nothing can be left."""
+        """The box without `margin` pixels at either end of each axis; ValueError where they cross."""
         return Box(
             tuple(low + m for low, m in zip(self.start, margin, strict=True)),
             tuple(high - m for high, m in zip(self.stop, margin, strict=True)),

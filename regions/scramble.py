@@ -33,7 +33,7 @@ class Symmetries:
     negation_sign: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Scramble:
     """One exactly invertible change per block of a stack.
 
@@ -54,8 +54,14 @@ class Scramble:
     sign: NDArray[np.int64] = field(repr=False)
     shift: NDArray[np.int64] = field(repr=False)
 
+    def __post_init__(self) -> None:
+        if not len(self.flips) == len(self.swaps) == len(self.sign) == len(self.shift):
+            raise ValueError("a scramble needs flips, swaps, sign and shift for every block")
+        if not np.isin(self.sign, (1, -1)).all():
+            raise ValueError("the sign of a scramble is 1 or -1")
+
     def hide(self, stack: NDArray[np.generic], dtype: DTypeLike) -> NDArray[np.generic]:
-        """The scrambled blocks in an integer dtype that must hold their values.
+        """The scrambled blocks, ``(n, S, T)`` → ``(n, S, T)``, in a dtype that must hold their values.
 
         The arithmetic is modulo the width of that dtype and therefore right whatever the dtype of
         the pixels, as long as the scrambled values themselves fit.
@@ -72,6 +78,8 @@ class Scramble:
         self, answers: NDArray[np.generic], symmetries: Symmetries, scale: int = 1
     ) -> NDArray[np.int64]:
         """The answers to the blocks as they were, from the answers to the scrambled blocks.
+
+        Raises ValueError where the facts do not say how an answer changed.
 
         Parameters
         ----------

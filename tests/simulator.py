@@ -35,12 +35,6 @@ def changed(change: Callable[[Answer], Answer]) -> Behaviour:
     return lambda request: encode_answer(change(decode_answer(handle(request))))
 
 
-def hang(_: bytes) -> bytes:
-    """Never answer."""
-    threading.Event().wait()
-    raise AssertionError
-
-
 def fail(_: bytes) -> bytes:
     raise RuntimeError("a secret of the endpoint's own")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,7 @@ PROVIDERS = 4
 SCHEME = "ga-es"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Shown:
     """One operation of the demonstration: the job, and the same operation unsplit on this machine."""
 
@@ -37,8 +38,8 @@ class Shown:
     reference_seconds: float
 
     @property
-    def largest_difference(self) -> int:
-        return int(np.abs(self.result.image.astype(np.int64) - self.reference.astype(np.int64)).max())
+    def difference(self) -> NDArray[np.int64]:
+        return np.abs(self.result.image.astype(np.int64) - self.reference.astype(np.int64))
 
 
 @dataclass
@@ -64,8 +65,10 @@ def run_demo(out: Path) -> tuple[Shown, ...]:
     low, high = int(image.min()), int(image.max())
     write_picture(out / "original.png", grey(image, low, high))
     shown = []
-    with local_providers(PROVIDERS) as fleet:
-        witnesses = [_Witness(HttpEndpoint(provider.url)) for provider in fleet]
+    with ExitStack() as stack:
+        fleet = stack.enter_context(local_providers(PROVIDERS))
+        endpoints = [stack.enter_context(closing(HttpEndpoint(provider.url))) for provider in fleet]
+        witnesses = [_Witness(endpoint) for endpoint in endpoints]
         with Broker(witnesses, scheme=SCHEME) as broker:
             for name, parameters in OPERATIONS:
                 result = broker.process(image, name, **parameters)
@@ -74,7 +77,8 @@ def run_demo(out: Path) -> tuple[Shown, ...]:
                 seconds = time.perf_counter() - started
                 shown.append(Shown(result.report.operation, result, reference, seconds))
                 _write_pictures(out, name, image, shown[-1], _received(witnesses))
-    resolved = providers.make_operation(*OPERATIONS[0][:1]).resolved(image.ndim, image.dtype)
+    name, parameters = OPERATIONS[0]
+    resolved = providers.make_operation(name, **parameters).resolved(image.ndim, image.dtype)
     plan = SCHEMES[SCHEME].plan(image.shape, resolved, PROVIDERS, {})
     assert plan.block is not None
     write_picture(out / "blocks.png", assignment_map(grey(image, low, high), plan.assignment, plan.block))
@@ -97,9 +101,8 @@ def _write_pictures(
     for number, view in enumerate(views, start=1):
         write_picture(out / f"{name}-provider-{number}.png", sheet(view))
     write_picture(out / f"{name}-result.png", grey(shown.result.image, low, high))
-    difference = np.abs(shown.result.image.astype(np.int64) - shown.reference.astype(np.int64))
     # One grey level of difference would already be white.
-    write_picture(out / f"{name}-difference.png", grey(difference, 0, 1))
+    write_picture(out / f"{name}-difference.png", grey(shown.difference, 0, 1))
 
 
 def write_picture(path: Path, picture: Picture) -> None:
@@ -122,7 +125,7 @@ def table(shown: Sequence[Shown]) -> str:
         up = sum(provider.bytes_up for provider in report.providers) / 1e3
         down = sum(provider.bytes_down for provider in report.providers) / 1e3
         rows.append(
-            f"{each.name:<28}{each.largest_difference:>11}{report.home['pixel_share']:>9.1%}{most:>13.1%}"
+            f"{each.name:<28}{each.difference.max():>11}{report.home['pixel_share']:>9.1%}{most:>13.1%}"
             f"{up:>9.0f}{down:>9.0f}{report.timings['total']:>9.3f}{each.reference_seconds:>9.3f}"
         )
     return "\n".join([head, "-" * len(head), *rows])

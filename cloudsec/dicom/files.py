@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from io import BytesIO
+from itertools import islice
 from typing import BinaryIO, Literal
 
 import numpy as np
@@ -28,6 +29,10 @@ largest honest headers (overlays of mammograms, private records of scanners) tak
 MAX_ITEMS = 1 << 16
 """Items of sequences: eight bytes of file are one item, and an item is more than a kilobyte in memory."""
 
+MAX_ELEMENTS = 20_000
+"""Elements at all depths: each is copied and decoded, at a tenth of a millisecond; images have hundreds."""
+
+_TOO_MANY_ELEMENTS = f"its header holds more than {MAX_ELEMENTS} elements, which no single image needs"
 _MONOCHROME = ("MONOCHROME1", "MONOCHROME2")
 _RISKY_MODALITIES = {"US", "SC", "RF", "OT"}
 _RISKY_CLASSES = (
@@ -178,7 +183,10 @@ def _header(head: bytes, start: int, syntax: uid.UID) -> tuple[Dataset, _PixelEl
         )
     buffer = BytesIO(head)
     buffer.seek(start)
-    dataset = read_dataset(buffer, syntax.is_implicit_VR, syntax.is_little_endian, stop_when=_at_pixels)
+    stop = _AtPixels()
+    dataset = read_dataset(buffer, syntax.is_implicit_VR, syntax.is_little_endian, stop_when=stop)
+    if sum(1 for _ in islice(dataset.iterall(), MAX_ELEMENTS + 1)) > MAX_ELEMENTS:
+        raise DicomError(_TOO_MANY_ELEMENTS)
     position = buffer.tell()
     order = "<" if syntax.is_little_endian else ">"
     implicit, _ = dataset.original_encoding
@@ -209,8 +217,17 @@ def _after_meta(tag: BaseTag, representation: str | None, length: int) -> bool:
     return tag.group != 2
 
 
-def _at_pixels(tag: BaseTag, representation: str | None, length: int) -> bool:
-    return tag in (0x7FE00008, 0x7FE00009, 0x7FE00010)
+class _AtPixels:
+    """Stops reading at the pixels, and refuses a header without end while it is being read."""
+
+    def __init__(self) -> None:
+        self._elements = 0
+
+    def __call__(self, tag: BaseTag, representation: str | None, length: int) -> bool:
+        self._elements += 1
+        if self._elements > MAX_ELEMENTS:
+            raise DicomError(_TOO_MANY_ELEMENTS)
+        return tag in (0x7FE00008, 0x7FE00009, 0x7FE00010)
 
 
 def _checked_frame(dataset: Dataset, max_pixels: int) -> _Frame:

@@ -18,7 +18,7 @@ HOME = -1
 """In an assignment: the broker itself."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Plan:
     """Who computes which part of an image.
 
@@ -27,7 +27,8 @@ class Plan:
     block : int or None
         Side of the blocks in pixels; None where the scheme cuts none.
     assignment : (rows, columns) ndarray of int
-        Which provider, by its place in the list, gets a block; HOME for none.
+        Which provider, by its place in the list, gets a block, or a row of pixels where there are no
+        blocks; HOME for none.
     pixel_shares : tuple of float
         Per provider, the share of the output's pixels that it computes.
     received_shares : tuple of float
@@ -43,7 +44,7 @@ class Plan:
     home: tuple[tuple[str, Box], ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Sealed:
     """A task, and the only parties (places in the list of providers) that may ever be given it."""
 
@@ -51,7 +52,7 @@ class Sealed:
     parties: tuple[int, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Protected:
     """What goes out, in the order of sending, and what stays: per task, how its answer is put back."""
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,7 @@ from cloudsec.keystream import Keystream
 from cloudsec.schemes.base import HOME, Plan, Protected, Sealed, refuse_choices, task_identity
 from cloudsec.schemes.layout import MARGINS_PER_BLOCK, Layout
 from providers import Filter
+from providers.stencil import SCRAMBLE_BITS
 from providers.wire import Task
 from regions import LATTICE_PERIODS, Box, Scramble, cut, paste
 
@@ -34,7 +35,7 @@ WHOLE_BLOCKS_PER_PROVIDER = 4
 """With fewer, too few blocks are shuffled together to be worth sending; all is computed at home."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Placement:
     """Where the answers of one task belong, and how to undo what was done to their pixels."""
 
@@ -44,7 +45,6 @@ class _Placement:
     dtype: np.dtype[Any]
 
 
-@dataclass(frozen=True)
 class GaEs:
     """Blocks of one image for 4 or 9 providers, none of which holds two neighbours.
 
@@ -52,8 +52,8 @@ class GaEs:
     a key that is new for every job. That hides where a block lies; it is no encryption of what it shows.
     """
 
-    name: str = "ga-es"
-    assurance: str = "heuristic"
+    name: ClassVar[str] = "ga-es"
+    assurance: ClassVar[str] = "heuristic"
 
     def carries(self, operation: Filter) -> bool:
         return operation.symmetries.offset_gain is not None
@@ -73,7 +73,7 @@ class GaEs:
                 f"scheme 'ga-es' is built for {built} providers so far, not for {parties}"
             )
         layout = Layout(shape, _block(choices.get("block"), operation), LATTICE_PERIODS[parties])
-        if not layout.fits or layout.whole_blocks < WHOLE_BLOCKS_PER_PROVIDER * parties:
+        if not layout.reaches_all or layout.whole_blocks < WHOLE_BLOCKS_PER_PROVIDER * parties:
             nobody = np.full(layout.counts, HOME, np.intp)
             nothing = (0.0,) * parties
             return Plan(layout.block, nobody, nothing, nothing, (("small", Box.of(shape)),))
@@ -153,7 +153,7 @@ def wire_values(span: int, dtype: np.dtype[Any]) -> tuple[np.dtype[Any], int]:
     has room; never more than two bits beyond the image's dtype, so that sums stay within proven bounds.
     """
     needed = 4 * (span + 1)
-    widened = 2 ** (8 * dtype.itemsize + 2)
+    widened = 2 ** (8 * dtype.itemsize + SCRAMBLE_BITS)
     for name, room in (("uint16", 2**16), ("uint32", 2**32)):
         if needed <= room:
             return np.dtype(name), min(room, widened)

@@ -19,7 +19,7 @@ MARGINS_PER_BLOCK = 4
 """A block is at least four times as wide as a halo; with half of that, jigsaws work (design/privacy.md)."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Layout:
     """Blocks of one size on an image of one shape, spread over the classes of a lattice.
 
@@ -38,9 +38,10 @@ class Layout:
         return self.block // MARGINS_PER_BLOCK
 
     @property
-    def fits(self) -> bool:
-        """Whether the image holds a block with its margin."""
-        return min(self.shape) >= self.block + 2 * self.margin
+    def reaches_all(self) -> bool:
+        """Whether the image holds a block with its margin, and on every axis a whole one of each class."""
+        least = max(self.block * self.period, self.block + 2 * self.margin)
+        return min(self.shape) >= least
 
     @property
     def counts(self) -> tuple[int, ...]:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,12 +19,11 @@ SLAB_BYTES = 8 << 20
 """Pixels of one slab, halo apart: answers of up to eight bytes a pixel stay within a provider's limit."""
 
 
-@dataclass(frozen=True)
 class Unprotected:
     """N slabs with halo, in order: every provider sees its part of the image as it is."""
 
-    name: str = "unprotected"
-    assurance: str = "none"
+    name: ClassVar[str] = "unprotected"
+    assurance: ClassVar[str] = "none"
 
     def carries(self, operation: Filter) -> bool:
         return True

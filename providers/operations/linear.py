@@ -73,7 +73,7 @@ class Gaussian(LinearFilter):
     def __post_init__(self) -> None:
         super().__post_init__()
         self._set("truncate", self._number("truncate", self.truncate, 0, MAX_RADIUS))
-        if isinstance(self.sigma, (tuple, list)):
+        if isinstance(self.sigma, (tuple, list, np.ndarray)):
             self._set("sigma", tuple(self._number("sigma", sigma, 0, MAX_RADIUS) for sigma in self.sigma))
         else:
             self._set("sigma", self._number("sigma", self.sigma, 0, MAX_RADIUS))

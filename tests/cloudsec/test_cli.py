@@ -169,15 +169,46 @@ def test_a_file_that_is_no_image_is_one_line_and_no_output(
         ("in.npy", "nowhere/out.npy"),
         ("in.npy", "out.dcm"),
         ("in.npy", "."),
+        ("in.npy", "in.npy"),
+        ("in.npy", "pipe.npy"),
     ],
 )
 def test_a_file_that_cannot_be_read_or_written_is_one_line(
     source: Path, tmp_path: Path, source_name: str, target_name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    os.mkfifo(tmp_path / "pipe.npy")
     words = ["process", str(tmp_path / source_name), str(tmp_path / target_name), "-o", "median"]
     assert status(words) in (1, 2)
     complaint(capsys)
-    assert [path.name for path in tmp_path.iterdir()] == ["in.npy"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in.npy", "pipe.npy"]
+    assert (np.load(source) == IMAGE).all()
+
+
+def test_a_result_that_a_link_leads_to_is_replaced_and_the_link_stays(source: Path, tmp_path: Path) -> None:
+    (tmp_path / "real.npy").write_bytes(b"old")
+    (tmp_path / "link.npy").symlink_to(tmp_path / "real.npy")
+    assert main(["process", str(source), str(tmp_path / "link.npy"), "-o", "mean"]) == 0
+    assert (tmp_path / "link.npy").is_symlink()
+    assert (np.load(tmp_path / "real.npy") == providers.apply(IMAGE, "mean")).all()
+
+
+@pytest.mark.parametrize("report", ["nowhere/r.json", "r.txt", "directory.json"])
+def test_a_report_that_cannot_be_written_is_said_before_the_work(
+    source: Path, tmp_path: Path, report: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "directory.json").mkdir()
+    words = [
+        "process",
+        str(source),
+        str(tmp_path / "out.npy"),
+        "-o",
+        "mean",
+        "--report",
+        str(tmp_path / report),
+    ]
+    assert main(words) == 2
+    complaint(capsys)
+    assert not (tmp_path / "out.npy").exists()
 
 
 def test_a_provider_that_fails_is_one_line_status_1_and_no_output(
@@ -189,6 +220,69 @@ def test_a_provider_that_fails_is_one_line_status_1_and_no_output(
             assert main(["process", str(source), str(tmp_path / "out.npy"), "-o", "mean", *urls]) == 1
             assert bad in complaint(capsys)
     assert [path.name for path in tmp_path.iterdir()] == ["in.npy"]
+
+
+def test_dicom_that_may_show_a_name_is_refused_unless_it_is_accepted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import pydicom
+
+    import cloudsec.demo
+
+    dataset = pydicom.dcmread(cloudsec.demo.SLICE)
+    dataset.BurnedInAnnotation = "YES"
+    dataset.save_as(tmp_path / "in.dcm")
+    words = ["process", str(tmp_path / "in.dcm"), str(tmp_path / "out.dcm"), "-o", "median"]
+    assert main(words) == 1
+    assert "--burned-in accept" in complaint(capsys)
+    assert not (tmp_path / "out.dcm").exists()
+    assert main([*words, "--burned-in", "accept"]) == 0
+
+
+def test_a_magnitude_has_no_intercept_in_its_dicom_file(tmp_path: Path) -> None:
+    import pydicom
+
+    import cloudsec.demo
+
+    assert main(["process", str(cloudsec.demo.SLICE), str(tmp_path / "out.dcm"), "-o", "sobel"]) == 0
+    assert pydicom.dcmread(cloudsec.demo.SLICE).RescaleIntercept == -1000
+    assert pydicom.dcmread(tmp_path / "out.dcm").RescaleIntercept == 0
+
+
+def test_an_output_that_cannot_be_is_refused_before_anything_is_sent(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def sent(*_: object) -> bytes:
+        raise AssertionError
+
+    monkeypatch.setattr(cloudsec.LocalEndpoint, "send", sent)
+    for name in ("out.dcm", "out.gif", "nowhere/out.npy"):
+        assert main(["process", str(source), str(tmp_path / name), "-o", "mean"]) in (1, 2)
+
+
+def test_the_token_comes_from_the_environment(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with RawServer(http_response("200 OK", b"")) as server:
+        words = ["--scheme", "unprotected", "--provider", server.url, "--timeout", "5"]
+        monkeypatch.setenv("CLOUDSEC_TOKEN", "t0ken")
+        assert main(["process", str(source), str(tmp_path / "out.npy"), "-o", "mean", *words]) == 1
+        assert b"Authorization: Bearer t0ken" in server.requests[0]
+        monkeypatch.setenv("CLOUDSEC_TOKEN", "t0ken\r")
+        capsys.readouterr()
+        assert main(["process", str(source), str(tmp_path / "out.npy"), "-o", "mean", *words]) == 2
+        assert "t0ken" not in complaint(capsys)
+
+
+def test_stopping_is_one_line_and_status_1(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def stopped(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cloudsec.Broker, "process", stopped)
+    assert main(["process", str(source), str(tmp_path / "out.npy"), "-o", "mean"]) == 1
+    assert "stopped" in complaint(capsys)
 
 
 def test_operations_lists_what_there_is(capsys: pytest.CaptureFixture[str]) -> None:

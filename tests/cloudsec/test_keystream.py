@@ -12,7 +12,7 @@ KEYS = Keystream(bytes(range(32)))
 
 def test_octets_follow_rfc_5869_and_aes_in_counter_mode() -> None:
     extracted = hmac.new(bytes(32), bytes(range(32)), hashlib.sha256).digest()
-    derived = hmac.new(extracted, b"cloudsec 1 some label" + b"\x01", hashlib.sha256).digest()
+    derived = hmac.new(extracted, b"cloudsec 1 octets some label" + b"\x01", hashlib.sha256).digest()
     cipher = Cipher(algorithms.AES(derived), modes.ECB()).encryptor()
     wanted = cipher.update((0).to_bytes(16, "big") + (1).to_bytes(16, "big"))
     assert KEYS.octets("some label", 32) == wanted
@@ -47,6 +47,20 @@ def test_integers_reach_large_bounds_and_refuse_larger_ones() -> None:
     for bound in (0, -1, 2**62 + 1):
         with pytest.raises(ValueError, match="bound"):
             KEYS.integers("x", bound, 1)
+
+
+def test_a_draw_that_needs_a_second_attempt_repeats_nothing() -> None:
+    # Nearly half of the words are thrown away, so that a few hundred numbers take several attempts.
+    for count in (1, 5, 300):
+        drawn = KEYS.integers("rare", 2**61 + 1, count)
+        assert len(set(drawn.tolist())) == count
+
+
+def test_equal_labels_of_different_kinds_tell_nothing_of_each_other() -> None:
+    octets = np.frombuffer(KEYS.octets("a", 800), "<u8")
+    assert KEYS.permutation("a", 100).tolist() != np.argsort(octets).tolist()
+    assert KEYS.integers("a", 2**62, 1)[0] != int(octets[0] & np.uint64(2**62 - 1))
+    assert (KEYS.bits("a", 6400) != np.unpackbits(octets.view(np.uint8))).any()
 
 
 def test_a_permutation_holds_everything_once_and_every_order_occurs() -> None:

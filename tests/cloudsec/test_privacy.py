@@ -2,7 +2,7 @@
 
 import json
 import struct
-from itertools import combinations
+from itertools import combinations, product
 from pathlib import Path
 from typing import Any
 
@@ -89,7 +89,7 @@ def test_blocks_travel_in_another_order_and_under_another_scramble_in_every_job(
         assert [np.ptp(block) for block in first] != [np.ptp(block) for block in second]
 
 
-def test_where_a_block_is_sent_within_a_task_is_uniform() -> None:
+def test_a_block_is_sent_at_another_place_in_its_task_from_job_to_job() -> None:
     # Each block of this image has a contrast of its own, by which we find it again.
     rows, columns = np.indices((256, 256)) // 32
     contrast = (rows * 8 + columns + 1) * 8
@@ -186,15 +186,42 @@ def test_nothing_sent_shows_where_the_image_ends() -> None:
                     assert not (turned[start] == turned[start + 2]).all()
 
 
-def test_offsets_fill_the_wire_and_signs_and_turns_are_fair() -> None:
+def test_offsets_fill_the_wire() -> None:
     image = np.zeros((800, 800), np.uint8)
     image[::32, ::32] = 1
     stacks = [decode_task(cloud.requests[0]).stack for cloud in captured(image, "median")]
-    levels = np.concatenate([np.median(stack, axis=(1, 2)) for stack in stacks])
+    levels = np.concatenate([np.median(stack.astype(float), axis=(1, 2)) for stack in stacks])
     # 1-level images travel over 1024 values: means of a uniform draw are within six deviations.
     assert abs(levels.mean() - 511) < 6 * 1024 / np.sqrt(12 * len(levels))
     assert levels.min() < 64
     assert levels.max() > 960
+
+
+def test_every_turn_and_sign_is_as_likely_as_any_other_at_every_provider() -> None:
+    # In every block three pixels of different heights stand on a plane, so that it looks different under
+    # all eight turns, and upside down.
+    image = np.zeros((800, 800), np.uint8)
+    image[10::32, 12::32], image[10::32, 20::32], image[22::32, 12::32] = 1, 2, 4
+    pattern = image[0:32, 0:32].astype(int)
+    kinds = {}
+    for flip_rows, flip_columns, swap in product((False, True), repeat=3):
+        turned = pattern[:: -1 if flip_rows else 1, :: -1 if flip_columns else 1]
+        kinds[(turned.T if swap else turned).tobytes()] = (flip_rows, flip_columns, swap)
+    everyone = []
+    for cloud in captured(image, "mean"):
+        seen = []
+        for block in decode_task(cloud.requests[0]).stack[:, 1:-1, 1:-1].astype(int):
+            base = int(np.median(block))
+            sign = 1 if (block >= base).all() else -1
+            seen.append((sign, kinds.get((sign * (block - base)).tobytes())))
+        # Blocks at the edge are shifted and show another pattern.
+        seen = [kind for kind in seen if kind[1] is not None]
+        counts = np.array([seen.count((sign, kind)) for sign in (1, -1) for kind in kinds.values()])
+        # Six deviations of a binomial around a sixteenth.
+        assert len(seen) > 100
+        assert (np.abs(counts - len(seen) / 16) < 6 * np.sqrt(len(seen) / 16)).all()
+        everyone.append(seen)
+    assert all(one != other for one, other in combinations(everyone, 2))
 
 
 def test_a_dicom_file_leaves_its_header_at_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

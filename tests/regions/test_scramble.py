@@ -61,5 +61,13 @@ def test_an_answer_whose_facts_are_unknown_is_not_revealed() -> None:
 
 
 def test_a_scramble_never_shows_itself() -> None:
-    one = np.full(1, 12345, np.int64)
-    assert "12345" not in repr(Scramble(np.zeros((1, 2), bool), np.zeros(1, bool), one, one))
+    one = np.ones(1, np.int64)
+    assert "12345" not in repr(Scramble(np.zeros((1, 2), bool), np.zeros(1, bool), one, 12345 * one))
+
+
+def test_a_scramble_that_does_not_fit_together_is_refused() -> None:
+    one, flips, swaps = np.ones(1, np.int64), np.zeros((1, 2), bool), np.zeros(1, bool)
+    with pytest.raises(ValueError, match="for every block"):
+        Scramble(flips, swaps, one, np.ones(2, np.int64))
+    with pytest.raises(ValueError, match="1 or -1"):
+        Scramble(flips, swaps, 7 * one, one)

@@ -1,6 +1,9 @@
+from math import isqrt
+
 import numpy as np
 import pytest
 
+from cloudsec.errors import IncompatibleScheme
 from cloudsec.keystream import Keystream
 from cloudsec.schemes.ga_es import GaEs, wire_values
 from providers import make_operation
@@ -84,3 +87,27 @@ def test_what_stays_at_home_never_shows_itself() -> None:
     protected = GaEs().protect(image, operation, GaEs().plan(image.shape, operation, 4, {}), KEYS)
     assert "shift" not in repr(protected)
     assert "array" not in repr(protected)
+
+
+@pytest.mark.parametrize("count", [4, 9])
+def test_an_image_goes_out_from_four_whole_blocks_a_provider_and_one_of_each_class_on(count: int) -> None:
+    operation = make_operation("median").resolved(2, "uint8")
+    side = 2 * isqrt(count) * 16
+
+    def at_home(*shape: int) -> bool:
+        plan = GaEs().plan(shape, operation, count, {"block": 16})
+        assert sum(plan.pixel_shares) == 0 or min(plan.pixel_shares) > 0
+        return not any(plan.pixel_shares)
+
+    assert not at_home(side, side)
+    assert at_home(side, side - 1)
+    assert at_home(16, 8000)
+    assert at_home(16 * (isqrt(count) - 1) + 15, 8000)
+    assert not at_home(16 * isqrt(count), 8000)
+
+
+def test_a_halo_of_a_quarter_of_the_block_is_the_widest() -> None:
+    operation = make_operation("median", size=9).resolved(2, "uint8")
+    GaEs().plan((200, 200), operation, 4, {"block": 16})
+    with pytest.raises(IncompatibleScheme, match="needs 4 pixels around a block"):
+        GaEs().plan((200, 200), operation, 4, {"block": 15})
