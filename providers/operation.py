@@ -171,7 +171,7 @@ class Filter(ABC):
 
     def _number(self, name: str, value: Any, low: float, high: float) -> float:
         if isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool):
-            number = float(value) if abs(value) < 2**53 else inf
+            number = float(value) if -(2**53) < value < 2**53 else inf
             if isfinite(number) and low <= number <= high:
                 return number
         raise ValueError(f"{self.name}: {name} must be a number from {low:g} to {high:g}, not {value!r}")

@@ -2,6 +2,7 @@ from math import isqrt
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from cloudsec.errors import IncompatibleScheme
 from cloudsec.keystream import Keystream
@@ -30,18 +31,28 @@ def test_scrambled_pixels_travel_in_the_narrowest_dtype_with_room_for_an_offset(
     assert wire_values(span, np.dtype(dtype)) == (np.dtype(wire), values)
 
 
+class Extreme(Keystream):
+    """Draws the smallest or the largest integer there is, always."""
+
+    def __init__(self, *, largest: bool) -> None:
+        super().__init__(bytes(32))
+        self._largest = largest
+
+    def integers(self, label: str, bound: int, count: int) -> NDArray[np.int64]:
+        return np.full(count, bound - 1 if self._largest else 0)
+
+
 @pytest.mark.parametrize("dtype", ["uint8", "int16", "uint16", "int32"])
-def test_scrambled_pixels_stay_within_their_values(dtype: str) -> None:
+def test_scrambled_pixels_reach_the_first_and_the_last_of_their_values_and_no_further(dtype: str) -> None:
     limits = np.iinfo(dtype)
     image = np.random.default_rng(0).choice(np.array([limits.min, limits.max], dtype), (200, 200))
     operation = make_operation("median").resolved(2, dtype)
     plan = GaEs().plan(image.shape, operation, 4, {})
     _, values = wire_values(limits.max - limits.min, image.dtype)
-    for sealed in GaEs().protect(image, operation, plan, KEYS).sealed:
-        stack = sealed.task.stack
-        assert stack.min() >= 0
-        assert stack.max() < values
-        assert stack.max() > values // 2
+    for largest in (True, False):
+        sealed = GaEs().protect(image, operation, plan, Extreme(largest=largest)).sealed
+        reached = [int((each.task.stack.max if largest else each.task.stack.min)()) for each in sealed]
+        assert set(reached) == {values - 1 if largest else 0}
 
 
 def test_equal_keys_give_equal_tasks_and_other_keys_do_not() -> None:
