@@ -58,11 +58,7 @@ def jobs(draw: st.DrawFn) -> tuple[NDArray[Any], int, int]:
     return draw(images(shape)), count, block
 
 
-@settings(max_examples=200)
-@given(jobs(), OPERATIONS, LAYOUTS)
-def test_ga_es_equals_the_unsplit_operation(
-    job: tuple[NDArray[Any], int, int], operation: Filter, layout: str
-) -> None:
+def check_ga_es(job: tuple[NDArray[Any], int, int], operation: Filter, layout: str) -> None:
     image, count, block = job
     wanted = providers.apply(image, operation)
     before = image.copy()
@@ -74,6 +70,23 @@ def test_ga_es_equals_the_unsplit_operation(
     shares = [provider.pixel_share for provider in result.report.providers]
     assert min(shares) > 0
     assert sum(shares) + result.report.home["pixel_share"] == pytest.approx(1)
+
+
+@settings(max_examples=200)
+@given(jobs(), OPERATIONS, LAYOUTS)
+def test_ga_es_equals_the_unsplit_operation(
+    job: tuple[NDArray[Any], int, int], operation: Filter, layout: str
+) -> None:
+    check_ga_es(job, operation, layout)
+
+
+@pytest.mark.slow
+@settings(max_examples=5000)
+@given(jobs(), OPERATIONS, LAYOUTS)
+def test_ga_es_equals_the_unsplit_operation_at_length(
+    job: tuple[NDArray[Any], int, int], operation: Filter, layout: str
+) -> None:
+    check_ga_es(job, operation, layout)
 
 
 @settings(max_examples=100)
