@@ -3,6 +3,7 @@
 from regions.box import Box
 from regions.entropy import block_entropy
 from regions.grid import BlockGrid, cut, paste
+from regions.metrics import Figure, correlation, npcr, permuted_correlation, stack_entropy, uaci
 from regions.partition import LATTICE_PERIODS, lattice
 from regions.scramble import Scramble, Symmetries
 
@@ -10,10 +11,16 @@ __all__ = [
     "LATTICE_PERIODS",
     "BlockGrid",
     "Box",
+    "Figure",
     "Scramble",
     "Symmetries",
     "block_entropy",
+    "correlation",
     "cut",
     "lattice",
+    "npcr",
     "paste",
+    "permuted_correlation",
+    "stack_entropy",
+    "uaci",
 ]
