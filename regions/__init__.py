@@ -1,6 +1,7 @@
 """The science of splitting an image: arrays in, arrays out; no I/O, no clock, no secrets."""
 
 from regions.box import Box
+from regions.detail import gradient_energy, gradient_map, gradient_share, informative
 from regions.entropy import block_entropy
 from regions.grid import BlockGrid, cut, paste
 from regions.metrics import Figure, correlation, npcr, permuted_correlation, stack_entropy, uaci
@@ -17,6 +18,10 @@ __all__ = [
     "block_entropy",
     "correlation",
     "cut",
+    "gradient_energy",
+    "gradient_map",
+    "gradient_share",
+    "informative",
     "lattice",
     "npcr",
     "paste",
