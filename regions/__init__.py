@@ -1,5 +1,13 @@
 """The science of splitting an image: arrays in, arrays out; no I/O, no clock, no secrets."""
 
+from regions.assembly import (
+    BlockLinks,
+    CollusionCurve,
+    adjacent_area,
+    assembled_area,
+    block_links,
+    collusion_threshold,
+)
 from regions.box import Box
 from regions.detail import gradient_energy, gradient_map, gradient_share, informative
 from regions.entropy import block_entropy
@@ -11,11 +19,17 @@ from regions.scramble import Scramble, Symmetries
 __all__ = [
     "LATTICE_PERIODS",
     "BlockGrid",
+    "BlockLinks",
     "Box",
+    "CollusionCurve",
     "Figure",
     "Scramble",
     "Symmetries",
+    "adjacent_area",
+    "assembled_area",
     "block_entropy",
+    "block_links",
+    "collusion_threshold",
     "correlation",
     "cut",
     "gradient_energy",
