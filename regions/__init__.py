@@ -8,6 +8,7 @@ from regions.assembly import (
     block_links,
     collusion_threshold,
 )
+from regions.attacks import JoinScore, StripPairs, join_strips, score_pairs
 from regions.box import Box
 from regions.detail import gradient_energy, gradient_map, gradient_share, informative
 from regions.entropy import block_entropy
@@ -23,7 +24,9 @@ __all__ = [
     "Box",
     "CollusionCurve",
     "Figure",
+    "JoinScore",
     "Scramble",
+    "StripPairs",
     "Symmetries",
     "adjacent_area",
     "assembled_area",
@@ -36,10 +39,12 @@ __all__ = [
     "gradient_map",
     "gradient_share",
     "informative",
+    "join_strips",
     "lattice",
     "npcr",
     "paste",
     "permuted_correlation",
+    "score_pairs",
     "stack_entropy",
     "uaci",
 ]
