@@ -1,19 +1,50 @@
 """The science of splitting an image: arrays in, arrays out; no I/O, no clock, no secrets."""
 
+from regions.assembly import (
+    BlockLinks,
+    CollusionCurve,
+    adjacent_area,
+    assembled_area,
+    block_links,
+    collusion_threshold,
+)
+from regions.attacks import JoinScore, StripPairs, join_strips, score_pairs
 from regions.box import Box
+from regions.detail import gradient_energy, gradient_map, gradient_share, informative
 from regions.entropy import block_entropy
 from regions.grid import BlockGrid, cut, paste
+from regions.metrics import Figure, correlation, npcr, permuted_correlation, stack_entropy, uaci
 from regions.partition import LATTICE_PERIODS, lattice
 from regions.scramble import Scramble, Symmetries
 
 __all__ = [
     "LATTICE_PERIODS",
     "BlockGrid",
+    "BlockLinks",
     "Box",
+    "CollusionCurve",
+    "Figure",
+    "JoinScore",
     "Scramble",
+    "StripPairs",
     "Symmetries",
+    "adjacent_area",
+    "assembled_area",
     "block_entropy",
+    "block_links",
+    "collusion_threshold",
+    "correlation",
     "cut",
+    "gradient_energy",
+    "gradient_map",
+    "gradient_share",
+    "informative",
+    "join_strips",
     "lattice",
+    "npcr",
     "paste",
+    "permuted_correlation",
+    "score_pairs",
+    "stack_entropy",
+    "uaci",
 ]

@@ -1,0 +1,108 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import ndimage
+
+from regions import BlockGrid, gradient_energy, gradient_map, gradient_share, informative, lattice
+
+
+@given(st.integers(1, 20), st.integers(1, 20), st.integers(1, 9), st.integers(0, 2**32))
+def test_the_energy_of_the_blocks_is_that_of_the_image(
+    rows: int, columns: int, block: int, seed: int
+) -> None:
+    image = np.random.default_rng(seed).integers(-500, 500, (rows, columns)).astype(np.int16)
+    energy = gradient_energy(image, block)
+    assert energy.shape == BlockGrid(image.shape, (block, block)).counts
+    across, down = (ndimage.sobel(image.astype(np.int64), axis=axis) for axis in (0, 1))
+    squares = across**2 + down**2
+    assert energy.sum() == squares.sum()
+    assert energy[-1, -1] == squares[(rows - 1) // block * block :, (columns - 1) // block * block :].sum()
+
+
+@pytest.fixture
+def case() -> tuple[np.ndarray, np.ndarray, BlockGrid]:
+    """Energy of a ragged image, random holders of which some blocks have two, and the grid."""
+    rng = np.random.default_rng(3)
+    image = rng.integers(0, 255, (70, 91)).astype(np.uint8)
+    grid = BlockGrid(image.shape, (16, 16))
+    return gradient_map(image), rng.random((5, *grid.counts)) < 0.3, grid
+
+
+def test_the_share_of_a_party_is_that_of_the_pixels_it_received_each_counted_once(
+    case: tuple[np.ndarray, np.ndarray, BlockGrid],
+) -> None:
+    energy, holds, grid = case
+    starts, (height, width) = grid.window_starts((2, 2)), grid.window((2, 2))
+    wanted = []
+    for own in holds:
+        seen = {
+            (row, column)
+            for top, left in starts[own]
+            for row in range(top, top + height)
+            for column in range(left, left + width)
+        }
+        wanted.append(sum(energy[pixel] for pixel in seen) / energy.sum())
+    shares = gradient_share(energy, holds, starts, (height, width))
+    assert shares == pytest.approx(wanted)
+    assert shares.max() < 1
+
+
+def test_without_halos_the_shares_of_a_partition_add_up_to_one_and_with_halos_to_more() -> None:
+    energy = gradient_map(np.random.default_rng(0).integers(0, 999, (96, 96)))
+    grid = BlockGrid(energy.shape, (16, 16))
+    holds = lattice(grid.counts, 2) == np.arange(4)[:, None, None]
+    bare = gradient_share(energy, holds, grid.window_starts((0, 0)), (16, 16))
+    blocks = energy.reshape(6, 16, 6, 16).sum(axis=(1, 3))
+    assert bare == pytest.approx([(blocks * own).sum() / energy.sum() for own in holds])
+    assert bare.sum() == pytest.approx(1)
+    assert gradient_share(energy, holds, grid.window_starts((2, 2)), (20, 20)).sum() > 1.3
+
+
+def test_who_holds_nothing_and_who_holds_all_have_none_and_all() -> None:
+    energy = gradient_map(np.random.default_rng(0).integers(0, 999, (32, 48)))
+    starts = BlockGrid(energy.shape, (16, 16)).window_starts((2, 2))
+    holds = np.array([np.zeros((2, 3), bool), np.ones((2, 3), bool)])
+    assert gradient_share(energy, holds, starts, (20, 20)).tolist() == [0, pytest.approx(1)]
+    assert gradient_share(np.zeros((32, 48)), holds, starts, (20, 20)).tolist() == [0, 0]
+
+
+def test_a_block_is_informative_above_four_levels_of_255_not_at_four() -> None:
+    image = np.zeros((8, 16), np.uint8)
+    image[:4, 0], image[0, 4], image[1, 8], image[4, 12] = 255, 4, 5, 3
+    assert informative(image, 4).tolist() == [[True, False, True, False], [False] * 4]
+    # Where the image spans less, so does what counts: 4 of 100 levels are more than 4/255 of them.
+    image[:4, 0] = 100
+    assert informative(image, 4).tolist() == [[True, True, True, False], [False, False, False, True]]
+
+
+@pytest.mark.parametrize("dtype", [np.int16, np.int32])
+def test_spans_of_full_range_do_not_wrap(dtype: type) -> None:
+    limits = np.iinfo(dtype)
+    image = np.zeros((4, 8), dtype)
+    image[0, 0], image[1, 1] = limits.min, limits.max
+    assert informative(image, 4).tolist() == [[True, False]]
+
+
+def test_a_block_of_colours_or_of_a_volume_is_informative_if_a_part_of_it_is() -> None:
+    image = np.zeros((4, 12, 3), np.uint8)
+    image[0, 0, 0], image[0, 4, 2] = 255, 50
+    assert informative(image, 4, channel_axis=-1).tolist() == [[True, True, False]]
+    # Constant components that differ from one another show nothing; constant planes that do, a profile.
+    image[:, 8:, 1] = 200
+    assert informative(image, 4, channel_axis=-1).tolist() == [[True, True, False]]
+    assert informative(np.moveaxis(image, -1, 0), 4).tolist() == [[True, True, True]]
+
+
+def test_energy_adds_up_over_colours_and_planes() -> None:
+    image = np.random.default_rng(0).integers(0, 255, (20, 30, 3)).astype(np.uint8)
+    wanted = sum(gradient_energy(image[..., c], 8) for c in range(3))
+    assert (gradient_energy(image, 8, channel_axis=-1) == wanted).all()
+    assert (gradient_energy(np.moveaxis(image, -1, 0), 8) == wanted).all()
+
+
+def test_what_is_no_image_is_refused() -> None:
+    with pytest.raises(ValueError, match="two or three axes"):
+        gradient_map(np.zeros(3))
+    with pytest.raises(ValueError, match="at least 1 pixel"):
+        informative(np.zeros((3, 3)), 0)
