@@ -79,7 +79,7 @@ def block_links(
         Blocks of a volume are columns of all its planes.
     starts : (rows, columns, 2) ndarray
         First pixel of every block's window for the widest halo used, in the plane: rows of one height,
-        columns of one place, as `BlockGrid.window_starts` gives them, shifted at the edges or not.
+        columns of one place, as they are sent, shifted at the edges or not.
     window, halo : (int, int)
         Shape of every window, and the halo in it, in pixels.
     informative : (rows, columns) ndarray of bool

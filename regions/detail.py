@@ -107,7 +107,7 @@ def gradient_share(
     holds : (parties, rows, columns) ndarray of bool
         Which party received which block.
     starts : (rows, columns, 2) ndarray
-        First pixel of every block's window, as `BlockGrid.window_starts` gives them.
+        First pixel of every block's window, as they are sent.
     window : (int, int)
         Shape of every window in pixels.
 

@@ -16,7 +16,7 @@ from cloudsec import broker as broker_module
 from providers import wire
 from providers.operation import filter_box
 from providers.wire import decode_task
-from regions import Box
+from regions import Box, join_strips
 from tests.simulator import Simulated
 
 
@@ -173,6 +173,22 @@ def test_a_provider_that_lies_spoils_no_pixel_that_is_credited_to_another() -> N
         with cloudsec.Broker(clouds, plan={"block": 16}) as broker:
             result = broker.process(image, "median")
         assert (result.image != wanted).mean() == pytest.approx(result.report.providers[liar].pixel_share)
+
+
+@pytest.mark.parametrize("count", [4, 9])
+@pytest.mark.parametrize("block", [16, 32])
+def test_one_provider_joins_none_of_its_blocks_by_the_strips_that_they_share(count: int, block: int) -> None:
+    from cloudsec.demo import SLICE
+    from cloudsec.files import read_image
+
+    image = read_image(SLICE).pixels
+    clouds = [Simulated(f"cloud-{i}") for i in range(count)]
+    with cloudsec.Broker(clouds, plan={"block": block}) as broker:
+        broker.process(image, "median", size=5)
+    for cloud in clouds:
+        stack = np.concatenate([decode_task(request).stack for request in cloud.requests])
+        # Every width from one halo to the whole window, whatever was shifted.
+        assert not len(join_strips(stack, 2, widths=range(4, stack.shape[1])).blocks)
 
 
 def test_nothing_sent_shows_where_the_image_ends() -> None:

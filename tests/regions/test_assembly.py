@@ -19,6 +19,7 @@ from regions import (
     informative,
     lattice,
 )
+from tests.windows import window_shape, window_starts
 
 
 @st.composite
@@ -46,10 +47,10 @@ def slow_areas(
     touch: bool,
 ) -> list[float]:
     """A_1, A_2, … of all coalitions, from sets of pixels and pieces that grow block by block."""
-    (height, width), (r, c) = grid.window(halo), halo
+    (height, width), (r, c) = window_shape(grid, halo), halo
     windows, cores = {}, {}
     for place in np.ndindex(grid.counts):
-        top, left = map(int, grid.window_starts(halo)[place])
+        top, left = map(int, window_starts(grid, halo)[place])
         windows[place] = {(y, x) for y in range(top, top + height) for x in range(left, left + width)}
         cores[place] = {
             (y, x) for y in range(top + r, top + height - r) for x in range(left + c, left + width - c)
@@ -87,7 +88,7 @@ def test_areas_equal_those_counted_on_sets_of_pixels(
     shown = np.zeros(grid.counts, bool) if nothing_shown else informative(image, grid.block[0])
     if shown.shape != grid.counts:
         shown = np.random.default_rng(0).random(grid.counts) < 0.7
-    links = block_links(image, grid.window_starts(halo), grid.window(halo), halo, shown)
+    links = block_links(image, window_starts(grid, halo), window_shape(grid, halo), halo, shown)
     assert list(assembled_area(holds, links, 9).areas) == pytest.approx(
         slow_areas(image, grid, halo, holds, shown, touch=False)
     )
@@ -98,8 +99,10 @@ def test_areas_equal_those_counted_on_sets_of_pixels(
 
 def linked(image: np.ndarray, block: int, halo: int, period: int) -> tuple[BlockLinks, np.ndarray]:
     grid = BlockGrid(image.shape, (block, block))
-    starts = grid.window_starts((halo, halo))
-    links = block_links(image, starts, grid.window((halo, halo)), (halo, halo), informative(image, block))
+    starts = window_starts(grid, (halo, halo))
+    links = block_links(
+        image, starts, window_shape(grid, (halo, halo)), (halo, halo), informative(image, block)
+    )
     return links, lattice(grid.counts, period) == np.arange(period**2)[:, None, None]
 
 
@@ -143,7 +146,7 @@ def test_a_colour_strip_is_flat_where_each_component_is_and_a_volume_strip_where
     image = np.zeros((2, 16, 32), np.uint8)
     image[1] = 3
     grid = BlockGrid((16, 32), (8, 8))
-    geometry = grid.window_starts((2, 2)), grid.window((2, 2)), (2, 2), np.ones(grid.counts, bool)
+    geometry = window_starts(grid, (2, 2)), window_shape(grid, (2, 2)), (2, 2), np.ones(grid.counts, bool)
     assert len(block_links(image, *geometry, channel_axis=0).exact) == 0
     assert len(block_links(image, *geometry).exact) == 16  # 6 along rows, 4 along columns, 6 diagonal
     image[1, 0, 7:9] = 4
@@ -191,7 +194,7 @@ def test_the_threshold_is_the_smallest_coalition_above_a_tenth_on_any_curve() ->
 def test_what_does_not_fit_together_is_refused() -> None:
     image = np.zeros((32, 32))
     grid = BlockGrid(image.shape, (8, 8))
-    starts, shown = grid.window_starts((1, 1)), np.ones((4, 4), bool)
+    starts, shown = window_starts(grid, (1, 1)), np.ones((4, 4), bool)
     with pytest.raises(ValueError, match="do not belong"):
         block_links(image, starts, (10, 10), (1, 1), shown[:3])
     slanted = starts.copy()

@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 from scipy import ndimage
 
 from regions import BlockGrid, gradient_energy, gradient_map, gradient_share, informative, lattice
+from tests.windows import window_shape, window_starts
 
 
 @given(st.integers(1, 20), st.integers(1, 20), st.integers(1, 9), st.integers(0, 2**32))
@@ -33,7 +34,7 @@ def test_the_share_of_a_party_is_that_of_the_pixels_it_received_each_counted_onc
     case: tuple[np.ndarray, np.ndarray, BlockGrid],
 ) -> None:
     energy, holds, grid = case
-    starts, (height, width) = grid.window_starts((2, 2)), grid.window((2, 2))
+    starts, (height, width) = window_starts(grid, (2, 2)), window_shape(grid, (2, 2))
     wanted = []
     for own in holds:
         seen = {
@@ -52,16 +53,16 @@ def test_without_halos_the_shares_of_a_partition_add_up_to_one_and_with_halos_to
     energy = gradient_map(np.random.default_rng(0).integers(0, 999, (96, 96)))
     grid = BlockGrid(energy.shape, (16, 16))
     holds = lattice(grid.counts, 2) == np.arange(4)[:, None, None]
-    bare = gradient_share(energy, holds, grid.window_starts((0, 0)), (16, 16))
+    bare = gradient_share(energy, holds, window_starts(grid, (0, 0)), (16, 16))
     blocks = energy.reshape(6, 16, 6, 16).sum(axis=(1, 3))
     assert bare == pytest.approx([(blocks * own).sum() / energy.sum() for own in holds])
     assert bare.sum() == pytest.approx(1)
-    assert gradient_share(energy, holds, grid.window_starts((2, 2)), (20, 20)).sum() > 1.3
+    assert gradient_share(energy, holds, window_starts(grid, (2, 2)), (20, 20)).sum() > 1.3
 
 
 def test_who_holds_nothing_and_who_holds_all_have_none_and_all() -> None:
     energy = gradient_map(np.random.default_rng(0).integers(0, 999, (32, 48)))
-    starts = BlockGrid(energy.shape, (16, 16)).window_starts((2, 2))
+    starts = window_starts(BlockGrid(energy.shape, (16, 16)), (2, 2))
     holds = np.array([np.zeros((2, 3), bool), np.ones((2, 3), bool)])
     assert gradient_share(energy, holds, starts, (20, 20)).tolist() == [0, pytest.approx(1)]
     assert gradient_share(np.zeros((32, 48)), holds, starts, (20, 20)).tolist() == [0, 0]

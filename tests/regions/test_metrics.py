@@ -15,6 +15,7 @@ from regions import (
     stack_entropy,
     uaci,
 )
+from tests.windows import window_starts
 
 GREY = arrays(np.uint8, array_shapes(min_dims=2, max_dims=3, min_side=2, max_side=6))
 
@@ -70,7 +71,7 @@ def test_after_a_keyed_order_of_blocks_cor_measures_the_block_size(block: int) -
     rows, columns = np.indices((512, 512))
     image = 1000 * np.sin(rows / 97) + 800 * np.cos(columns / 61)
     grid = BlockGrid(image.shape, (block, block))
-    blocks = rng.permutation(cut(image, grid.window_starts((0, 0)).reshape(-1, 2), (block, block)))
+    blocks = rng.permutation(cut(image, window_starts(grid, (0, 0)).reshape(-1, 2), (block, block)))
     side = 512 // block
     shuffled = blocks.reshape(side, side, block, block).swapaxes(1, 2).reshape(512, 512)
     assert correlation(image).mean > 0.999

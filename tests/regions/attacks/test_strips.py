@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from regions import BlockGrid, Scramble, block_entropy, cut, informative, lattice
 from regions.attacks import JoinScore, StripPairs, join_strips, score_pairs
+from tests.windows import window_shape, window_starts
 
 HALO = 2
 
@@ -31,7 +32,7 @@ def received(
     """
     rng = np.random.default_rng(seed)
     grid = BlockGrid(image.shape, (block, block))
-    starts, window = grid.window_starts((HALO, HALO)), grid.window((HALO, HALO))
+    starts, window = window_starts(grid, (HALO, HALO)), window_shape(grid, (HALO, HALO))
     room = 4 * (int(image.max()) - int(image.min()) + 1)
     sent = [n // block + (n % block > HALO) for n in image.shape]
     for party in range(assignment.max() + 1):
@@ -133,7 +134,7 @@ def test_ranks_survive_monotone_tables_and_differences_do_not(noise: NDArray[np.
 def test_pairs_name_the_sides_and_the_width_that_are_shared() -> None:
     image = np.random.default_rng(0).integers(0, 999, (52, 52))
     grid = BlockGrid(image.shape, (16, 16))
-    stack = cut(image, np.array([[14, 14], [14, 30], [30, 14]]), grid.window((2, 2)))
+    stack = cut(image, np.array([[14, 14], [14, 30], [30, 14]]), window_shape(grid, (2, 2)))
     pairs = join_strips(stack, 2)
     assert pairs.blocks.tolist() == [[0, 1], [0, 2]]
     assert pairs.sides.tolist() == [[1, 3], [2, 0]]
@@ -144,7 +145,7 @@ def test_pairs_name_the_sides_and_the_width_that_are_shared() -> None:
 
 def test_windows_shifted_at_the_edge_share_wider_strips() -> None:
     image = np.random.default_rng(0).integers(0, 999, (20, 42))
-    starts = BlockGrid(image.shape, (16, 16)).window_starts((2, 2)).reshape(-1, 2)
+    starts = window_starts(BlockGrid(image.shape, (16, 16)), (2, 2)).reshape(-1, 2)
     stack = cut(image, starts[:3], (20, 20))
     assert join_strips(stack, 2).widths.tolist() == [6]
     everything = join_strips(stack, 2, widths=range(4, 20))
