@@ -54,7 +54,7 @@ def spreads(image: NDArray[np.generic], layout: Layout, parties: int) -> list[Sp
 def joined(
     image: NDArray[np.generic], layout: Layout, spread: Spread
 ) -> tuple[int, float | None, float | None]:
-    """Informative neighbours held by one provider; recall and precision of the strip join over all providers."""
+    """Informative neighbours held by one provider; recall and precision of the strip join."""
     rng = np.random.default_rng(1)
     shown = informative(image, layout.block)
     side = layout.block + 2 * HALO
@@ -82,9 +82,9 @@ def print_leakage() -> None:
     image = read_image(SLICE).pixels
     print(
         "CT slice 512 x 512, halo 2. gradient: share of the gradient energy that the worst provider\n"
-        "receives. A_t: largest piece, of the informative blocks, that t providers could join by strips that\n"
-        "they share (upper bound); touching: by any common edge; t*: fewest providers that join more than a\n"
-        "tenth. Neighbours at one provider (informative), and how the strip join, an actual attack, finds them.\n"
+        "receives. A_t: largest piece, of the informative blocks, that t providers could join by strips\n"
+        "that they share (upper bound); touching: by any common edge; t*: fewest providers that join more\n"
+        "than a tenth. Neighbours at one provider, and how well the strip join, a real attack, finds them.\n"
     )
     head = f"{'assignment':<11}{'N':>3}{'B':>4}{'gradient':>10}"
     head += "".join(f"{f'A_{t}':>7}" for t in range(1, MOST + 1))
