@@ -12,6 +12,7 @@ from cloudsec.files import read_image
 from cloudsec.schemes.layout import Layout
 from regions import (
     LATTICE_PERIODS,
+    BlockGrid,
     Scramble,
     adjacent_area,
     assembled_area,
@@ -21,13 +22,17 @@ from regions import (
     cut,
     gradient_map,
     gradient_share,
+    greedy,
     informative,
     join_strips,
     score_pairs,
+    stand_ins,
 )
 
 HALO = 2
 MOST = 4
+BLOCKS = (16, 32)
+GREEDY = (5, 6, 7, 8, 12, 16)
 
 
 @dataclass(frozen=True)
@@ -49,6 +54,18 @@ def spreads(image: NDArray[np.generic], layout: Layout, parties: int) -> list[Sp
         labels[sent] = ranks * parties // len(ranks)
         found.append(Spread(name, labels == np.arange(parties)[:, None, None]))
     return found
+
+
+def coloured(shape: tuple[int, ...], block: int, parties: int) -> list[Spread]:
+    """Blocks by keyed greedy colouring, and together with all blocks that a provider may stand in for."""
+    grid = BlockGrid(shape, (block,) * 2)
+    blocks = int(np.prod(grid.counts))
+    own_wishes, other_wishes = np.random.default_rng(0).random((2, blocks, parties))
+    own = greedy(grid, own_wishes)
+    held = [
+        classes == np.arange(parties)[:, None, None] for classes in (own, stand_ins(grid, own, other_wishes))
+    ]
+    return [Spread("greedy", held[0]), Spread("with stand-ins", held[0] | held[1])]
 
 
 def joined(
@@ -86,22 +103,33 @@ def print_leakage() -> None:
         "that they share (upper bound); touching: by any common edge; t*: fewest providers that join more\n"
         "than a tenth. Neighbours at one provider, and how well the strip join, a real attack, finds them.\n"
     )
-    head = f"{'assignment':<11}{'N':>3}{'B':>4}{'gradient':>10}"
+    head = f"{'assignment':<18}{'N':>3}{'B':>4}{'gradient':>10}"
     head += "".join(f"{f'A_{t}':>7}" for t in range(1, MOST + 1))
     head += f"{'touching A_2':>14}{'t*':>4}{'neighbours':>12}{'recall':>8}{'precision':>11}"
     print(head + "\n" + "-" * len(head))
     for parties, period in LATTICE_PERIODS.items():
-        for block in (16, 32):
+        for block in BLOCKS:
             layout = Layout(image.shape, block, period)
-            starts, window = layout.core_starts - HALO, (block + 2 * HALO,) * 2
-            links = block_links(image, starts, window, (HALO, HALO), informative(image, block))
             for spread in spreads(image, layout, parties):
-                exact = assembled_area(spread.holds, links, MOST)
-                touching = adjacent_area(spread.holds, links, MOST)
-                share = gradient_share(gradient_map(image), spread.holds, starts, window).max()
-                neighbours, recall, precision = joined(image, layout, spread)
-                row = f"{spread.name:<11}{parties:>3}{block:>4}{share:>10.3f}"
-                row += "".join(f"{area:>7.3f}" for area in exact.areas)
-                row += f"{touching.areas[1]:>14.3f}{collusion_threshold(exact) or '-':>4}{neighbours:>12}"
-                row += f"{'-' if recall is None else f'{recall:.3f}':>8}"
-                print(row + f"{'-' if precision is None else f'{precision:.3f}':>11}")
+                print(_row(image, layout, spread))
+    print()
+    for parties in GREEDY:
+        for block in BLOCKS:
+            # Whole blocks only at this size, so that the lattice's geometry is the colouring's too.
+            layout = Layout(image.shape, block, 3)
+            for spread in coloured(image.shape, block, parties):
+                print(_row(image, layout, spread))
+
+
+def _row(image: NDArray[np.generic], layout: Layout, spread: Spread) -> str:
+    starts, window = layout.core_starts - HALO, (layout.block + 2 * HALO,) * 2
+    links = block_links(image, starts, window, (HALO, HALO), informative(image, layout.block))
+    exact = assembled_area(spread.holds, links, MOST)
+    touching = adjacent_area(spread.holds, links, MOST)
+    share = gradient_share(gradient_map(image), spread.holds, starts, window).max()
+    neighbours, recall, precision = joined(image, layout, spread)
+    row = f"{spread.name:<18}{len(spread.holds):>3}{layout.block:>4}{share:>10.3f}"
+    row += "".join(f"{area:>7.3f}" for area in exact.areas)
+    row += f"{touching.areas[1]:>14.3f}{collusion_threshold(exact) or '-':>4}{neighbours:>12}"
+    row += f"{'-' if recall is None else f'{recall:.3f}':>8}"
+    return row + f"{'-' if precision is None else f'{precision:.3f}':>11}"

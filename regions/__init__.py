@@ -10,15 +10,18 @@ from regions.assembly import (
 )
 from regions.attacks import JoinScore, StripPairs, join_strips, score_pairs
 from regions.box import Box
+from regions.colouring import NO_CLASS, greedy, stand_ins
 from regions.detail import gradient_energy, gradient_map, gradient_share, informative
 from regions.entropy import block_entropy
 from regions.grid import BlockGrid, cut, paste
 from regions.metrics import Figure, correlation, npcr, permuted_correlation, stack_entropy, uaci
+from regions.neighbours import neighbours
 from regions.partition import LATTICE_PERIODS, lattice
 from regions.scramble import Scramble, Symmetries
 
 __all__ = [
     "LATTICE_PERIODS",
+    "NO_CLASS",
     "BlockGrid",
     "BlockLinks",
     "Box",
@@ -38,13 +41,16 @@ __all__ = [
     "gradient_energy",
     "gradient_map",
     "gradient_share",
+    "greedy",
     "informative",
     "join_strips",
     "lattice",
+    "neighbours",
     "npcr",
     "paste",
     "permuted_correlation",
     "score_pairs",
     "stack_entropy",
+    "stand_ins",
     "uaci",
 ]
