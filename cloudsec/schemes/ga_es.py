@@ -20,6 +20,7 @@ from cloudsec.keystream import Keystream
 from cloudsec.schemes.base import HOME, Plan, Protected, Sealed, refuse_choices, task_identity
 from cloudsec.schemes.layout import MARGINS_PER_BLOCK, Layout
 from providers import Filter
+from providers.operation import MAX_RADIUS
 from providers.stencil import SCRAMBLE_BITS
 from providers.wire import Task
 from regions import LATTICE_PERIODS, Box, Scramble, cut, paste
@@ -27,8 +28,8 @@ from regions import LATTICE_PERIODS, Box, Scramble, cut, paste
 DEFAULT_BLOCK = 32
 BLOCK_STEP = 16
 """Pixels between the block sizes that an error recommends."""
-LARGEST_BLOCK = 4096
-"""Pixels: one window of it fits into a provider's default limit."""
+LARGEST_BLOCK = MARGINS_PER_BLOCK * MAX_RADIUS
+"""Pixels: enough for the widest halo that there is."""
 TASK_BYTES = 4 << 20
 """Pixels of one task: large enough that requests cost little beside the work, small enough to overlap."""
 WHOLE_BLOCKS_PER_PROVIDER = 4
