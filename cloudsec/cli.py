@@ -150,8 +150,9 @@ def _process(options: argparse.Namespace) -> int:
         if options.report is not None:
             check_report_path(options.report)
         image = read_image(options.source, burned_in=options.burned_in)
-        if options.target.exists() and options.target.samefile(options.source):
-            raise ValueError(f"{options.target} is the input itself; name another file for the result")
+        for written in (options.target, options.report):
+            if written is not None and written.exists() and written.samefile(options.source):
+                raise ValueError(f"{written} is the input itself; name another file to write")
         check_output(options.target, image)
         facts = operation.resolved(image.pixels.ndim, image.pixels.dtype).symmetries
         if facts.offset_gain is None and options.target.suffix.lower() == ".dcm":

@@ -208,9 +208,11 @@ def _check_place(path: Path) -> None:
         raise ImageFileError("is a directory; name a file in it")
     if path.exists() and not path.is_file():
         raise ImageFileError("is not a regular file; name another")
-    if not path.parent.is_dir():
+    # The directory that is written to, where the file is a link.
+    directory = path.resolve().parent
+    if not directory.is_dir():
         raise ImageFileError("lies in a directory that does not exist; make it first")
-    if not os.access(path.parent, os.W_OK | os.X_OK):
+    if not os.access(directory, os.W_OK | os.X_OK):
         raise ImageFileError("lies in a directory that may not be written to; choose another")
 
 

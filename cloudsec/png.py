@@ -126,6 +126,9 @@ def _inflated_length(pieces: Iterator[bytes], enough: int) -> int:
     inflater = zlib.decompressobj()
     length = 0
     for piece in pieces:
+        # What follows the end of the stream would be copied again with every piece.
+        if inflater.eof and piece:
+            return enough + 1
         made = _PIECE
         # A full piece made means that more may follow, even where no input is left.
         while piece or made == _PIECE:

@@ -78,7 +78,8 @@ class Report:
 
     def save(self, path: str | Path) -> None:
         """Write the report as JSON, whole or not at all; ValueError for another suffix than .json."""
-        target = Path(path)
+        # A link stays, and what it leads to is replaced.
+        target = Path(path).resolve()
         check_report_path(target)
         part = target.with_name(f".{target.name}.{uuid4().hex}.part")
         try:
@@ -110,5 +111,5 @@ def check_report_path(path: Path) -> None:
         raise ValueError(f"a report is written as .json, not as {path.name!r}")
     if not path.absolute().parent.is_dir():
         raise ValueError(f"there is no directory {path.absolute().parent} to write the report into")
-    if path.is_dir() or not os.access(path.absolute().parent, os.W_OK | os.X_OK):
+    if (path.exists() and not path.is_file()) or not os.access(path.absolute().parent, os.W_OK | os.X_OK):
         raise ValueError(f"the report cannot be written to {path}; choose another place")

@@ -15,6 +15,8 @@ KEEP_ALIVE = 75
 """Seconds an idle connection stays open: longer than a broker pauses between the images of a series."""
 MAX_CONNECTIONS = 100
 """Open connections at one time, idle ones included: each costs little, but not nothing."""
+UNREAD_MILLISECONDS = 20_000
+"""For a client to take bytes that were sent to it, before its connection is closed."""
 HEADER_SECONDS = 10.0
 """For the head of a request to arrive, from the opening of the connection or the request's first byte."""
 
@@ -27,6 +29,12 @@ class _Protocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self._wait()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        # Bytes after an answer that begin no request would stop uvicorn's own timer for good.
+        if self._patience is None and (self.cycle is None or self.cycle.response_complete):
+            self._wait()
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
@@ -71,6 +79,9 @@ def serve(host: str, port: int, limits: Limits, ready: Callable[[str], None]) ->
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if hasattr(socket, "TCP_USER_TIMEOUT"):
+            # A client that does not read its answer keeps its connection open for ever otherwise.
+            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNREAD_MILLISECONDS)
         listener.bind((host, port))
         shown = f"[{host}]" if family == socket.AF_INET6 else host
         config = uvicorn.Config(

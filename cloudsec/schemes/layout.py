@@ -111,8 +111,9 @@ class Layout:
 
         The last one, where it is not whole, is shifted inward. Under a lattice of period 2 it has the
         class of the last but one, whose window ends one margin beyond it; its own begins two margins
-        before its place, so that three margins must lie between.
+        before its place. Four margins keep a gap of one between them, as at the first block: windows that
+        touch could be matched edge to edge.
         """
         whole, rest = divmod(length, self.block)
-        needed = 3 * self.margin if self.period == 2 else self.margin + 1
+        needed = 4 * self.margin if self.period == 2 else self.margin + 1
         return whole + (rest >= max(needed, 1))

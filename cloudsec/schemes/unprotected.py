@@ -12,6 +12,7 @@ from cloudsec.keystream import Keystream
 from cloudsec.schemes.base import Plan, Protected, Sealed, refuse_choices, task_identity
 from providers import Filter
 from providers.operation import region_around
+from providers.service import MAX_WORK
 from providers.wire import Task
 from regions import Box
 
@@ -46,7 +47,9 @@ class Unprotected:
         self, pixels: NDArray[np.generic], operation: Filter, plan: Plan, keys: Keystream
     ) -> Protected:
         owners = plan.assignment[:, 0]
-        most = max(1, SLAB_BYTES // (pixels.nbytes // len(pixels)))
+        row_bytes, row_pixels = pixels.nbytes // len(pixels), pixels.size // len(pixels)
+        affordable = MAX_WORK // (operation.taps * row_pixels) - 2 * operation.halo[0]
+        most = max(1, min(SLAB_BYTES // row_bytes, affordable))
         sealed: list[Sealed] = []
         boxes: list[Box] = []
         for party in range(len(plan.pixel_shares)):

@@ -285,6 +285,15 @@ def test_stopping_is_one_line_and_status_1(
     assert "stopped" in complaint(capsys)
 
 
+def test_a_report_never_replaces_the_input(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Image.fromarray(IMAGE).save(tmp_path / "in.json", "PNG")
+    before = (tmp_path / "in.json").read_bytes()
+    words = ["process", str(tmp_path / "in.json"), str(tmp_path / "out.png"), "-o", "mean"]
+    assert main([*words, "--report", str(tmp_path / "in.json")]) == 2
+    assert "the input itself" in complaint(capsys)
+    assert (tmp_path / "in.json").read_bytes() == before
+
+
 def test_operations_lists_what_there_is(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["operations"]) == 0
     lines = capsys.readouterr().out.splitlines()

@@ -126,14 +126,15 @@ def test_windows_lie_around_the_same_places_whatever_the_halo(shape: tuple[int, 
     assert all(each == held[0] for each in held)
 
 
-def test_windows_of_one_provider_never_meet_whatever_the_size() -> None:
+def test_windows_of_one_provider_never_come_near_each_other_whatever_the_size() -> None:
     from cloudsec.schemes.layout import Layout
 
     for period in (2, 3):
         for block in (8, 9, 32):
             for length in range(6 * block, 8 * block + 3):
                 layout = Layout((length, 14 * block - length), block, period)
-                reach = block + 2 * layout.margin
+                # Windows of the widest halo, and a gap between them.
+                reach = block + 3 * layout.margin
                 for party in range(period**2):
                     own = layout.core_starts[layout.assignment == party]
                     apart = (np.abs(own[:, None] - own[None]) >= reach).any(axis=-1)

@@ -204,6 +204,11 @@ def test_a_connection_that_says_nothing_is_closed(monkeypatch: pytest.MonkeyPatc
         with raw(url) as silent, raw(url, b"GET /healthz HTTP/1.1\r\nHos") as slow:
             assert silent.recv(1) == b""
             assert slow.recv(1) == b""
+        with raw(url, b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n") as stray:
+            assert stray.recv(4096)
+            stray.sendall(b"\r\n")
+            while stray.recv(4096):
+                pass
         with requests.Session() as session:
             assert session.get(url + "/healthz", timeout=20).ok
             threading.Event().wait(0.6)
