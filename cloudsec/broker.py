@@ -95,9 +95,7 @@ class Broker:
         if progress is not None and not callable(progress):
             raise ValueError("progress must be a function of two numbers")
         self._scheme: ProtectionScheme = SCHEMES[scheme]
-        self._endpoints = _endpoints(providers, token)
-        given = [] if isinstance(providers, int) else list(providers)
-        self._opened = [e for e in self._endpoints if isinstance(e, HttpEndpoint) and e not in given]
+        self._endpoints, self._opened = _endpoints(providers, token)
         self._choices = dict(plan or {})
         self._timeout = float(timeout)
         self._progress = progress
@@ -255,14 +253,19 @@ def process(
         return broker.process(image, operation, **parameters)
 
 
-def _endpoints(providers: int | Sequence[str | Endpoint], token: str | None) -> tuple[Endpoint, ...]:
+def _endpoints(
+    providers: int | Sequence[str | Endpoint], token: str | None
+) -> tuple[tuple[Endpoint, ...], tuple[HttpEndpoint, ...]]:
+    """All endpoints, and those of them that were made here from URLs and are ours to close."""
     endpoints: list[Endpoint] = []
+    opened: list[HttpEndpoint] = []
     if isinstance(providers, (str, Endpoint)):
         raise ValueError("providers must be a number, or a list of URLs or endpoints")
     if isinstance(providers, Iterable):
         for provider in providers:
             if isinstance(provider, str):
-                endpoints.append(HttpEndpoint(provider, token))
+                opened.append(HttpEndpoint(provider, token))
+                endpoints.append(opened[-1])
             elif isinstance(provider, Endpoint):
                 endpoints.append(provider)
             else:
@@ -283,4 +286,4 @@ def _endpoints(providers: int | Sequence[str | Endpoint], token: str | None) -> 
     for name, times in Counter(names).items():
         if times > 1:
             raise ValueError(f"provider {name} is given twice; it would hold two parts of every image")
-    return tuple(endpoints)
+    return tuple(endpoints), tuple(opened)

@@ -96,6 +96,23 @@ def test_blocks_are_32_wide_unless_the_plan_says_otherwise_whatever_the_operatio
         assert broker.process(image, "gaussian", sigma=3.0).report.plan["block"] == 48
 
 
+def test_a_count_of_numpy_is_a_count_and_an_iterator_a_list() -> None:
+    for four in (np.int64(4), (Simulated(f"c{i}") for i in range(4))):
+        with cloudsec.Broker(four) as broker:
+            assert (broker.process(IMAGE, "mean").image == providers.apply(IMAGE, "mean")).all()
+
+
+def test_a_broker_closes_the_connections_that_it_opened_and_no_others(
+    http_providers: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed: list[str] = []
+    monkeypatch.setattr(cloudsec.HttpEndpoint, "close", lambda self: closed.append(self.name))
+    given = cloudsec.HttpEndpoint(http_providers[0])
+    with cloudsec.Broker([given, *http_providers[1:4]]):
+        pass
+    assert closed == http_providers[1:4]
+
+
 def test_progress_counts_every_task() -> None:
     calls: list[tuple[int, int]] = []
     with cloudsec.Broker(4, progress=lambda done, total: calls.append((done, total))) as broker:
