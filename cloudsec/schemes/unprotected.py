@@ -47,9 +47,10 @@ class Unprotected:
         self, pixels: NDArray[np.generic], operation: Filter, plan: Plan, keys: Keystream
     ) -> Protected:
         owners = plan.assignment[:, 0]
-        row_bytes, row_pixels = pixels.nbytes // len(pixels), pixels.size // len(pixels)
-        affordable = MAX_WORK // (operation.taps * row_pixels) - 2 * operation.halo[0]
-        most = max(1, min(SLAB_BYTES // row_bytes, affordable))
+        # Halos are work too: those of the columns in every row, those of the rows in every slab.
+        row_work = operation.taps * (pixels.shape[1] + 2 * operation.halo[1])
+        affordable = MAX_WORK // row_work - 2 * operation.halo[0]
+        most = max(1, min(SLAB_BYTES // (pixels.nbytes // len(pixels)), affordable))
         sealed: list[Sealed] = []
         boxes: list[Box] = []
         for party in range(len(plan.pixel_shares)):

@@ -4,6 +4,7 @@ import pytest
 import cloudsec
 import providers
 from cloudsec.schemes import unprotected
+from providers import service
 
 
 def test_large_slabs_are_sent_in_several_tasks_to_the_same_provider(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -12,6 +13,17 @@ def test_large_slabs_are_sent_in_several_tasks_to_the_same_provider(monkeypatch:
     result = cloudsec.process(image, "gaussian", providers=3, scheme="unprotected")
     assert (result.image == providers.apply(image, "gaussian")).all()
     assert [provider.tasks for provider in result.report.providers] == [4, 4, 4]
+
+
+def test_slabs_are_no_more_work_than_a_provider_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    image = np.random.default_rng(0).integers(0, 256, (101, 90), np.uint8)
+    # Exactly eight rows with their halos: one pixel of halo less in the sum, and a provider refuses.
+    limit = 25 * (90 + 4) * (8 + 4)
+    monkeypatch.setattr(unprotected, "MAX_WORK", limit)
+    monkeypatch.setattr(service, "MAX_WORK", limit)
+    result = cloudsec.process(image, "median", size=5, providers=1, scheme="unprotected")
+    assert (result.image == providers.apply(image, "median", size=5)).all()
+    assert result.report.providers[0].tasks == 13
 
 
 def test_more_providers_than_rows_leave_some_idle() -> None:
