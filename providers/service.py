@@ -10,7 +10,8 @@ from providers.wire import Answer, decode_task, encode_answer, encode_error
 MAX_REQUEST = 64 << 20
 """Bytes of a request, and of an answer: several times what a broker sends at one time."""
 MAX_WORK = 1 << 34
-"""Pixels read in one task: under a minute with the slowest filter, so that no task holds a turn for long."""
+"""Pixels read in one task: a hundred times what a broker's tasks need with common filters. It keeps small
+tasks from naming endless work; the limit of time is the server's."""
 
 
 def handle(request: bytes) -> bytes:

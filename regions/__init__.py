@@ -15,11 +15,12 @@ from regions.detail import gradient_energy, gradient_map, gradient_share, inform
 from regions.entropy import block_entropy
 from regions.grid import BlockGrid, cut, paste
 from regions.metrics import Figure, correlation, npcr, permuted_correlation, stack_entropy, uaci
-from regions.neighbours import neighbours
+from regions.neighbours import HALOS_PER_BLOCK, neighbours
 from regions.partition import LATTICE_PERIODS, lattice
 from regions.scramble import Scramble, Symmetries
 
 __all__ = [
+    "HALOS_PER_BLOCK",
     "LATTICE_PERIODS",
     "NO_CLASS",
     "BlockGrid",

@@ -25,8 +25,8 @@ def greedy(
     """Give every block a class that no neighbour has: among those free the one most behind its load.
 
     Blocks are visited by rows, and not in a random order, because a block then has at most four neighbours
-    before it, and five classes always suffice for blocks that lie where the grid puts them. (A random order
-    leaves 14 % of them without a class if there are five, 5 % if there are six.) Shifted blocks come last.
+    before it, and five classes always suffice for blocks that lie where the grid puts them. A random order
+    leaves some of them without a class. Shifted blocks come last.
 
     Parameters
     ----------

@@ -7,9 +7,9 @@ from numpy.typing import NDArray
 
 from regions.grid import BlockGrid
 
-WIDEST_HALO = 4
-"""A block has at most its side divided by this around it; with twice that, no gap separates its windows
-from those two blocks on, and a jigsaw joins them."""
+HALOS_PER_BLOCK = 4
+"""A block is at least so many times as wide as a halo: with half of that, no gap separates its window from
+that two blocks on, and a jigsaw joins them."""
 
 
 def neighbours(grid: BlockGrid) -> NDArray[np.intp]:
@@ -40,7 +40,7 @@ def neighbours(grid: BlockGrid) -> NDArray[np.intp]:
     [[0, 1], [1, 2], [1, 3], [2, 3]]
     """
     widest = tuple(
-        min(block // WIDEST_HALO, max(length - block, 0) // 2)
+        min(block // HALOS_PER_BLOCK, max(length - block, 0) // 2)
         for length, block in zip(grid.shape, grid.block, strict=True)
     )
     first = second = np.zeros(1, np.intp)

@@ -30,7 +30,7 @@ MAX_ITEMS = 1 << 16
 """Items of sequences: eight bytes of file are one item, and an item is more than a kilobyte in memory."""
 
 MAX_ELEMENTS = 20_000
-"""Elements at all depths: each is copied and decoded, at a tenth of a millisecond; images have hundreds."""
+"""Elements at all depths: each is copied and decoded, at more cost than bytes; images have hundreds."""
 
 _TOO_MANY_ELEMENTS = f"its header holds more than {MAX_ELEMENTS} elements, which no single image needs"
 _MONOCHROME = ("MONOCHROME1", "MONOCHROME2")

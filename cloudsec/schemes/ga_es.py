@@ -18,17 +18,17 @@ from numpy.typing import NDArray
 from cloudsec.errors import IncompatibleScheme
 from cloudsec.keystream import Keystream
 from cloudsec.schemes.base import HOME, Plan, Protected, Sealed, refuse_choices, task_identity
-from cloudsec.schemes.layout import MARGINS_PER_BLOCK, Layout
+from cloudsec.schemes.layout import Layout
 from providers import Filter
 from providers.operation import MAX_RADIUS
 from providers.stencil import SCRAMBLE_BITS
 from providers.wire import Task
-from regions import LATTICE_PERIODS, Box, Scramble, cut, paste
+from regions import HALOS_PER_BLOCK, LATTICE_PERIODS, Box, Scramble, cut, paste
 
 DEFAULT_BLOCK = 32
 BLOCK_STEP = 16
 """Pixels between the block sizes that an error recommends."""
-LARGEST_BLOCK = MARGINS_PER_BLOCK * MAX_RADIUS
+LARGEST_BLOCK = HALOS_PER_BLOCK * MAX_RADIUS
 """Pixels: enough for the widest halo that there is."""
 TASK_BYTES = 4 << 20
 """Pixels of one task: large enough that requests cost little beside the work, small enough to overlap."""
@@ -170,8 +170,8 @@ def _block(chosen: object, operation: Filter) -> int:
     if isinstance(chosen, bool) or not 1 <= block <= LARGEST_BLOCK:
         raise ValueError(f"plan: block must be from 1 to {LARGEST_BLOCK} pixels, not {chosen!r}")
     halo = max(operation.halo)
-    if block < MARGINS_PER_BLOCK * halo:
-        enough = -(-MARGINS_PER_BLOCK * halo // BLOCK_STEP) * BLOCK_STEP
+    if block < HALOS_PER_BLOCK * halo:
+        enough = -(-HALOS_PER_BLOCK * halo // BLOCK_STEP) * BLOCK_STEP
         raise IncompatibleScheme(
             f"{operation.name!r} needs {halo} pixels around a block, and blocks of {block} would travel with "
             f"too much of their neighbours; use plan={{'block': {enough}}}, on the command line "

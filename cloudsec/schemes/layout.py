@@ -13,10 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cloudsec.schemes.base import HOME
-from regions import BlockGrid, Box, lattice
-
-MARGINS_PER_BLOCK = 4
-"""A block is at least four times as wide as a halo; with half of that, jigsaws work (design/privacy.md)."""
+from regions import HALOS_PER_BLOCK, BlockGrid, Box, lattice
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,7 +32,7 @@ class Layout:
     @property
     def margin(self) -> int:
         """Pixels between the image's edge and what providers answer."""
-        return self.block // MARGINS_PER_BLOCK
+        return self.block // HALOS_PER_BLOCK
 
     @property
     def reaches_all(self) -> bool:
@@ -62,8 +59,7 @@ class Layout:
     def assignment(self) -> NDArray[np.intp]:
         """Class of each block, ``(rows, columns)``; HOME for those that do not go out."""
         labels = np.full(self.counts, HOME, np.intp)
-        sent = tuple(slice(len(edges) - 1) for edges in self._edges)
-        labels[sent] = lattice(self.counts, self.period)[sent]
+        labels[self._sent] = lattice(self.counts, self.period)[self._sent]
         return labels
 
     @cached_property
@@ -71,7 +67,7 @@ class Layout:
         """Which pixels of an answer are the block's own: firsts, then stops; ``(rows, columns, 4)``."""
         first = np.zeros_like(self.core_starts)
         stop = np.zeros_like(self.core_starts)
-        sent = tuple(slice(len(edges) - 1) for edges in self._edges)
+        sent = self._sent
         grids = np.meshgrid(*(edges[:-1] for edges in self._edges), indexing="ij")
         ends = np.meshgrid(*(edges[1:] for edges in self._edges), indexing="ij")
         first[sent] = np.stack(grids, axis=-1) - self.core_starts[sent]
@@ -88,12 +84,17 @@ class Layout:
     def answered_pixels(self, classes: int) -> NDArray[np.float64]:
         """Number of the image's pixels that each class computes."""
         areas = np.multiply.outer(*map(np.diff, self._edges))
-        owners = self.assignment[tuple(slice(n) for n in areas.shape)]
+        owners = self.assignment[self._sent]
         return np.asarray(np.bincount(owners.ravel(), areas.ravel(), minlength=classes), np.float64)
 
     @property
     def _grid(self) -> BlockGrid:
         return BlockGrid(self.shape, (self.block,) * len(self.shape))
+
+    @property
+    def _sent(self) -> tuple[slice, ...]:
+        """The blocks that go out, the first ones of each axis."""
+        return tuple(slice(len(edges) - 1) for edges in self._edges)
 
     @cached_property
     def _edges(self) -> tuple[NDArray[np.intp], ...]:

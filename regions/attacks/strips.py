@@ -72,10 +72,9 @@ def join_strips(
     halo : int
         Pixels of its neighbours around each block.
     widths : sequence of int, optional
-        Widths of the strips that are compared. By default 2r, what neighbours share, and 3r, what the
-        first block shares with the second, because its window is shifted inward by r. Where
-        the block size does not divide the image, the last window shares B − rest more than 3r;
-        ``range(2 * halo, S)`` finds these as well, at the cost of as many joins.
+        Widths of the strips that are compared. By default 2r, what neighbours share, and 3r, what they
+        do where one is shifted inward by r. A window that is shifted by d shares 2r + d, as at the edge of
+        an image; ``range(2 * halo, S)`` finds these as well, at the cost of as many joins.
     monotone : bool
         Compare ranks instead of differences: finds blocks that each went through a monotone table.
 
