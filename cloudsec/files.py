@@ -6,16 +6,16 @@ import os
 import stat
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Literal
-from uuid import uuid4
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cloudsec.atomic import write_whole
 from cloudsec.errors import ImageFileError
 from cloudsec.png import PNG_MARKER, png_bytes, read_png
 from providers.operation import IMAGE_DTYPES
@@ -127,7 +127,7 @@ def write_image(
     """
     with _port(path, "cannot be written"):
         _check_place(path)
-        _write_whole(path, _encoded(path, pixels, image, description, offset_gain, negation_sign))
+        write_whole(path, _encoded(path, pixels, image, description, offset_gain, negation_sign))
 
 
 @contextmanager
@@ -243,33 +243,3 @@ def _encoded(
         offset_gain=offset_gain,
         negation_sign=negation_sign,
     )
-
-
-def _write_whole(path: Path, content: bytes) -> None:
-    # A link stays, and what it leads to is replaced.
-    path = path.resolve()
-    part = path.with_name(f".cloudsec-{uuid4().hex}.part")
-    try:
-        with part.open("xb") as file:
-            # What was private stays so.
-            with suppress(FileNotFoundError):
-                os.fchmod(file.fileno(), stat.S_IMODE(path.stat().st_mode))
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-    except BaseException:
-        with suppress(OSError):
-            part.unlink()
-        raise
-    _sync_directory(path.parent)
-
-
-def _sync_directory(directory: Path) -> None:
-    """The new name must outlast a power cut too; not every file system can promise that."""
-    with suppress(OSError):
-        descriptor = os.open(directory, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)

@@ -7,7 +7,8 @@ import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
+
+from cloudsec.atomic import write_whole
 
 
 @dataclass(frozen=True)
@@ -78,15 +79,8 @@ class Report:
 
     def save(self, path: str | Path) -> None:
         """Write the report as JSON, whole or not at all; ValueError for another suffix than .json."""
-        # A link stays, and what it leads to is replaced.
-        target = Path(path).resolve()
-        check_report_path(target)
-        part = target.with_name(f".{target.name}.{uuid4().hex}.part")
-        try:
-            part.write_text(json.dumps(self.to_dict(), indent=2) + "\n", encoding="utf-8")
-            part.replace(target)
-        finally:
-            part.unlink(missing_ok=True)
+        check_report_path(Path(path))
+        write_whole(Path(path), (json.dumps(self.to_dict(), indent=2) + "\n").encode())
 
     def __str__(self) -> str:
         width = max((len(p.name) for p in self.providers), default=8)
