@@ -103,7 +103,9 @@ def check_report_path(path: Path) -> None:
     """ValueError unless a report can be written there."""
     if path.suffix.lower() != ".json":
         raise ValueError(f"a report is written as .json, not as {path.name!r}")
-    if not path.absolute().parent.is_dir():
-        raise ValueError(f"there is no directory {path.absolute().parent} to write the report into")
-    if (path.exists() and not path.is_file()) or not os.access(path.absolute().parent, os.W_OK | os.X_OK):
+    # Where the report is a link, the directory of what it leads to is written into.
+    directory = path.resolve().parent
+    if not directory.is_dir():
+        raise ValueError(f"there is no directory {directory} to write the report into")
+    if (path.exists() and not path.is_file()) or not os.access(directory, os.W_OK | os.X_OK):
         raise ValueError(f"the report cannot be written to {path}; choose another place")

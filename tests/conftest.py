@@ -1,5 +1,6 @@
 import os
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -47,25 +48,7 @@ def open_images(open_data: Path) -> list[tuple[str, NDArray[Any]]]:
 @pytest.fixture(scope="session")
 def http_providers() -> Iterator[list[str]]:
     """URLs of nine providers that listen on the loopback interface, in threads of this process."""
-    import threading
-    import time
+    from tests.simulator import serving
 
-    import uvicorn
-
-    from providers.http import create_app
-
-    servers, threads, urls = [], [], []
-    for _ in range(9):
-        server = uvicorn.Server(uvicorn.Config(create_app(), port=0, log_level="error", lifespan="off"))
-        thread = threading.Thread(target=server.run, daemon=True)
-        thread.start()
-        servers.append(server)
-        threads.append(thread)
-    for server in servers:
-        while not server.started:
-            time.sleep(0.01)
-        urls.append(f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}")
-    yield urls
-    for server, thread in zip(servers, threads, strict=True):
-        server.should_exit = True
-        thread.join(10)
+    with ExitStack() as stack:
+        yield [stack.enter_context(serving()) for _ in range(9)]

@@ -5,13 +5,17 @@ from __future__ import annotations
 import json
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
+import uvicorn
 
-from providers import handle
+from providers import handle, server
 from providers.errors import Busy, TooLarge, UnknownOperation
+from providers.http import Limits, create_app
 from providers.wire import Answer, decode_answer, encode_answer, encode_error
 
 Behaviour = Callable[[bytes], bytes]
@@ -121,3 +125,21 @@ def http_response(status: str, body: bytes, *headers: str, length: int | None = 
 
 def http_error(status: str, code: str, message: str) -> bytes:
     return http_response(status, json.dumps({"code": code, "message": message}).encode())
+
+
+@contextmanager
+def serving(limits: Limits | None = None) -> Iterator[str]:
+    """The URL of a real provider that listens on the loopback interface, in a thread of this process."""
+    ready = threading.Event()
+    options: dict[str, Any] = {"http": server._Protocol, "log_level": "error", "lifespan": "off"}
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        running = server._Server(uvicorn.Config(create_app(limits), **options), ready.set)
+        thread = threading.Thread(target=running.run, args=([listener],), daemon=True)
+        thread.start()
+        if not ready.wait(20):
+            raise RuntimeError("the provider did not start")
+        try:
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            running.should_exit = True
+            thread.join(10)

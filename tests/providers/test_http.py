@@ -4,41 +4,21 @@ import asyncio
 import json
 import socket
 import threading
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 import pytest
 import requests
-import uvicorn
 
 import providers
 from providers import http, make_operation, server
 from providers.errors import CODES
 from providers.http import Limits, create_app
 from providers.wire import Task, encode_task
+from tests.simulator import serving
 
 STACK = np.random.default_rng(0).integers(0, 2**12, (4, 40, 40), np.uint16)
 REQUEST = encode_task(Task("0a" * 16, make_operation("median").resolved(2, "uint16"), STACK, True))
-
-
-@contextmanager
-def serving(limits: Limits) -> Iterator[str]:
-    config = uvicorn.Config(
-        create_app(limits), http=server._Protocol, port=0, log_level="error", lifespan="off"
-    )
-    running = uvicorn.Server(config)
-    thread = threading.Thread(target=running.run, daemon=True)
-    thread.start()
-    while not running.started:
-        time.sleep(0.01)
-    try:
-        yield f"http://127.0.0.1:{running.servers[0].sockets[0].getsockname()[1]}"
-    finally:
-        running.should_exit = True
-        thread.join(10)
 
 
 def refusal(response: requests.Response) -> tuple[int, str]:
@@ -209,10 +189,18 @@ def test_a_connection_that_says_nothing_is_closed(monkeypatch: pytest.MonkeyPatc
             stray.sendall(b"\r\n")
             while stray.recv(4096):
                 pass
-        with requests.Session() as session:
-            assert session.get(url + "/healthz", timeout=20).ok
-            threading.Event().wait(0.6)
-            assert session.get(url + "/healthz", timeout=20).ok
+
+
+def test_a_connection_that_pauses_between_requests_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "HEADER_SECONDS", 0.3)
+    request = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
+    with serving(Limits()) as url, raw(url, request) as pausing:
+        assert pausing.recv(4096)
+        # The time that closes a silent connection passes for this one too.
+        with raw(url) as silent:
+            assert silent.recv(1) == b""
+        pausing.sendall(request)
+        assert pausing.recv(4096).startswith(b"HTTP/1.1 200")
 
 
 def test_a_client_that_leaves_half_way_does_no_harm(capfd: pytest.CaptureFixture[str]) -> None:
