@@ -17,6 +17,7 @@ from cloudsec.errors import (
     ProviderFailed,
     Refused,
     Unavailable,
+    VaultError,
 )
 from cloudsec.report import Report
 from cloudsec.schemes import SCHEMES
@@ -39,6 +40,7 @@ __all__ = [
     "Report",
     "Result",
     "Unavailable",
+    "VaultError",
     "__version__",
     "process",
 ]

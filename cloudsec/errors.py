@@ -31,3 +31,7 @@ class ImageFileError(CloudsecError):
 
 class DicomError(ImageFileError):
     """A DICOM file that CloudSec does not read, or cannot derive a result from."""
+
+
+class VaultError(CloudsecError):
+    """A key file or a sealed record that cannot be used, made or read."""
