@@ -1,4 +1,4 @@
-"""Every secret of a job, derived from one fresh key by label (HKDF, RFC 5869; AES-256 in counter mode)."""
+"""Every secret of a job or a study, from one key by label (HKDF, RFC 5869; AES-256 in counter mode)."""
 
 from __future__ import annotations
 
@@ -34,9 +34,25 @@ class Keystream:
         """A key from the system's generator."""
         return cls(os.urandom(KEY_BYTES))
 
+    @classmethod
+    def of(cls, material: bytes) -> Keystream:
+        """The master key that a caller's own secret gives: at least 32 bytes that nobody can guess."""
+        if len(material) < KEY_BYTES:
+            raise ValueError(f"a master key has at least {KEY_BYTES} bytes, this one {len(material)}")
+        return cls(HKDF(SHA256(), KEY_BYTES, None, _CONTEXT + b"master").derive(material))
+
     def for_job(self) -> Keystream:
         """The keystream of one new job: this key, bound to a nonce that nobody else ever sees."""
         return Keystream(self._derived("job", salt=os.urandom(KEY_BYTES)))
+
+    def for_study(self, name: str | None, scope: str = "") -> Keystream:
+        """The keystream of one study, the same whenever it is asked for; None is the unnamed study.
+
+        A study of the same name in another scope, such as another fleet, is another study.
+        """
+        # The length tells where the scope ends, and the word after it a name from none.
+        study = "unnamed" if name is None else f"named {name}"
+        return Keystream(self._derived(f"study {len(scope)} {scope} {study}"))
 
     def octets(self, label: str, count: int) -> bytes:
         """`count` secret bytes."""
@@ -77,4 +93,6 @@ class Keystream:
         return cipher.encryptor().update(bytes(count))
 
     def _derived(self, label: str, salt: bytes | None = None) -> bytes:
-        return HKDF(SHA256(), KEY_BYTES, salt, _CONTEXT + label.encode()).derive(self._key)
+        # Names out of the system may hold what is no letter (PEP 383); an error would show the name.
+        info = _CONTEXT + label.encode(errors="surrogatepass")
+        return HKDF(SHA256(), KEY_BYTES, salt, info).derive(self._key)

@@ -29,6 +29,60 @@ def test_every_job_has_a_keystream_of_its_own() -> None:
     assert Keystream.fresh().octets("a", 16) != Keystream.fresh().octets("a", 16)
 
 
+def test_a_study_has_the_same_keystream_whenever_it_is_asked_for() -> None:
+    extracted = hmac.new(bytes(32), bytes(range(32)), hashlib.sha256).digest()
+    label = b"cloudsec 1 study 5 fleet named knee"
+    key = hmac.new(extracted, label + b"\x01", hashlib.sha256).digest()
+    assert KEYS.for_study("knee", "fleet").octets("a", 16) == Keystream(key).octets("a", 16)
+    unnamed = hmac.new(extracted, b"cloudsec 1 study 0  unnamed\x01", hashlib.sha256).digest()
+    assert KEYS.for_study(None).octets("a", 16) == Keystream(unnamed).octets("a", 16)
+
+
+def test_no_two_studies_share_a_keystream() -> None:
+    names = [
+        None,
+        "",
+        "None",
+        "unnamed",
+        "named",
+        "named ",
+        " named a",
+        "a",
+        "1",
+        "0  unnamed",
+        "é",
+        "e\u0301",
+    ]
+    names += ["\udce9", "\ud83d\ude00", "😀"]
+    scopes = [name for name in names if name is not None] + ["0", "1 ", " unnamed", "a named a"]
+    studies = [KEYS.for_study(name, scope) for name in names for scope in scopes]
+    studies += [Keystream(bytes(32)).for_study(name) for name in names] + [KEYS]
+    assert len({keys.octets("a", 16) for keys in studies}) == len(studies)
+
+
+def test_a_name_and_a_scope_that_could_trade_places_do_not() -> None:
+    name, scope = "b", "a"
+    for moved in ((" b", "a"), ("b", "a "), ("a", "b"), ("", "ab"), ("ab", ""), ("named b", "a")):
+        assert KEYS.for_study(name, scope).octets("a", 16) != KEYS.for_study(*moved).octets("a", 16)
+    # Without the length, these two would be one label.
+    assert KEYS.for_study("x named y", "s").octets("a", 16) != KEYS.for_study("y", "s named x").octets(
+        "a", 16
+    )
+
+
+def test_a_callers_own_key_is_condensed_and_a_short_one_refused_without_showing_it() -> None:
+    material = b"a long secret of a hospital's own, from its key store"
+    extracted = hmac.new(bytes(32), material, hashlib.sha256).digest()
+    key = hmac.new(extracted, b"cloudsec 1 master\x01", hashlib.sha256).digest()
+    assert Keystream.of(material).octets("a", 16) == Keystream(key).octets("a", 16)
+    assert Keystream.of(material + b"x").octets("a", 16) != Keystream.of(material).octets("a", 16)
+    assert Keystream.of(bytes(32)).octets("a", 16) != Keystream(bytes(32)).octets("a", 16)
+    for short in (b"", b"secret", b"secret" * 5):
+        with pytest.raises(ValueError, match=f"at least 32 bytes, this one {len(short)}") as caught:
+            Keystream.of(short)
+        assert "secret" not in str(caught.value)
+
+
 @pytest.mark.parametrize("bound", [1, 2, 3, 5, 7, 10, 1000])
 def test_integers_are_uniform_below_their_bound(bound: int) -> None:
     drawn = KEYS.integers(f"numbers below {bound}", bound, 20_000)
