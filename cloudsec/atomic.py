@@ -2,32 +2,74 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 from uuid import uuid4
 
 
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file, or leave what was there; OSError where that fails, with nothing left behind."""
+def write_whole(path: Path, content: bytes, *, private: bool = False) -> None:
+    """Write a file, or leave what was there; OSError where that fails, with nothing left behind.
+
+    A private file is its owner's alone from the start; any other keeps the mode of what it replaces.
+    """
     # A link stays, and what it leads to is replaced.
     path = path.resolve()
+    with _part(path, content, private) as part:
+        part.replace(path)
+    _sync_directory(path.parent)
+
+
+def create_private(path: Path, content: bytes) -> None:
+    """Make a file that is its owner's alone; FileExistsError where there is one, whole and lasting too."""
+    with _part(path, content, private=True) as part:
+        try:
+            # Unlike a file that is opened to be made, a link appears together with all its content.
+            os.link(part, path)
+        finally:
+            # Who lost the race goes on with the winner's file, perhaps before the winner comes here.
+            _sync_directory(path.parent)
+
+
+def make_directory(directory: Path) -> None:
+    """Make a directory, with those above it, for its owner alone; what is there already stays as it is."""
+    missing = [place for place in (directory, *directory.parents) if not place.is_dir()]
+    for place in reversed(missing):
+        place.mkdir(0o700, exist_ok=True)
+        _sync_directory(place.parent)
+
+
+@contextmanager
+def open_regular(path: Path) -> Iterator[BinaryIO]:
+    """A file to read; OSError for a directory, a pipe or a device, none of which is waited for."""
+    with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise OSError(errno.EINVAL, "Not a regular file")
+        yield file
+
+
+@contextmanager
+def _part(path: Path, content: bytes, private: bool) -> Iterator[Path]:
+    """A file beside another with all of its content, on the disk; gone afterwards unless it was renamed."""
     part = path.with_name(f".cloudsec-{uuid4().hex}.part")
+    mode = 0o600 if private else 0o666
     try:
-        with part.open("xb") as file:
-            # What was private stays so.
-            with suppress(FileNotFoundError):
-                os.fchmod(file.fileno(), stat.S_IMODE(path.stat().st_mode))
+        with open(part, "xb", opener=lambda name, flags: os.open(name, flags, mode)) as file:
+            if not private:
+                # What was private stays so.
+                with suppress(FileNotFoundError):
+                    os.fchmod(file.fileno(), stat.S_IMODE(path.stat().st_mode))
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        part.replace(path)
-    except BaseException:
+        yield part
+    finally:
         with suppress(OSError):
             part.unlink()
-        raise
-    _sync_directory(path.parent)
 
 
 def _sync_directory(directory: Path) -> None:
