@@ -11,7 +11,7 @@ from regions.assembly import (
 from regions.attacks import JoinScore, StripPairs, join_strips, score_pairs
 from regions.box import Box
 from regions.colouring import NO_CLASS, greedy, stand_ins
-from regions.detail import gradient_energy, gradient_map, gradient_share, informative
+from regions.detail import coverage, gradient_energy, gradient_map, gradient_share, informative
 from regions.entropy import block_entropy
 from regions.grid import BlockGrid, cut, paste
 from regions.metrics import Figure, correlation, npcr, permuted_correlation, stack_entropy, uaci
@@ -38,6 +38,7 @@ __all__ = [
     "block_links",
     "collusion_threshold",
     "correlation",
+    "coverage",
     "cut",
     "gradient_energy",
     "gradient_map",

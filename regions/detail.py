@@ -5,21 +5,24 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import ArrayLike, NDArray
 
 INFORMATIVE_SHARE = (4, 255)
 """A block is informative if it spans more than this part of the image's range: 4 levels of 8 bits."""
 
 
-def informative(image: ArrayLike, block: int, *, channel_axis: int | None = None) -> NDArray[np.bool_]:
+def informative(
+    image: ArrayLike, block: int | tuple[int, int], *, channel_axis: int | None = None
+) -> NDArray[np.bool_]:
     """Which blocks show more than noise on a flat background: max − min > 4/255 of the image's range.
 
     Parameters
     ----------
     image : (M, N), (P, M, N) or, with `channel_axis`, (M, N, C) ndarray
         A block of a volume is the column of all its planes. The range is max − min of the whole image.
-    block : int
-        Side of the blocks in pixels; the last blocks hold the pixels that there are.
+    block : int or (int, int)
+        Side of the blocks in pixels, or rows and columns; the last blocks hold the pixels that there are.
     channel_axis : int, optional
         The axis of the colour components: a block is informative if one of its components is.
 
@@ -88,49 +91,52 @@ def gradient_energy(image: ArrayLike, block: int, *, channel_axis: int | None = 
     return np.asarray(_per_block(energy[None], block, np.add)[0])
 
 
-def gradient_share(
-    energy: NDArray[np.float64],
-    holds: NDArray[np.bool_],
-    starts: NDArray[np.intp],
-    window: tuple[int, int],
-) -> NDArray[np.float64]:
-    """Which part of the image's gradient energy lies in the pixels that each party received.
+def coverage(shape: tuple[int, ...], boxes: NDArray[np.intp]) -> NDArray[np.bool_]:
+    """The pixels of a plane that lie in at least one of the boxes.
 
-    A pixel in several windows of one party counts once for it; one that two parties received counts
-    for both, so that with halos the shares add up to more than 1. Without halos, give the starts and
-    the shape of the blocks alone.
+    Parameters
+    ----------
+    shape : (int, int)
+    boxes : (n, 4) ndarray
+        First row, first column, and the row and the column after the last; all inside the plane.
+
+    Returns
+    -------
+    (M, N) ndarray of bool
+
+    >>> import numpy as np
+    >>> coverage((2, 3), np.array([[0, 0, 1, 2], [0, 1, 2, 2]])).astype(int)
+    array([[1, 1, 0],
+           [0, 1, 0]])
+    """
+    covered = np.zeros(shape, bool)
+    sides, kind_of = np.unique(boxes[:, 2:] - boxes[:, :2], axis=0, return_inverse=True)
+    for kind, side in enumerate(sides):
+        if side.all():
+            views = sliding_window_view(covered, tuple(side), writeable=True)
+            views[tuple(boxes[kind_of == kind, :2].T)] = True
+    return covered
+
+
+def gradient_share(energy: NDArray[np.float64], covered: NDArray[np.bool_]) -> float:
+    """Which part of the image's gradient energy lies in the pixels that a party received.
+
+    What two parties received counts for both, so that with halos their shares add up to more than 1.
 
     Parameters
     ----------
     energy : (M, N) ndarray of float64
         From `gradient_map`.
-    holds : (parties, rows, columns) ndarray of bool
-        Which party received which block.
-    starts : (rows, columns, 2) ndarray
-        First pixel of every block's window, as they are sent.
-    window : (int, int)
-        Shape of every window in pixels.
+    covered : (M, N) ndarray of bool
+        The pixels that it received, from `coverage`.
 
     Returns
     -------
-    (parties,) ndarray of float64
-        From 0 to 1; all 0 where the image has no gradient.
+    float
+        From 0 to 1; 0 where the image has no gradient.
     """
     total = float(energy.sum())
-    if total == 0:
-        return np.zeros(len(holds))
-    return (
-        np.array([float(energy[_covered(energy.shape, starts[own], window)].sum()) for own in holds]) / total
-    )
-
-
-def _covered(shape: tuple[int, ...], starts: NDArray[np.intp], window: tuple[int, int]) -> NDArray[np.bool_]:
-    """The pixels that lie in one of the windows."""
-    steps = np.zeros((shape[0] + 1, shape[1] + 1), np.int32)
-    (top, left), (height, width) = starts.T, window
-    for row, column, sign in ((0, 0, 1), (0, width, -1), (height, 0, -1), (height, width, 1)):
-        np.add.at(steps, (top + row, left + column), sign)
-    return np.asarray(steps.cumsum(axis=0).cumsum(axis=1)[:-1, :-1] > 0)
+    return float(energy[covered].sum()) / total if total else 0.0
 
 
 def _exact(image: ArrayLike, channel_axis: int | None) -> NDArray[Any]:
@@ -143,9 +149,10 @@ def _exact(image: ArrayLike, channel_axis: int | None) -> NDArray[Any]:
     return planes.astype(np.int64) if planes.dtype.kind in "biu" else planes
 
 
-def _per_block(values: NDArray[Any], block: int, combine: np.ufunc) -> NDArray[Any]:
+def _per_block(values: NDArray[Any], block: int | tuple[int, int], combine: np.ufunc) -> NDArray[Any]:
     """Combine (C, M, N) values within each block to (C, rows, columns)."""
-    if block < 1:
+    sides = block if isinstance(block, tuple) else (block, block)
+    if min(sides) < 1:
         raise ValueError(f"a block has at least 1 pixel on a side, not {block}")
-    rows, columns = (np.arange(0, n, block) for n in values.shape[1:])
+    rows, columns = (np.arange(0, n, side) for n, side in zip(values.shape[1:], sides, strict=True))
     return np.asarray(combine.reduceat(combine.reduceat(values, rows, axis=1), columns, axis=2))

@@ -4,7 +4,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import ndimage
 
-from regions import BlockGrid, gradient_energy, gradient_map, gradient_share, informative, lattice
+from regions import (
+    BlockGrid,
+    coverage,
+    gradient_energy,
+    gradient_map,
+    gradient_share,
+    informative,
+    lattice,
+)
 from tests.windows import window_shape, window_starts
 
 
@@ -21,51 +29,82 @@ def test_the_energy_of_the_blocks_is_that_of_the_image(
     assert energy[-1, -1] == squares[(rows - 1) // block * block :, (columns - 1) // block * block :].sum()
 
 
-@pytest.fixture
-def case() -> tuple[np.ndarray, np.ndarray, BlockGrid]:
-    """Energy of a ragged image, random holders of which some blocks have two, and the grid."""
-    rng = np.random.default_rng(3)
-    image = rng.integers(0, 255, (70, 91)).astype(np.uint8)
-    grid = BlockGrid(image.shape, (16, 16))
-    return gradient_map(image), rng.random((5, *grid.counts)) < 0.3, grid
+@st.composite
+def windows(draw: st.DrawFn) -> tuple[tuple[int, int], np.ndarray]:
+    """A shape, and any boxes inside it, of which some may be empty, equal or the whole."""
+    shape = draw(st.integers(1, 30)), draw(st.integers(1, 30))
+    pixels = st.tuples(*(st.integers(0, n) for n in shape))
+    corners = draw(st.lists(st.tuples(pixels, pixels), max_size=8))
+    ends = np.sort(np.array(corners, np.intp).reshape(-1, 2, 2), axis=1)
+    return shape, ends.reshape(-1, 4)
 
 
+@given(windows())
+def test_covered_are_the_pixels_of_all_boxes(case: tuple[tuple[int, int], np.ndarray]) -> None:
+    shape, boxes = case
+    wanted = np.zeros(shape, bool)
+    for top, left, bottom, right in boxes:
+        wanted[top:bottom, left:right] = True
+    covered = coverage(shape, boxes)
+    assert covered.dtype == bool
+    assert (covered == wanted).all()
+
+
+@given(windows())
 def test_the_share_of_a_party_is_that_of_the_pixels_it_received_each_counted_once(
-    case: tuple[np.ndarray, np.ndarray, BlockGrid],
+    case: tuple[tuple[int, int], np.ndarray],
 ) -> None:
-    energy, holds, grid = case
-    starts, (height, width) = window_starts(grid, (2, 2)), window_shape(grid, (2, 2))
-    wanted = []
-    for own in holds:
-        seen = {
-            (row, column)
-            for top, left in starts[own]
-            for row in range(top, top + height)
-            for column in range(left, left + width)
-        }
-        wanted.append(sum(energy[pixel] for pixel in seen) / energy.sum())
-    shares = gradient_share(energy, holds, starts, (height, width))
-    assert shares == pytest.approx(wanted)
-    assert shares.max() < 1
+    shape, boxes = case
+    energy = np.random.default_rng(shape).random(shape)
+    seen = {
+        (r, c) for top, left, bottom, right in boxes for r in range(top, bottom) for c in range(left, right)
+    }
+    share = gradient_share(energy, coverage(energy.shape, boxes))
+    assert share == pytest.approx(sum(energy[pixel] for pixel in seen) / energy.sum())
+    assert 0 <= share <= 1 + 1e-12
+    assert gradient_share(energy, coverage(energy.shape, np.concatenate([boxes, boxes]))) == share
+
+
+def boxes_of(grid: BlockGrid, halo: tuple[int, int]) -> np.ndarray:
+    """What is sent of every block, (rows, columns, 4)."""
+    starts = window_starts(grid, halo)
+    return np.concatenate([starts, starts + np.array(window_shape(grid, halo))], axis=-1)
 
 
 def test_without_halos_the_shares_of_a_partition_add_up_to_one_and_with_halos_to_more() -> None:
     energy = gradient_map(np.random.default_rng(0).integers(0, 999, (96, 96)))
     grid = BlockGrid(energy.shape, (16, 16))
     holds = lattice(grid.counts, 2) == np.arange(4)[:, None, None]
-    bare = gradient_share(energy, holds, window_starts(grid, (0, 0)), (16, 16))
+    bare = [gradient_share(energy, coverage(energy.shape, boxes_of(grid, (0, 0))[own])) for own in holds]
     blocks = energy.reshape(6, 16, 6, 16).sum(axis=(1, 3))
     assert bare == pytest.approx([(blocks * own).sum() / energy.sum() for own in holds])
-    assert bare.sum() == pytest.approx(1)
-    assert gradient_share(energy, holds, window_starts(grid, (2, 2)), (20, 20)).sum() > 1.3
+    assert sum(bare) == pytest.approx(1)
+    assert (
+        sum(gradient_share(energy, coverage(energy.shape, boxes_of(grid, (2, 2))[own])) for own in holds)
+        > 1.3
+    )
 
 
 def test_who_holds_nothing_and_who_holds_all_have_none_and_all() -> None:
     energy = gradient_map(np.random.default_rng(0).integers(0, 999, (32, 48)))
-    starts = window_starts(BlockGrid(energy.shape, (16, 16)), (2, 2))
-    holds = np.array([np.zeros((2, 3), bool), np.ones((2, 3), bool)])
-    assert gradient_share(energy, holds, starts, (20, 20)).tolist() == [0, pytest.approx(1)]
-    assert gradient_share(np.zeros((32, 48)), holds, starts, (20, 20)).tolist() == [0, 0]
+    everything = boxes_of(BlockGrid(energy.shape, (16, 16)), (2, 2)).reshape(-1, 4)
+    assert gradient_share(energy, coverage(energy.shape, everything[:0])) == 0
+    assert gradient_share(energy, coverage(energy.shape, everything)) == pytest.approx(1)
+    assert gradient_share(np.zeros((32, 48)), coverage((32, 48), everything)) == 0
+
+
+@given(st.integers(1, 20), st.integers(1, 20), st.integers(1, 9), st.integers(1, 9), st.integers(0, 2**32))
+def test_blocks_may_be_of_other_height_than_width(
+    rows: int, columns: int, height: int, width: int, seed: int
+) -> None:
+    random = np.random.default_rng(seed)
+    image = np.where(random.random((rows, columns)) < 0.8, 7, random.integers(0, 255, (rows, columns)))
+    found = informative(image, (height, width))
+    assert found.shape == (-(-rows // height), -(-columns // width))
+    for row, column in np.ndindex(found.shape):
+        block = image[row * height : (row + 1) * height, column * width : (column + 1) * width]
+        assert found[row, column] == (np.ptp(block) * 255 > 4 * np.ptp(image))
+    assert (informative(image, (height, height)) == informative(image, height)).all()
 
 
 def test_a_block_is_informative_above_four_levels_of_255_not_at_four() -> None:
@@ -107,3 +146,5 @@ def test_what_is_no_image_is_refused() -> None:
         gradient_map(np.zeros(3))
     with pytest.raises(ValueError, match="at least 1 pixel"):
         informative(np.zeros((3, 3)), 0)
+    with pytest.raises(ValueError, match=r"at least 1 pixel on a side, not \(2, 0\)"):
+        informative(np.zeros((3, 3)), (2, 0))
