@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from providers.operation import Filter, checked_image, filter_box, resolved_for
+from providers.boxes import filter_box
+from providers.operation import Filter, checked_image, image_planes, planes_image, resolved_for
 from providers.registry import as_operation, make_operation, operation_names
 from providers.service import handle
 from regions import Box
@@ -22,28 +23,41 @@ from regions import Box
 __all__ = ["Filter", "apply", "handle", "make_operation", "operation_names"]
 
 
-def apply(image: ArrayLike, operation: str | Filter, **parameters: Any) -> NDArray[np.generic]:
+def apply(
+    image: ArrayLike, operation: str | Filter, *, channel_axis: int | None = None, **parameters: Any
+) -> NDArray[np.generic]:
     """Run an operation here, on the whole image: the reference that every scheme's result equals.
 
     Parameters
     ----------
-    image : (M, N) ndarray of uint8, int16, uint16 or int32
+    image : (M, N) or, with `channel_axis`, (M, N, 3|4) ndarray of uint8, int16, uint16 or int32
         Strided, read-only and memory-mapped arrays are as good as any.
     operation : str or Filter
         A name of `operation_names`, or an operation.
+    channel_axis : int or None
+        -1 for colour images. Every component is filtered by itself, and `cval` is the border of each.
     **parameters
         Those of the operation, as `make_operation` takes them.
 
     Returns
     -------
-    (M, N) ndarray
-        In the dtype that the operation declares.
+    ndarray of the image's shape
+        In the dtype that the operation declares; C-contiguous.
 
     Raises
     ------
     ValueError
         For an image, a name or a parameter that is not accepted; names what is.
+
+    >>> import numpy as np
+    >>> colour = np.dstack([np.eye(3, dtype=np.uint8) * level for level in (90, 9, 0)])
+    >>> apply(colour, "mean", channel_axis=-1)[1]
+    array([[30,  3,  0],
+           [30,  3,  0],
+           [30,  3,  0]], dtype=uint8)
     """
-    pixels = checked_image(image)
+    pixels = checked_image(image, channel_axis)
     resolved = resolved_for(pixels, as_operation(operation, parameters))
-    return filter_box(pixels, resolved, Box.of(pixels.shape))
+    planes = image_planes(pixels, channel_axis)
+    whole = Box.of(planes.shape[1:])
+    return planes_image(np.stack([filter_box(plane, resolved, whole) for plane in planes]), channel_axis)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from providers.stencil import MAX_TAPS
-from regions import Box, Symmetries
+from regions import Symmetries
 
 PerAxis: TypeAlias = int | tuple[int, ...]
 Mode: TypeAlias = Literal["reflect", "nearest", "mirror", "constant"]
@@ -23,10 +23,15 @@ IMAGE_DTYPES = ("uint8", "int16", "uint16", "int32")
 MAX_RADIUS = MAX_TAPS // 2
 """Pixels from a window's centre to its edge."""
 
+PLANE_AXES = 2
+"""Axes of what is filtered at once: a plane, or one colour component."""
+COLOUR_COMPONENTS = (3, 4)
+"""Lengths of the last axis of a colour image."""
+
 BORDER = ("mode", "cval")
 """Parameters of every filter that say how an image goes on beyond its edge: the broker's affair."""
 
-_PAD_MODES: dict[str, str] = {
+PAD_MODES: dict[str, str] = {
     "reflect": "symmetric",
     "nearest": "edge",
     "mirror": "reflect",
@@ -77,8 +82,8 @@ class Filter(ABC):
     cval: int = parameter(0, "grey level beyond the border with mode=constant")
 
     def __post_init__(self) -> None:
-        if not isinstance(self.mode, str) or self.mode not in _PAD_MODES:
-            raise ValueError(f"{self.name}: mode must be one of {', '.join(_PAD_MODES)}, not {self.mode!r}")
+        if not isinstance(self.mode, str) or self.mode not in PAD_MODES:
+            raise ValueError(f"{self.name}: mode must be one of {', '.join(PAD_MODES)}, not {self.mode!r}")
         self._set("cval", self._integer("cval", self.cval))
 
     @abstractmethod
@@ -230,7 +235,7 @@ def resolved_for(pixels: NDArray[np.generic], operation: Filter) -> Filter:
     limits = np.iinfo(pixels.dtype)  # type: ignore[type-var]
     if operation.mode == "constant" and not limits.min <= operation.cval <= limits.max:
         raise ValueError(f"{operation.name}: cval={operation.cval} is not a value of {pixels.dtype} images")
-    return operation.resolved(pixels.ndim, pixels.dtype)
+    return operation.resolved(PLANE_AXES, pixels.dtype)
 
 
 def wider(dtype: DTypeLike) -> np.dtype[Any]:
@@ -238,47 +243,64 @@ def wider(dtype: DTypeLike) -> np.dtype[Any]:
     return np.dtype(_WIDER[np.dtype(dtype).name])
 
 
-def checked_image(image: ArrayLike) -> NDArray[np.generic]:
+def checked_image(image: ArrayLike, channel_axis: int | None = None) -> NDArray[np.generic]:
     """The image as an array of a dtype and shape that operations accept; never a copy of a good one.
 
-    Raises ValueError that names what is accepted.
+    Parameters
+    ----------
+    image : (M, N) or, with `channel_axis`, (M, N, 3) or (M, N, 4) array
+    channel_axis : int or None
+        -1, the last axis, or 2, which is the same, for colour images.
+
+    Raises
+    ------
+    ValueError
+        Names what is accepted.
     """
     pixels = np.asarray(image)
     if pixels.dtype.name not in IMAGE_DTYPES:
         raise ValueError(f"an image must be {', '.join(IMAGE_DTYPES)}; this one is {pixels.dtype}")
-    if pixels.ndim != 2:
-        hint = ""
-        if pixels.ndim == 3 and pixels.shape[-1] in (3, 4):
-            hint = "; neither colour (M, N, 3|4) nor volumes (P, M, N) are built yet: pass one plane"
-        raise ValueError(f"an image must have the shape (M, N); this one has {pixels.shape}{hint}")
+    if channel_axis is None:
+        _refuse_unless_plane(pixels)
+    else:
+        _refuse_unless_colour(pixels, channel_axis)
     if pixels.size == 0:
         raise ValueError(f"an image must have at least one pixel; this one has the shape {pixels.shape}")
     return pixels if pixels.dtype.isnative else pixels.astype(pixels.dtype.newbyteorder("="))
 
 
-def filter_box(pixels: NDArray[np.generic], operation: Filter, box: Box) -> NDArray[np.generic]:
-    """The finished answer of a resolved operation on one box of an image, borders included."""
-    region = region_around(pixels, operation, box)
-    finished: NDArray[np.generic] = operation.finish(operation.run(region[None]), pixels.dtype)[0]
-    return finished
+def image_planes(pixels: NDArray[np.generic], channel_axis: int | None) -> NDArray[np.generic]:
+    """The colour components of an image as ``(C, M, N)``, one of a grey image; a view."""
+    return pixels[None] if channel_axis is None else np.moveaxis(pixels, -1, 0)
 
 
-def region_around(pixels: NDArray[np.generic], operation: Filter, box: Box) -> NDArray[np.generic]:
-    """A box of an image with its halo; beyond the image's edge, continued by the border mode."""
-    window = box.widened(operation.halo)
-    inside = Box(
-        tuple(max(low, 0) for low in window.start),
-        tuple(min(high, n) for high, n in zip(window.stop, pixels.shape, strict=True)),
-    )
-    before = tuple(have - want for have, want in zip(inside.start, window.start, strict=True))
-    after = tuple(want - have for want, have in zip(window.stop, inside.stop, strict=True))
-    region = pixels[inside.slices]
-    if not any(before + after):
-        return region
-    mode = _PAD_MODES[operation.mode]
-    fill = {"constant_values": operation.cval} if mode == "constant" else {}
-    widths = tuple(zip(before, after, strict=True))
-    return np.pad(region, widths, mode=mode, **fill)  # type: ignore[call-overload, no-any-return]
+def planes_image(planes: NDArray[np.generic], channel_axis: int | None) -> NDArray[np.generic]:
+    """The image that has these colour components, C-contiguous: the opposite of `image_planes`."""
+    return np.ascontiguousarray(planes[0] if channel_axis is None else np.moveaxis(planes, 0, -1))
+
+
+def _refuse_unless_plane(pixels: NDArray[np.generic]) -> None:
+    if pixels.ndim != 2:
+        hint = ""
+        if pixels.ndim == 3 and pixels.shape[-1] in COLOUR_COMPONENTS:
+            hint = (
+                ": either colour (M, N, 3|4), then give channel_axis=-1, or a volume (P, M, N), which is not "
+                "built yet, so pass one plane"
+            )
+        raise ValueError(f"an image must have the shape (M, N); this one has {pixels.shape}{hint}")
+
+
+def _refuse_unless_colour(pixels: NDArray[np.generic], channel_axis: object) -> None:
+    try:
+        axis = None if isinstance(channel_axis, bool) else operator.index(channel_axis)  # type: ignore[arg-type]
+    except TypeError:
+        axis = None
+    if axis not in (-1, 2):
+        raise ValueError(f"channel_axis must be -1 or 2, the last axis, or None, not {channel_axis!r}")
+    if pixels.ndim != 3 or pixels.shape[-1] not in COLOUR_COMPONENTS:
+        raise ValueError(
+            f"an image with channel_axis must have the shape (M, N, 3|4); this one has {pixels.shape}"
+        )
 
 
 def _divided(exact: NDArray[np.int64], scale: int) -> NDArray[np.int64]:

@@ -1,0 +1,86 @@
+"""A resolved operation on boxes of an image, here: finished answers, borders included."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from math import prod
+
+import numpy as np
+from numpy.typing import NDArray
+
+from providers.operation import PAD_MODES, Filter
+from regions import Box, cut
+
+STACK_BYTES = 4 << 20
+"""Pixels that are worked on at once, as the int64 that operations work in: a few times as much is held.
+
+What fits into a processor's cache is as fast as more.
+"""
+
+
+def filter_box(pixels: NDArray[np.generic], operation: Filter, box: Box) -> NDArray[np.generic]:
+    """The finished answer of a resolved operation on one box of an image, borders included."""
+    region = region_around(pixels, operation, box)
+    finished: NDArray[np.generic] = operation.finish(operation.run(region[None]), pixels.dtype)[0]
+    return finished
+
+
+def region_around(pixels: NDArray[np.generic], operation: Filter, box: Box) -> NDArray[np.generic]:
+    """A box of an image with its halo; beyond the image's edge, continued by the border mode."""
+    window = box.widened(operation.halo)
+    inside = Box(
+        tuple(max(low, 0) for low in window.start),
+        tuple(min(high, n) for high, n in zip(window.stop, pixels.shape, strict=True)),
+    )
+    before = tuple(have - want for have, want in zip(inside.start, window.start, strict=True))
+    after = tuple(want - have for want, have in zip(window.stop, inside.stop, strict=True))
+    region = pixels[inside.slices]
+    if not any(before + after):
+        return region
+    mode = PAD_MODES[operation.mode]
+    fill = {"constant_values": operation.cval} if mode == "constant" else {}
+    widths = tuple(zip(before, after, strict=True))
+    return np.pad(region, widths, mode=mode, **fill)  # type: ignore[call-overload, no-any-return]
+
+
+def filter_boxes(
+    planes: NDArray[np.generic], operation: Filter, boxes: NDArray[np.intp]
+) -> Iterator[tuple[NDArray[np.intp], NDArray[np.generic]]]:
+    """The finished answers of a resolved operation on many boxes of an image, a stack at a time.
+
+    Equals `filter_box` on every component and box. Boxes whose halo reaches beyond the image's edge come
+    one by one, the others in stacks of at most `STACK_BYTES`, or of one box where that alone is larger.
+
+    Parameters
+    ----------
+    planes : (C, M, N) ndarray
+        Colour components, each filtered by itself.
+    operation : Filter
+    boxes : (n, 4) ndarray
+        First row and column, row and column after the last, of the pixels that are wanted; inside the
+        image, of any shapes.
+
+    Yields
+    ------
+    numbers : (k,) ndarray
+        Boxes of one shape, by their places in `boxes`; each comes once.
+    finished : (k, C, h, w) ndarray
+    """
+    halo = np.array(operation.halo)
+    first, last = boxes[:, :2] - halo, boxes[:, 2:] + halo
+    inside = (first >= 0).all(axis=1) & (last <= planes.shape[1:]).all(axis=1)
+    for number in np.flatnonzero(~inside):
+        box = Box(tuple(boxes[number, :2].tolist()), tuple(boxes[number, 2:].tolist()))
+        yield np.array([number]), np.stack([filter_box(plane, operation, box) for plane in planes])[None]
+    within = np.flatnonzero(inside)
+    windows, kind_of = np.unique(last[within] - first[within], axis=0, return_inverse=True)
+    for kind, window in enumerate(windows.tolist()):
+        numbers = within[kind_of == kind]
+        at_once = max(1, STACK_BYTES // max(1, 8 * len(planes) * prod(window)))
+        for start in range(0, len(numbers), at_once):
+            part = numbers[start : start + at_once]
+            # To cut, the components are one more axis, of which every window holds all.
+            stack = cut(planes, np.insert(first[part], 0, 0, axis=1), (len(planes), *window))
+            exact = operation.run(stack.reshape(len(part) * len(planes), *window))
+            finished = operation.finish(exact, planes.dtype)
+            yield part, finished.reshape(len(part), len(planes), *finished.shape[1:])
