@@ -24,7 +24,10 @@ if TYPE_CHECKING:
     from cloudsec.dicom import DicomHeader
 
 MAX_PIXELS = 1 << 28
-"""A gigabyte at 32 bits: sixteen times the largest mammogram, and still within an ordinary workstation."""
+"""Values of an image, of which an RGB pixel has three: a gigabyte at 32 bits.
+
+Sixteen times the largest mammogram, and still within an ordinary workstation.
+"""
 MAX_NPY_HEADER_BYTES = 1 << 14
 """Header of an NPY file: one line of Python, which honest writers keep to 128 bytes."""
 
@@ -38,18 +41,28 @@ class ImageFile:
 
     Attributes
     ----------
-    pixels : (M, N) ndarray of uint8, int16, uint16 or int32
+    pixels : (M, N) ndarray of uint8, int16, uint16 or int32, or (M, N, 3) ndarray of uint8
         Stored values, never rescaled.
     source : DicomHeader or None
         Of a DICOM file, all but its pixels.
+    channel_axis : int or None
+        -1 of a colour image, as `providers.apply` takes it.
     """
 
     pixels: NDArray[np.generic] = field(repr=False)
     source: DicomHeader | None = field(default=None, repr=False)
+    channel_axis: int | None = field(default=None, repr=False)
+
+    @property
+    def study(self) -> str | None:
+        """What the image belongs with, as DICOM files say."""
+        return None if self.source is None else self.source.study
 
 
 def read_image(path: Path, *, burned_in: Literal["refuse", "accept"] = "refuse") -> ImageFile:
-    """The grey image in a PNG, NPY or DICOM file, told by its content and not by its name.
+    """The grey image in a PNG, NPY or DICOM file, or the RGB image in a PNG; its content tells which.
+
+    The file's name says nothing. An NPY file cannot say what its axes mean, so that it is read as grey.
 
     Parameters
     ----------
@@ -72,7 +85,8 @@ def read_image(path: Path, *, burned_in: Literal["refuse", "accept"] = "refuse")
             start = file.read(132)
             file.seek(0)
             if start.startswith(PNG_MARKER):
-                return ImageFile(read_png(file, max_pixels=MAX_PIXELS))
+                pixels = read_png(file, max_pixels=MAX_PIXELS)
+                return ImageFile(pixels, channel_axis=None if pixels.ndim == 2 else -1)
             if start.startswith(_NPY_MARKER):
                 return ImageFile(_npy_pixels(file))
             if start[128:] == b"DICM":
@@ -80,7 +94,7 @@ def read_image(path: Path, *, burned_in: Literal["refuse", "accept"] = "refuse")
 
                 return ImageFile(*read_dicom(file, max_pixels=MAX_PIXELS, burned_in=burned_in))
         raise ImageFileError(
-            "is not an image that is read; those are PNG (grey, 8 or 16 bits), NPY and DICOM"
+            "is not an image that is read; those are PNG (grey of 8 or 16 bits, RGB of 8), NPY and DICOM"
         )
 
 
@@ -107,14 +121,15 @@ def write_image(
     offset_gain: int,
     negation_sign: int,
 ) -> None:
-    """The result of an image, as the suffix says: .npy holds any, .png grey levels from 0 to 65535.
+    """The result of an image, as the suffix says: .npy holds any.
 
+    A .png holds grey levels from 0 to 65535, or RGB values from 0 to 255; a .dcm file grey images only.
     The file appears whole or not at all. PNG and NPY hold stored values without any header.
 
     Parameters
     ----------
     path : Path
-    pixels : (M, N) ndarray of integers
+    pixels : (M, N) ndarray of integers, or (M, N, C) where `image` has a `channel_axis`
     image : ImageFile
         What the result was computed from.
     description, offset_gain, negation_sign
@@ -180,6 +195,11 @@ def _npy_pixels(file: BinaryIO) -> NDArray[np.generic]:
         raise ImageFileError(
             f"holds no pixels of {', '.join(IMAGE_DTYPES)}; convert them with numpy's astype"
         )
+    if len(shape) == 3 and shape[2] == 3:
+        raise ImageFileError(
+            "holds three axes, and an NPY file cannot say what they mean: write RGB colour as PNG, "
+            "or one plane a file"
+        )
     if len(shape) != 2 or min(shape) < 1:
         raise ImageFileError("holds no single plane with rows and columns; write one plane a file")
     if shape[0] * shape[1] > MAX_PIXELS:
@@ -226,11 +246,13 @@ def _encoded(
 ) -> bytes:
     suffix = path.suffix.lower()
     if suffix == ".png":
-        return png_bytes(pixels)
+        return png_bytes(pixels, image.channel_axis)
     if suffix == ".npy":
         buffer = BytesIO()
         np.lib.format.write_array(buffer, pixels, allow_pickle=False)
         return buffer.getvalue()
+    if image.channel_axis is not None:
+        raise ImageFileError("cannot be DICOM, which is written of grey images only; write .png or .npy")
     if image.source is None:
         raise ImageFileError("can be DICOM only if the input is; write .png or .npy")
     from cloudsec.dicom import derived_image

@@ -1,4 +1,4 @@
-"""Grey PNGs of 8 and 16 bits, exactly; every claim of the file is checked before Pillow sees it."""
+"""Grey PNGs of 8 and 16 bits and RGB of 8, exactly; every claim is checked before Pillow sees the file."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import warnings
 import zlib
 from collections.abc import Iterator
 from io import BytesIO
+from math import prod
 from typing import BinaryIO
 
 import numpy as np
@@ -20,7 +21,10 @@ MAX_CHUNKS = 1 << 20
 
 _DEFLATE_RATIO = 1032
 """No deflate stream expands by more (zlib's technical notes); less data than that is no image."""
-_COLOURS = {2: "RGB colour", 3: "a palette of colours", 4: "an alpha channel", 6: "RGB colour and alpha"}
+_COMPONENTS: dict[int, tuple[int, ...]] = {0: (), 2: (3,)}
+"""What a pixel of the colour types that are read adds to the shape of an image: grey and RGB."""
+_REFUSED = {3: "a palette of colours", 4: "an alpha channel", 6: "RGB colour and alpha"}
+_ACCEPTED = "greyscale of 8 or 16 bits, or to RGB of 8 bits"
 _INTERLACED = (
     (0, 0, 8, 8),
     (0, 4, 8, 8),
@@ -37,7 +41,17 @@ _PIECE = 1 << 20
 
 
 def read_png(file: BinaryIO, *, max_pixels: int) -> NDArray[np.generic]:
-    """The (M, N) uint8 or uint16 pixels of a grey PNG of 8 or 16 bits, exactly.
+    """The pixels of a grey PNG of 8 or 16 bits, or of an RGB one of 8, exactly.
+
+    Parameters
+    ----------
+    file : binary file
+    max_pixels : int
+        Values that are read at most; an RGB pixel has three.
+
+    Returns
+    -------
+    (M, N) ndarray of uint8 or uint16, or (M, N, 3) ndarray of uint8
 
     Raises
     ------
@@ -48,7 +62,7 @@ def read_png(file: BinaryIO, *, max_pixels: int) -> NDArray[np.generic]:
 
     size = file.seek(0, 2)
     file.seek(0)
-    depth, claimed = _checked_header(file.read(33), size, max_pixels)
+    shape, depth, claimed = _checked_header(file.read(33), size, max_pixels)
     file.seek(len(PNG_MARKER))
     # Pillow fills rows that are missing with black, and does not look at the checksums of pixels.
     if _inflated_length(_compressed(file, size), claimed) != claimed:
@@ -61,37 +75,45 @@ def read_png(file: BinaryIO, *, max_pixels: int) -> NDArray[np.generic]:
         # Image.open would apply Pillow's own limit of pixels, which is global to the process.
         with PngImageFile(file) as image:
             pixels = np.array(image)
-    if pixels.dtype != (np.uint8 if depth == 8 else np.uint16) or pixels.ndim != 2:
+    if pixels.dtype != (np.uint8 if depth == 8 else np.uint16) or pixels.shape != shape:
         raise ImageFileError(
             "is a PNG that the installed Pillow does not decode exactly; install Pillow 11 or later"
         )
     return pixels
 
 
-def _checked_header(header: bytes, size: int, max_pixels: int) -> tuple[int, int]:
-    """The bit depth, and how many bytes the pixels must inflate to.
+def _checked_header(header: bytes, size: int, max_pixels: int) -> tuple[tuple[int, ...], int, int]:
+    """Shape and bit depth of the image, and how many bytes its pixels must inflate to.
 
-    Pillow spreads depths of 2 and 4 over 8 bits and does not tell.
+    Pillow spreads depths of 2 and 4 over 8 bits, cuts 16 bits of RGB down to 8, and does not tell.
     """
     numbers: tuple[int, ...] = struct.unpack(">IIBBBBB", header[16:29])
     columns, rows, depth, colour, _, _, interlaced = numbers
     if header[8:16] != b"\0\0\0\x0dIHDR" or not 0 < columns < 1 << 31 or not 0 < rows < 1 << 31:
         raise ImageFileError("is a damaged PNG; fetch it again from where it came")
-    if colour != 0:
-        kind = _COLOURS.get(colour, "an unknown kind of pixel")
-        raise ImageFileError(f"is a PNG with {kind}; convert it to greyscale of 8 or 16 bits")
+    if colour not in _COMPONENTS:
+        kind = _REFUSED.get(colour, "an unknown kind of pixel")
+        raise ImageFileError(f"is a PNG with {kind}; convert it to {_ACCEPTED}")
     if depth not in (8, 16):
-        raise ImageFileError(f"is a PNG of {depth} bits a pixel; convert it to greyscale of 8 or 16 bits")
-    if rows * columns > max_pixels:
-        raise ImageFileError(f"claims {rows} x {columns} pixels; at most {max_pixels} are read, cut it")
+        raise ImageFileError(f"is a PNG of {depth} bits a value; convert it to {_ACCEPTED}")
+    shape = (rows, columns, *_COMPONENTS[colour])
+    if depth == 16 and len(shape) == 3:
+        raise ImageFileError(
+            "is a PNG with RGB colour of 16 bits, which is not read exactly; write red, green and blue to "
+            "grey PNGs of 16 bits, or convert it to 8 bits"
+        )
+    claims = f"claims {' x '.join(map(str, shape))} values"
+    if prod(shape) > max_pixels:
+        raise ImageFileError(f"{claims}; at most {max_pixels} are read, cut it")
+    bytes_a_pixel = prod(shape[2:]) * depth // 8
     claimed = 0
     for row, column, down, right in _INTERLACED if interlaced else ((0, 0, 1, 1),):
         lines, pixels = len(range(row, rows, down)), len(range(column, columns, right))
         # Each line begins with a byte that names its filter; empty ones are left out.
-        claimed += lines * (1 + pixels * depth // 8) if pixels else 0
+        claimed += lines * (1 + pixels * bytes_a_pixel) if pixels else 0
     if claimed > _DEFLATE_RATIO * size:
-        raise ImageFileError(f"claims {rows} x {columns} pixels, but {size} bytes cannot hold them")
-    return depth, claimed
+        raise ImageFileError(f"{claims}, but {size} bytes cannot hold them")
+    return shape, depth, claimed
 
 
 def _compressed(file: BinaryIO, size: int) -> Iterator[bytes]:
@@ -105,9 +127,7 @@ def _compressed(file: BinaryIO, size: int) -> Iterator[bytes]:
         if name == b"acTL":
             raise ImageFileError("is an animated PNG; write each frame to a file of its own")
         if name == b"tRNS":
-            raise ImageFileError(
-                "is a PNG with a transparent grey level; convert it to greyscale without alpha"
-            )
+            raise ImageFileError("is a PNG with a transparent colour; write it again without transparency")
         checksum = zlib.crc32(name)
         for start in range(0, length, _PIECE):
             piece = file.read(min(_PIECE, length - start))
@@ -141,16 +161,30 @@ def _inflated_length(pieces: Iterator[bytes], enough: int) -> int:
     return length if inflater.eof and not inflater.unused_data else enough + 1
 
 
-def png_bytes(pixels: NDArray[np.generic]) -> bytes:
-    """A grey PNG: of 8 bits for uint8, else of 16; ImageFileError if it cannot hold the values."""
+def png_bytes(pixels: NDArray[np.generic], channel_axis: int | None = None) -> bytes:
+    """A PNG of an image: with `channel_axis` RGB of 8 bits, else grey, of 8 bits for uint8 and else of 16.
+
+    Parameters
+    ----------
+    pixels : (M, N) or, with `channel_axis`, (M, N, 3) ndarray of integers
+    channel_axis : int or None
+
+    Raises
+    ------
+    ImageFileError
+        If it cannot hold the image's shape or values.
+    """
     from PIL import Image
 
+    kind, components = ("a grey PNG", ()) if channel_axis is None else ("an RGB PNG", (3,))
+    if pixels.ndim != 2 + len(components) or pixels.shape[2:] != components:
+        raise ImageFileError(f"as {kind} cannot hold an image of the shape {pixels.shape}; write a .npy file")
     if pixels.dtype.kind not in "iu":
-        raise ImageFileError(f"as a PNG cannot hold pixels of {pixels.dtype}; write a .npy file")
+        raise ImageFileError(f"as {kind} cannot hold pixels of {pixels.dtype}; write a .npy file")
+    held = np.uint8 if components or pixels.dtype == np.uint8 else np.uint16
     low, high = int(pixels.min()), int(pixels.max())
-    if low < 0 or high > 65535:
-        raise ImageFileError(f"as a PNG cannot hold values from {low} to {high}; write a .npy file")
+    if low < 0 or high > np.iinfo(held).max:
+        raise ImageFileError(f"as {kind} cannot hold values from {low} to {high}; write a .npy file")
     buffer = BytesIO()
-    exact = pixels if pixels.dtype == np.uint8 else pixels.astype(np.uint16)
-    Image.fromarray(np.ascontiguousarray(exact)).save(buffer, "PNG")
+    Image.fromarray(np.ascontiguousarray(pixels, held)).save(buffer, "PNG")
     return buffer.getvalue()

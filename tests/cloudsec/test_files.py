@@ -26,6 +26,17 @@ from cloudsec.files import MAX_PIXELS, ImageFile, check_output, read_image, writ
 
 Pixels: TypeAlias = NDArray[np.generic]
 PLANE = np.arange(12, dtype=np.uint16).reshape(3, 4) * 5000
+COLOUR = (np.arange(11 * 13 * 3) * 457 % 251).astype(np.uint8).reshape(11, 13, 3)
+COLOURS = hnp.arrays(np.uint8, st.tuples(st.integers(1, 9), st.integers(1, 9), st.just(3)))
+PASSES = (
+    (0, 0, 8, 8),
+    (0, 4, 8, 8),
+    (4, 0, 8, 4),
+    (0, 2, 4, 4),
+    (2, 0, 4, 2),
+    (0, 1, 2, 2),
+    (1, 0, 2, 1),
+)
 SHAPES = hnp.array_shapes(min_dims=2, max_dims=2, max_side=9)
 EDITS = st.lists(st.tuples(st.integers(0, 10**6), st.integers(0, 255)), min_size=1, max_size=4)
 
@@ -34,8 +45,8 @@ def images(*dtypes: str) -> st.SearchStrategy[Pixels]:
     return st.sampled_from(dtypes).flatmap(lambda dtype: hnp.arrays(np.dtype(dtype), SHAPES))
 
 
-def write(path: Path, pixels: Pixels) -> None:
-    image = ImageFile(pixels)
+def write(path: Path, pixels: Pixels, channel_axis: int | None = None) -> None:
+    image = ImageFile(pixels, channel_axis=channel_axis)
     write_image(path, pixels, image, description="a test", offset_gain=1, negation_sign=-1)
 
 
@@ -88,6 +99,12 @@ def png(
 
 def unfiltered(pixels: Pixels) -> bytes:
     return b"".join(b"\0" + row.astype(row.dtype.newbyteorder(">")).tobytes() for row in pixels)
+
+
+def interlaced(pixels: Pixels) -> bytes:
+    parts = (pixels[row::down, column::right] for row, column, down, right in PASSES)
+    # A pass without columns has no rows either, not even their filter bytes.
+    return b"".join(unfiltered(part) for part in parts if part.size)
 
 
 def npy(header: str, body: bytes) -> bytes:
@@ -146,19 +163,108 @@ def test_pngs_of_another_writer_are_read_exactly(pixels: Pixels) -> None:
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 def test_interlaced_pngs_are_read_exactly(tmp_path: Path, dtype: type[np.generic]) -> None:
     pixels = (np.arange(11 * 13).reshape(11, 13) * 457 % 251).astype(dtype)
-    passes = (
-        (0, 0, 8, 8),
-        (0, 4, 8, 8),
-        (4, 0, 8, 4),
-        (0, 2, 4, 4),
-        (2, 0, 4, 2),
-        (0, 1, 2, 2),
-        (1, 0, 2, 1),
-    )
-    raw = b"".join(unfiltered(pixels[row::down, column::right]) for row, column, down, right in passes)
+    raw = interlaced(pixels)
     path = tmp_path / "interlaced.png"
     path.write_bytes(png(11, 13, 8 * pixels.dtype.itemsize, 0, raw, interlaced=1))
     assert np.array_equal(read_image(path).pixels, pixels)
+
+
+@given(COLOURS)
+@settings(max_examples=60)
+def test_an_rgb_png_gives_back_what_was_written_and_says_that_it_is_colour(pixels: Pixels) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "image.png"
+        write(path, pixels, -1)
+        back = read_image(path)
+    assert back.channel_axis == -1
+    assert back.pixels.dtype == np.uint8
+    assert np.array_equal(back.pixels, pixels)
+
+
+@given(COLOURS, st.booleans())
+@settings(max_examples=60)
+def test_rgb_pngs_of_another_writer_are_read_exactly(pixels: Pixels, in_passes: bool) -> None:
+    rows, columns, _ = pixels.shape
+    raw = interlaced(pixels) if in_passes else unfiltered(pixels)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "other"
+        path.write_bytes(png(rows, columns, 8, 2, raw, interlaced=int(in_passes)))
+        back = read_image(path)
+    assert back.channel_axis == -1
+    assert np.array_equal(back.pixels, pixels)
+
+
+def test_only_colour_has_a_channel_axis(tmp_path: Path) -> None:
+    for name, pixels in (("a.png", PLANE), ("b.npy", PLANE), ("c.png", np.zeros((3, 3), np.uint8))):
+        write(tmp_path / name, pixels)
+        assert read_image(tmp_path / name).channel_axis is None
+
+
+def test_a_colour_result_that_is_strided_is_written_exactly(tmp_path: Path) -> None:
+    for view in (COLOUR[::-2, ::3], COLOUR[:, :, ::-1], np.asfortranarray(COLOUR), COLOUR.swapaxes(0, 1)):
+        write(tmp_path / "out.png", view, -1)
+        assert np.array_equal(read_image(tmp_path / "out.png").pixels, view)
+
+
+@pytest.mark.parametrize("dtype", ["uint16", "int16", "int32", "int64"])
+def test_an_rgb_png_holds_wider_results_whose_values_fit_in_8_bits_and_no_others(
+    tmp_path: Path, dtype: str
+) -> None:
+    path = tmp_path / "out.png"
+    wide = COLOUR.astype(dtype)
+    wide[0, 0] = (0, 1, 255)
+    write(path, wide, -1)
+    assert np.array_equal(read_image(path).pixels, wide)
+    path.unlink()
+    wide[0, 0, 2] = 256
+    with pytest.raises(ImageFileError, match=r"an RGB PNG cannot hold values from 0 to 256; write a \.npy"):
+        write(path, wide, -1)
+    assert not os.listdir(tmp_path)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "int32"])
+@pytest.mark.parametrize("components", [3, 4])
+def test_an_npy_holds_any_colour_result(tmp_path: Path, dtype: str, components: int) -> None:
+    pixels = np.random.default_rng(0).integers(0, 255, (5, 4, components)).astype(dtype)
+    write(tmp_path / "out.npy", pixels, -1)
+    back = np.load(tmp_path / "out.npy")
+    assert back.dtype == pixels.dtype
+    assert np.array_equal(back, pixels)
+
+
+@pytest.mark.parametrize(
+    ("shape", "axis"),
+    [((3, 4, 4), -1), ((3, 4), -1), ((3, 3, 3, 3), -1), ((4, 4, 3), None), ((2, 4, 4), None), ((9,), None)],
+)
+def test_a_png_refuses_shapes_that_it_cannot_hold_and_never_guesses_what_axes_mean(
+    tmp_path: Path, shape: tuple[int, ...], axis: int | None
+) -> None:
+    with pytest.raises(ImageFileError, match=r"shape .*write a \.npy file"):
+        write(tmp_path / "out.png", np.zeros(shape, np.uint8), axis)
+    assert not os.listdir(tmp_path)
+
+
+def test_colour_is_refused_as_dicom_in_one_line_before_and_after_the_work(tmp_path: Path) -> None:
+    path = tmp_path / "out.dcm"
+    image = ImageFile(COLOUR, channel_axis=-1)
+    for refused in (lambda: check_output(path, image), lambda: write(path, COLOUR, -1)):
+        with pytest.raises(ImageFileError, match=r"grey images only; write \.png or \.npy") as caught:
+            refused()
+        assert str(caught.value).startswith(str(path))
+        assert "\n" not in str(caught.value)
+    for name in ("out.png", "out.npy"):
+        check_output(tmp_path / name, image)
+    assert not os.listdir(tmp_path)
+
+
+@pytest.mark.parametrize("missing", [1, 3, 39])
+def test_an_rgb_png_that_lacks_a_colour_a_pixel_or_a_row_is_refused(tmp_path: Path, missing: int) -> None:
+    path = tmp_path / "image.png"
+    for in_passes, raw in enumerate((unfiltered(COLOUR), interlaced(COLOUR))):
+        path.write_bytes(png(11, 13, 8, 2, raw[:-missing], interlaced=in_passes))
+        assert "more or fewer pixels" in refusal(path)
+        path.write_bytes(png(11, 13, 8, 2, raw + bytes(missing), interlaced=in_passes))
+        assert "more or fewer pixels" in refusal(path)
 
 
 @pytest.mark.parametrize("order", ["C", "F"])
@@ -176,7 +282,7 @@ def test_the_content_tells_the_format_and_not_the_suffix(tmp_path: Path) -> None
     (tmp_path / "image.png").rename(tmp_path / "image.npy")
     assert np.array_equal(read_image(tmp_path / "image.npy").pixels, PLANE)
     (tmp_path / "notes.png").write_text("patient was seen\n" * 20)
-    assert "PNG (grey, 8 or 16 bits), NPY and DICOM" in refusal(tmp_path / "notes.png")
+    assert "PNG (grey of 8 or 16 bits, RGB of 8), NPY and DICOM" in refusal(tmp_path / "notes.png")
 
 
 @pytest.mark.parametrize(
@@ -186,25 +292,33 @@ def test_the_content_tells_the_format_and_not_the_suffix(tmp_path: Path) -> None
         (2, 0, "2 bits"),
         (4, 0, "4 bits"),
         (8, 3, "palette"),
-        (8, 2, "RGB"),
+        (16, 2, "RGB colour of 16 bits"),
+        (4, 2, "4 bits"),
         (8, 4, "alpha"),
         (8, 6, "alpha"),
+        (16, 6, "alpha"),
+        (8, 1, "unknown kind"),
     ],
 )
-def test_pngs_that_are_not_grey_of_8_or_16_bits_are_refused(
+def test_pngs_that_are_neither_grey_of_8_or_16_bits_nor_rgb_of_8_are_refused(
     tmp_path: Path, depth: int, colour: int, reason: str
 ) -> None:
     path = tmp_path / "image.png"
     path.write_bytes(png(2, 2, depth, colour, bytes(100)))
     message = refusal(path)
     assert reason in message
-    assert "8 or 16 bits" in message
+    assert "8 bits" in message
+    assert "16 bits" in message
 
 
+@pytest.mark.parametrize("colour", [0, 2])
 @pytest.mark.parametrize(("name", "reason"), [(b"acTL", "animated"), (b"tRNS", "transparent")])
-def test_pngs_that_are_more_than_one_grey_plane_are_refused(tmp_path: Path, name: bytes, reason: str) -> None:
+def test_pngs_that_are_more_than_one_opaque_image_are_refused(
+    tmp_path: Path, name: bytes, reason: str, colour: int
+) -> None:
     path = tmp_path / "image.png"
-    path.write_bytes(png(2, 2, 8, 0, bytes(6), chunk(name, bytes(8))))
+    raw = bytes(6 if colour == 0 else 14)
+    path.write_bytes(png(2, 2, 8, colour, raw, chunk(name, bytes(8))))
     assert reason in refusal(path)
 
 
@@ -250,6 +364,16 @@ def test_npy_never_unpickles(tmp_path: Path) -> None:
     refusal(tmp_path / "image.npy")
 
 
+@pytest.mark.parametrize("shape", [(5, 4, 3), (3, 3, 3), (0, 4, 3)])
+def test_npy_of_three_axes_is_refused_with_png_as_the_way_for_colour(
+    tmp_path: Path, shape: tuple[int, ...]
+) -> None:
+    np.save(tmp_path / "image.npy", np.zeros(shape, np.uint8))
+    message = refusal(tmp_path / "image.npy")
+    assert "cannot say what they mean" in message
+    assert "RGB colour as PNG" in message
+
+
 @pytest.mark.parametrize("shape", [(3,), (2, 3, 4), (0, 4), ()])
 def test_npy_that_is_no_plane_is_refused(tmp_path: Path, shape: tuple[int, ...]) -> None:
     np.save(tmp_path / "image.npy", np.zeros(shape, np.uint8))
@@ -269,7 +393,7 @@ def test_a_png_that_claims_much_and_holds_little_takes_no_memory(tmp_path: Path,
     path = tmp_path / "image.png"
     path.write_bytes(png(side, side, 16, 0, bytes(100)))
     with little_memory():
-        assert f"claims {side} x {side} pixels" in refusal(path)
+        assert f"claims {side} x {side} values" in refusal(path)
 
 
 @pytest.mark.parametrize(
@@ -282,11 +406,29 @@ def test_an_npy_that_claims_much_and_holds_little_takes_no_memory(tmp_path: Path
         refusal(path)
 
 
-def test_a_png_of_too_many_pixels_is_refused_however_long_it_is(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("rows", "colour"), [(1 << 14, 0), ((1 << 14) // 3, 2)])
+def test_a_png_of_too_many_values_is_refused_however_long_it_is(
+    tmp_path: Path, rows: int, colour: int
+) -> None:
     path = tmp_path / "image.png"
-    path.write_bytes(png(1 << 14, (1 << 14) + 1, 8, 0, b"", chunk(b"teSt", bytes(300_000))))
-    with little_memory():
-        assert f"at most {MAX_PIXELS}" in refusal(path)
+    for columns, much in (((1 << 14) + 2, True), (1 << 14, False)):
+        path.write_bytes(png(rows, columns, 8, colour, b"", chunk(b"teSt", bytes(300_000))))
+        with little_memory():
+            assert (f"at most {MAX_PIXELS}" in refusal(path)) == much
+
+
+@pytest.mark.parametrize("colour", [0, 2])
+def test_a_png_that_claims_more_than_its_bytes_can_hold_is_refused_before_it_is_inflated(
+    tmp_path: Path, colour: int
+) -> None:
+    """Deflate makes 1032 bytes of one at most; the colours of a pixel are counted."""
+    path = tmp_path / "image.png"
+    length = len(png(1, 1, 8, colour, b""))
+    row = 1032 * length // (3 if colour else 1)
+    path.write_bytes(png(1, row - 1, 8, colour, b""))
+    assert "more or fewer pixels" in refusal(path)
+    path.write_bytes(png(1, row + 1, 8, colour, b""))
+    assert f"but {length} bytes cannot hold them" in refusal(path)
 
 
 def test_the_limit_of_pixels_is_checked_before_the_content(tmp_path: Path) -> None:
@@ -301,15 +443,16 @@ def test_the_limit_of_pixels_is_checked_before_the_content(tmp_path: Path) -> No
 @given(EDITS, st.integers(0, 10**6))
 @settings(max_examples=250)
 def test_damaged_pngs_and_npys_give_an_image_or_one_line(edits: list[tuple[int, int]], cut: int) -> None:
+    rgb = png(11, 13, 8, 2, unfiltered(COLOUR), chunk(b"tEXt", b"a\0b"))
     grey = png(3, 4, 16, 0, unfiltered(PLANE), chunk(b"tEXt", b"a\0b"))
     plain = npy("{'descr': '<u2', 'fortran_order': False, 'shape': (3, 4), }", PLANE.tobytes())
     with tempfile.TemporaryDirectory() as folder:
-        for content in (grey, plain):
+        for content in (grey, plain, rgb):
             path = Path(folder) / "image"
             path.write_bytes(damaged(content, edits, cut))
             pixels, line = attempt(path)
             assert "\n" not in line
-            assert pixels is None or pixels.ndim == 2
+            assert pixels is None or pixels.ndim == (3 if content is rgb else 2)
 
 
 @given(st.binary(max_size=60), st.integers(0, 40))
@@ -330,10 +473,15 @@ def test_png_chunks_of_any_content_give_an_image_or_one_line(body: bytes, name: 
     ]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "image"
-        path.write_bytes(png(3, 4, 16, 0, unfiltered(PLANE), chunk(names[name % len(names)], body)))
-        pixels, line = attempt(path)
-        assert "\n" not in line
-        assert pixels is None or np.array_equal(pixels, PLANE)
+        added = chunk(names[name % len(names)], body)
+        for content, wanted in (
+            (png(3, 4, 16, 0, unfiltered(PLANE), added), PLANE),
+            (png(11, 13, 8, 2, unfiltered(COLOUR), added), COLOUR),
+        ):
+            path.write_bytes(content)
+            pixels, line = attempt(path)
+            assert "\n" not in line
+            assert pixels is None or np.array_equal(pixels, wanted)
 
 
 def test_what_is_no_file_is_refused_in_one_line(tmp_path: Path) -> None:
