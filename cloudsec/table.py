@@ -1,0 +1,141 @@
+"""A report as a short table for the terminal, of at most 100 columns. Figures in, text out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from textwrap import wrap
+from typing import Any
+
+from cloudsec.wording import (
+    bound_sentence,
+    counted,
+    ideal_share,
+    kilobytes,
+    sentence,
+    share,
+    study_sentence,
+    threshold_sentence,
+    was_sent,
+)
+from providers.wire import printable
+
+WIDTH = 100
+SIZES_PER_LINE = 9
+"""Sizes of coalitions side by side: with what the line is about, they fit."""
+SHORTEST_NAME = 12
+
+
+def summary(fields: Mapping[str, Any]) -> str:
+    """A report to read in the terminal; names that are too long are cut in their middle."""
+    seconds = f"{fields['timings']['total']:.2f} s"
+    lines = [
+        *_wrapped(f"{fields['operation']} by scheme {fields['scheme']} ({fields['assurance']}), {seconds}"),
+        *_providers(fields),
+        *(line for loss in fields["losses"] for line in _loss(loss)),
+        *_leakage(fields),
+        *_wrapped(fields["statement"]),
+        *_wrapped(f"Exact: {fields['exact']}".removesuffix(".") + "."),
+    ]
+    return "\n".join(lines)
+
+
+def _providers(fields: Mapping[str, Any]) -> list[str]:
+    heads = (
+        "computed",
+        "received",
+        "gradient",
+        "up kB",
+        "down kB",
+        "tasks",
+        "retries",
+        "verified",
+        "seconds",
+    )
+    rows = [
+        (
+            share(provider["pixel_share"]),
+            share(provider["received_share"]),
+            share(provider["gradient_share"]),
+            kilobytes(provider["bytes_up"]),
+            kilobytes(provider["bytes_down"]),
+            str(provider["tasks"]),
+            str(provider["retries"]),
+            str(provider["verified"]),
+            f"{provider['seconds']:.3f}",
+        )
+        for provider in fields["providers"]
+    ]
+    home, names = fields["home"], [printable(provider["name"]) for provider in fields["providers"]]
+    widths = [max(map(len, column)) for column in zip(heads, *rows, strict=True)]
+    longest = max(map(len, [*names, "provider", "at home"]))
+    gap = 2 if longest + sum(widths) + 2 * len(widths) <= WIDTH else 1
+    first = min(longest, max(SHORTEST_NAME, WIDTH - sum(widths) - gap * len(widths)))
+
+    def line(name: str, cells: Sequence[str]) -> str:
+        padded = (f"{cell:>{width}}" for cell, width in zip(cells, widths, strict=False))
+        return (" " * gap).join([f"{cut(name, first):<{first}}", *padded])
+
+    reasons = ", ".join(f"{reason} {share(part)}" for reason, part in home["reasons"].items())
+    at_home = line("at home", [share(home["pixel_share"])]) + (f"  ({reasons})" if reasons else "")
+    return [line("provider", heads), *map(line, names, rows), at_home]
+
+
+def _loss(loss: Mapping[str, Any]) -> list[str]:
+    blocks = counted(loss["blocks"], "block")
+    elsewhere = [f"{number} at {name}" for name, number in loss["at_stand_ins"].items()]
+    instead = ", ".join([*elsewhere, f"{loss['at_home']} at home"])
+    said = f"Lost {cut(printable(loss['provider']), WIDTH // 2)}: {sentence(loss['reason'])}"
+    return _wrapped(f"{said} Of its {blocks}: {instead}.")
+
+
+def _leakage(fields: Mapping[str, Any]) -> list[str]:
+    if not was_sent(fields):
+        return []
+    leakage = fields["leakage"]
+    worst = (
+        f"Most at one provider: {share(leakage['worst_pixel_share'])} of the pixels, "
+        f"{share(leakage['worst_gradient_share'])} of the gradient; "
+        f"ideal {share(ideal_share(fields))}; one among {counted(leakage['anonymity_set'], 'block')}."
+    )
+    areas = {"assembled": leakage["assembled_area"], "adjacent": leakage["adjacent_area"]}
+    before = leakage.get("without_losses")
+    lines = _wrapped(worst)
+    if before is not None:
+        areas["without losses"] = before["assembled_area"]
+        lines += _wrapped(
+            f"Without losses: {share(before['worst_pixel_share'])} of the pixels, "
+            f"{share(before['worst_gradient_share'])} of the gradient."
+        )
+    lines += _curves(areas)
+    verdict = (threshold_sentence(leakage), bound_sentence(leakage), study_sentence(leakage))
+    return lines + _wrapped(" ".join(verdict))
+
+
+def _curves(areas: Mapping[str, Sequence[float]]) -> list[str]:
+    """One line for each curve under the sizes of coalitions, in as many rows as they need."""
+    lines = []
+    for start in range(0, max(map(len, areas.values())), SIZES_PER_LINE):
+        part = slice(start, start + SIZES_PER_LINE)
+        sizes = range(start + 1, max(map(len, areas.values())) + 1)[:SIZES_PER_LINE]
+        lines.append(f"{'colluding':<14}" + "".join(f"{size:>8}" for size in sizes))
+        lines += [
+            f"{label:<14}" + "".join(f"{share(area):>8}" for area in curve[part])
+            for label, curve in areas.items()
+        ]
+    return lines
+
+
+def cut(text: str, width: int) -> str:
+    """A text of at most `width` characters; the ends of a name tell more than its middle.
+
+    >>> cut("https://clouds.example.org:9001", 20)
+    'https://cl….org:9001'
+    """
+    if len(text) <= width:
+        return text
+    head = width // 2
+    return f"{text[:head]}…{text[len(text) - (width - head - 1) :]}"
+
+
+def _wrapped(text: str) -> list[str]:
+    return wrap(printable(text), WIDTH, break_on_hyphens=False)

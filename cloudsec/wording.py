@@ -1,0 +1,82 @@
+"""How reports word things, on the page and in the terminal: figures, and the sentences that both say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+NOTHING = "–"
+"""Stands where there is no figure."""
+
+
+def share(value: float | None) -> str:
+    """A part of a whole in percent; one that is not nothing is not written as nothing.
+
+    >>> share(0.2149), share(0.0002), share(0.0), share(None)
+    ('21.5%', '<0.1%', '0.0%', '–')
+    """
+    if value is None:
+        return NOTHING
+    return "<0.1%" if 0 < value < 0.0005 else f"{value:.1%}"
+
+
+def kilobytes(count: int) -> str:
+    """Bytes in thousands, without the unit."""
+    return f"{count / 1e3:.1f}"
+
+
+def counted(count: int, thing: str) -> str:
+    """A number of things.
+
+    >>> counted(1, "block"), counted(28, "block")
+    ('1 block', '28 blocks')
+    """
+    return f"{count} {thing}" if count == 1 else f"{count} {thing}s"
+
+
+def sentence(text: str) -> str:
+    """A capital letter in front, and one full stop at the end.
+
+    >>> sentence("it did not answer in 60 s")
+    'It did not answer in 60 s.'
+    """
+    text = text.strip()
+    return text[:1].upper() + text[1:] + ("" if text.endswith((".", "!", "?")) else ".")
+
+
+def ideal_share(fields: Mapping[str, Any]) -> float:
+    """What each provider would see of an image that is spread evenly over those that were used."""
+    used: int = fields["plan"]["regions"]
+    return 1 / max(1, used)
+
+
+def was_sent(fields: Mapping[str, Any]) -> bool:
+    """Whether any pixel left the house."""
+    return any(provider["received_share"] > 0 for provider in fields["providers"])
+
+
+def threshold_sentence(leakage: Mapping[str, Any]) -> str:
+    """How many providers would have to collude, from the geometry of what they hold."""
+    piece = "put together a piece of more than a tenth of the image's informative blocks."
+    threshold, tried = leakage["collusion_threshold"], len(leakage["assembled_area"])
+    if threshold is None:
+        if tried == 0:
+            return "There is nothing that providers could put together."
+        return f"No {f'{tried} colluding providers' if tried > 1 else 'provider alone'} could {piece}"
+    if threshold == 1:
+        return f"A single provider could {piece}"
+    return f"It takes {threshold} colluding providers to {piece}"
+
+
+def bound_sentence(leakage: Mapping[str, Any]) -> str:
+    """How far the search for the worst coalition can be relied on."""
+    if leakage["bound"] == "exact":
+        return "Every coalition of these sizes was tried; there is none worse."
+    return "There are too many coalitions to try all; a worse one than those found may exist."
+
+
+def study_sentence(leakage: Mapping[str, Any]) -> str:
+    """Whether the figures hold for more than this job."""
+    if leakage["over_study"]:
+        return "This holds over all jobs of the study together."
+    return "This counts this job alone; what providers keep of other jobs may add to it."

@@ -1,0 +1,335 @@
+import re
+from base64 import b64decode
+from collections.abc import Iterable, Mapping
+from html.parser import HTMLParser
+from io import BytesIO
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from cloudsec.page import page
+from cloudsec.page.charts import BOTTOM, LEFT, RIGHT, TOP, Part, bar, collusion_chart
+from cloudsec.page.leakage import PAGE_PIXELS
+from cloudsec.page.markup import VOID, element, markup
+from cloudsec.page.style import STYLE
+from cloudsec.pictures import View, excerpt, sheet
+from tests.reports import example, nothing_sent, views
+
+HOSTILE = "</td>\"><script>alert('1')</script>\n&amp;\u202egro.live\x1b[31m"
+
+
+class Page(HTMLParser):
+    """A page as read by a parser that takes no element for closed that is not."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str]]] = []
+        self.texts: list[tuple[str, str]] = []
+        self._open: list[str] = []
+        self.feed(text)
+        self.close()
+        assert not self._open, f"never closed: {self._open}"
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, {key: value or "" for key, value in attrs}))
+        if tag not in VOID:
+            self._open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self._open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.texts.append((self._open[-1] if self._open else "", data))
+
+    @property
+    def text(self) -> str:
+        return "\n".join(text for tag, text in self.texts if tag != "style")
+
+    def all(self, tag: str) -> list[dict[str, str]]:
+        return [attributes for name, attributes in self.elements if name == tag]
+
+    def titles(self) -> list[str]:
+        return [text for tag, text in self.texts if tag == "h2"]
+
+
+def pictures_of(parsed: Page) -> Iterable[np.ndarray]:
+    for image in parsed.all("img"):
+        kind, content = image["src"].split(",")
+        assert kind == "data:image/png;base64"
+        yield np.asarray(Image.open(BytesIO(b64decode(content, validate=True))))
+
+
+def test_a_page_runs_nothing_and_fetches_nothing() -> None:
+    fields = example()
+    parsed = Page(page(fields, views(fields)))
+    tags = {tag for tag, _ in parsed.elements}
+    assert tags.isdisjoint({"script", "link", "iframe", "object", "embed", "base", "form", "a", "use"})
+    for tag, attributes in parsed.elements:
+        assert not any(key.startswith("on") for key in attributes), tag
+        assert attributes.keys().isdisjoint({"href", "action", "srcset", "background", "data", "style"})
+        assert attributes.get("src", "data:").startswith("data:")
+    assert not re.search(r"url|@import|expression|<", STYLE)
+
+
+def test_the_policy_stands_before_everything_that_it_governs() -> None:
+    parsed = Page(page(example(), views(example())))
+    assert [tag for tag, _ in parsed.elements][:4] == ["html", "head", "meta", "meta"]
+    policy = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
+    assert parsed.all("meta")[1] == {"http-equiv": "Content-Security-Policy", "content": policy}
+
+
+def test_names_are_text_and_nothing_else() -> None:
+    plain = [tag for tag, _ in Page(page(example(), views(example()))).elements]
+    fields = example()
+    for provider in fields["providers"]:
+        provider["name"] += HOSTILE
+    fields["losses"][0] |= {"provider": HOSTILE, "reason": HOSTILE, "at_stand_ins": {HOSTILE: 11}}
+    for key in ("scheme", "assurance", "statement", "stronger_scheme", "operation", "exact"):
+        fields[key] = HOSTILE
+    fields["image"]["dtype"] = fields["leakage"]["bound"] = fields["plan"]["halo_policy"] = HOSTILE
+    fields["home"]["reasons"] = {HOSTILE: 0.1, "ring": 0.1, "edge": 0.1}
+    fields["paper_metrics"] = {f"{key}{HOSTILE}": value for key, value in fields["paper_metrics"].items()}
+    text = page(fields, views(fields))
+    parsed = Page(text)
+    assert [tag for tag, _ in parsed.elements] == plain
+    assert "<script" not in text
+    assert all(character.isprintable() or character == "\n" for character in text)
+    assert parsed.text.count("</td>\"><script>alert('1')</script> &amp; gro.live [31m") >= 9 + 3 + 6 + 3 + 4
+
+
+def figures(value: Any) -> Iterable[float | str]:
+    """The leaves of the fields; names of fields are none."""
+    if isinstance(value, Mapping):
+        for part in value.values():
+            yield from figures(part)
+    elif isinstance(value, list):
+        for part in value:
+            yield from figures(part)
+    elif isinstance(value, bool) or value is None:
+        return
+    else:
+        yield value
+
+
+@pytest.mark.parametrize("lost", [True, False])
+def test_every_figure_of_a_report_is_on_its_page(lost: bool) -> None:
+    fields = example(lost=lost)
+    metrics, timings = fields.pop("paper_metrics"), fields.pop("timings")
+    seconds = [provider.pop("seconds") for provider in fields["providers"]] + list(timings.values())
+    sizes = [provider.pop(way) for provider in fields["providers"] for way in ("bytes_up", "bytes_down")]
+    text = Page(page(example(lost=lost), ())).text
+    for figure in figures(fields):
+        written = f"{figure:.1%}" if isinstance(figure, float) else str(figure)
+        assert re.search(rf"(?<!\d){re.escape(written)}(?!\d)", text, re.IGNORECASE), written
+    for figure in figures(metrics):
+        assert f"{figure:.4f}" in text, figure
+    for figure in seconds:
+        assert f"{figure:.3f}" in text, figure
+    for figure in sizes:
+        assert f"{figure / 1000:.1f}" in text, figure
+    assert "reused from an earlier job" in text
+    assert "all jobs of the study" in text
+
+
+def test_the_statement_is_the_headline_and_the_sections_follow_in_their_order() -> None:
+    fields = example()
+    parsed = Page(page(fields, views(fields)))
+    assert [text for tag, text in parsed.texts if tag == "h1"] == [fields["statement"]]
+    assert parsed.titles() == [
+        "What was done",
+        "How exactness was verified",
+        "Providers",
+        "Computed at home",
+        "Losses",
+        "What providers could learn",
+        "The paper's metrics",
+        "Time",
+        "What each provider saw",
+    ]
+
+
+@pytest.mark.parametrize("assurance", ["none", "heuristic", "computational", "perfect"])
+def test_each_assurance_has_a_badge_of_its_own_colour(assurance: str) -> None:
+    parsed = Page(page(example() | {"assurance": assurance}, ()))
+    assert parsed.all("span") == [{"class": f"badge {assurance}"}]
+    assert f"Assurance: {assurance}" in parsed.text
+    assert len(set(re.findall(r"\.badge\.\w+ \{ background: (#\w+)", STYLE))) == 4
+
+
+def test_what_a_loss_cost_is_shown_before_and_after() -> None:
+    rows = re.findall(r"<tr>.*?</tr>", page(example(), ()))
+    cells = [re.findall(r">([^<>]+)</t[dh]>", row) for row in rows]
+    assert ["Largest share of the pixels", "11.2%", "→ 11.3%"] in cells
+    assert ["Piece that 4 providers could join", "43.5%", "→ 44.2%"] in cells
+    assert ["Piece that 5 providers could join", "–", "→ 81.2%"] in cells
+    assert "Losses" not in Page(page(example(lost=False), ())).titles()
+
+
+def test_each_picture_is_the_sheet_of_what_its_provider_was_sent() -> None:
+    fields = example(3)
+    seen = views(fields)
+    parsed = Page(page(fields, seen))
+    drawn = list(pictures_of(parsed))
+    assert len(drawn) == 3
+    for view, picture, image in zip(seen, drawn, parsed.all("img"), strict=True):
+        assert np.array_equal(picture, sheet(view.stack))
+        assert image["alt"] == f"What {view.name} received: 5 blocks, side by side"
+        assert (int(image["height"]), int(image["width"])) == picture.shape
+    assert parsed.text.count(": 5 blocks of 6 × 6 pixels") == 3
+
+
+def test_a_view_of_many_blocks_is_drawn_in_part_and_the_page_says_so() -> None:
+    view = View("cloud", np.random.default_rng(0).integers(0, 9, (1820, 4, 4), np.uint16))
+    parsed = Page(page(example(), [view]))
+    assert ": 256 of 1820 blocks of 4 × 4 pixels" in parsed.text
+    assert np.array_equal(next(iter(pictures_of(parsed))), sheet(view.stack[:256]))
+
+
+def test_pixels_of_a_page_are_bounded_whatever_was_sent_to_however_many() -> None:
+    tall, wide = np.zeros((1, 5000, 300), np.uint8), np.zeros((60, 200, 200), np.uint8)
+    seen = [View(f"cloud {i}", (tall, wide)[i % 2]) for i in range(64)]
+    parsed = Page(page(example(), seen))
+    drawn = list(pictures_of(parsed))
+    assert len(drawn) == 64
+    assert sum(picture.size for picture in drawn) < 1.1 * PAGE_PIXELS
+    assert np.array_equal(drawn[0], sheet(excerpt(tall, 362)))
+    assert ": 1 block of 300 × 5000 pixels, drawn smaller" in parsed.text
+    assert ": 3 of 60 blocks of 200 × 200 pixels" in parsed.text
+
+
+def test_a_provider_that_was_sent_nothing_has_no_picture() -> None:
+    parsed = Page(page(example(), [View("cloud", np.zeros((0, 4, 4), np.uint16))]))
+    assert not parsed.all("img")
+    assert ": received no block" in parsed.text
+
+
+@pytest.mark.parametrize("providers", [1, 2, 64])
+@pytest.mark.parametrize("lost", [True, False])
+def test_any_number_of_providers_has_a_page(providers: int, lost: bool) -> None:
+    fields = example(providers, lost=lost)
+    parsed = Page(page(fields, views(fields)))
+    assert len(parsed.all("img")) == providers
+    for provider in fields["providers"]:
+        assert provider["name"] in parsed.text
+
+
+def test_a_job_that_stayed_at_home_has_a_page() -> None:
+    parsed = Page(page(nothing_sent(), ()))
+    assert "No pixel left the house" in parsed.text
+    assert "nothing was sent that they could be taken of" in parsed.text
+    assert "There are no pictures" in parsed.text
+    assert "chart" not in [svg.get("class") for svg in parsed.all("svg")]
+
+
+def test_figures_that_there_are_not_are_not_made_up() -> None:
+    fields = example()
+    fields["leakage"] |= {"collusion_threshold": None, "over_study": False, "bound": "greedy"}
+    fields["plan"] |= {"block": None, "halo_policy": None, "reused": False}
+    fields["stronger_scheme"] = None
+    fields["home"] = {"pixel_share": 0.0, "reasons": {}}
+    del fields["timings"]["finish"]
+    fields["providers"][0]["gradient_share"] = None
+    parsed = Page(page(fields, ()))
+    assert "No 5 colluding providers could put together" in parsed.text
+    assert "a worse one than those found may exist" in parsed.text
+    assert "This counts this job alone" in parsed.text
+    assert "Nothing: providers computed every pixel." in parsed.text
+    assert "Stronger scheme" not in parsed.text
+    assert "None" not in parsed.text
+    assert "finish" not in parsed.text
+
+
+def test_a_page_can_be_used_without_seeing_it() -> None:
+    fields = example()
+    parsed = Page(page(fields, views(fields)))
+    assert parsed.all("html") == [{"lang": "en"}]
+    assert all(head.get("scope") in {"col", "row"} for head in parsed.all("th"))
+    assert len(parsed.all("caption")) == len(parsed.all("table"))
+    for svg in parsed.all("svg"):
+        assert svg.get("aria-hidden") == "true" or (svg["role"] == "img" and svg["aria-label"])
+    levels = [int(tag[1]) for tag, _ in parsed.elements if re.fullmatch("h[1-6]", tag)]
+    assert levels[0] == 1
+    assert all(after <= before + 1 for before, after in pairwise(levels))
+
+
+def test_letters_stand_out_from_what_is_behind_them() -> None:
+    def brightness(colour: str) -> float:
+        parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+        linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    def contrast(one: str, other: str) -> float:
+        low, high = sorted((brightness(one), brightness(other)))
+        return (high + 0.05) / (low + 0.05)
+
+    # WCAG 2.2, criterion 1.4.3: 4.5 for text; 1.4.11: 3 for the marks of a chart.
+    day, night = (dict(re.findall(r"--(\w+): (#\w{6})", part)) for part in STYLE.split("@media", 2)[:2])
+    for colours in (day, night):
+        for behind in ("paper", "panel"):
+            assert min(contrast(colours[ink], colours[behind]) for ink in ("ink", "soft")) >= 4.5
+        marks = ("accent", "second", "limit")
+        assert min(contrast(colours[mark], colours["paper"]) for mark in marks) >= 3
+    badges = re.findall(r"\.badge(?:\.\w+)? \{[^}]*background: (#\w{6})", STYLE)
+    assert len(badges) == 5
+    assert min(contrast(badge, "#ffffff") for badge in badges) >= 4.5
+
+
+def test_the_curve_goes_from_nothing_at_the_bottom_to_all_at_the_top() -> None:
+    parsed = Page(collusion_chart([0.0, 0.5, 1.0], [0.1, 0.6]))
+    circles = [circle for circle in parsed.all("circle") if float(circle["cy"]) >= TOP]
+    assert [float(circle["cy"]) for circle in circles] == [BOTTOM, (TOP + BOTTOM) / 2, TOP]
+    places = [float(circle["cx"]) for circle in circles]
+    assert places[1] - places[0] == places[2] - places[1] > 0
+    squares = [rect for rect in parsed.all("rect") if float(rect["y"]) >= TOP]
+    middles = [float(rect["y"]) + float(rect["height"]) / 2 for rect in squares]
+    assert middles == pytest.approx([BOTTOM - 0.1 * (BOTTOM - TOP), BOTTOM - 0.6 * (BOTTOM - TOP)])
+    limits = [line for line in parsed.all("line") if line.get("class") == "limit"]
+    assert float(limits[0]["y1"]) == float(limits[0]["y2"]) == pytest.approx(middles[0])
+
+
+def test_the_curve_of_shared_strips_is_the_one_of_circles() -> None:
+    fields = example()
+    parsed = Page(page(fields, ()))
+    circles = [float(circle["cy"]) for circle in parsed.all("circle") if float(circle["cy"]) >= TOP]
+    areas = [(BOTTOM - height) / (BOTTOM - TOP) for height in circles]
+    assert areas == pytest.approx(fields["leakage"]["assembled_area"], abs=1e-4)
+
+
+@pytest.mark.parametrize("most", [1, 2, 64])
+def test_a_curve_of_any_length_lies_inside_its_frame(most: int) -> None:
+    areas = [(i + 1) / most for i in range(most)]
+    parsed = Page(collusion_chart(areas, areas))
+    circles = [circle for circle in parsed.all("circle") if float(circle["cy"]) >= TOP]
+    assert len(circles) == most
+    assert all(LEFT < float(circle["cx"]) < RIGHT for circle in circles)
+    sizes = [int(text) for tag, text in parsed.texts if tag == "text" and text.isdigit()]
+    assert sizes[0] == 1
+    assert len(sizes) <= 16
+
+
+def test_the_parts_of_a_bar_lie_side_by_side_and_fill_it() -> None:
+    parsed = Page(bar([Part("one", 1.0, "a"), Part("two", 3.0, "b"), Part("none", 0.0, "c")], "Shares"))
+    parts = [rect for rect in parsed.all("rect") if "x" in rect]
+    assert [rect["x"] for rect in parts] == ["0.000%", "25.000%", "100.000%"]
+    assert [rect["width"] for rect in parts] == ["25.000%", "75.000%", "0.000%"]
+    assert parsed.all("svg")[0]["aria-label"] == "Shares: one a, two b, none c"
+    assert "0.000%" in bar([Part("one", 0.0, "a")], "Shares")
+
+
+@given(st.text())
+def test_any_text_comes_out_of_markup_as_it_went_in_but_for_what_cannot_be_printed(text: str) -> None:
+    parsed = Page(element("p", text, title=text))
+    cleaned = "".join(character if character.isprintable() else " " for character in text)
+    assert "".join(part for _, part in parsed.texts) == cleaned
+    assert parsed.elements == [("p", {"title": cleaned})]
+
+
+def test_markup_that_became_plain_text_is_escaped_and_not_trusted() -> None:
+    assert markup(str.lower(element("b", "x"))) == "&lt;b&gt;x&lt;/b&gt;"
+    with pytest.raises(ValueError, match="'img' has no content"):
+        element("img", "x")
