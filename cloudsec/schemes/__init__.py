@@ -1,10 +1,10 @@
 """How images are protected: one file each, in a plain dict."""
 
-from cloudsec.schemes.base import HOME, Plan, Protected, ProtectionScheme, Sealed
+from cloudsec.schemes.base import HOME, Job, Plan, Protected, ProtectionScheme, Sealed
 from cloudsec.schemes.ga_es import GaEs
 from cloudsec.schemes.unprotected import Unprotected
 
 SCHEMES: dict[str, ProtectionScheme] = {scheme.name: scheme for scheme in (GaEs(), Unprotected())}
 """Name → scheme, those that are built."""
 
-__all__ = ["HOME", "SCHEMES", "Plan", "Protected", "ProtectionScheme", "Sealed"]
+__all__ = ["HOME", "SCHEMES", "Job", "Plan", "Protected", "ProtectionScheme", "Sealed"]

@@ -4,59 +4,128 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cloudsec.keystream import Keystream
+from cloudsec.study import HOME, Study
 from providers import Filter
 from providers.wire import Task
-from regions import Box
+from regions import BlockLinks, Box, CollusionCurve
 
-HOME = -1
-"""In an assignment: the broker itself."""
+HaloPolicy = Literal["shared", "ring"]
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """What is to be done, and how it may be done.
+
+    Attributes
+    ----------
+    planes : (C, M, N) ndarray
+        The image's colour components; one for a grey image.
+    operation : Filter
+        Resolved for them.
+    providers : tuple of str
+        Names; a party is a place in this list.
+    present : dict of str to int
+        Name to party, of those that may be asked.
+    tolerate : int
+        How many colluding providers to withstand.
+    choices : dict
+        What the user fixed of the plan.
+    """
+
+    planes: NDArray[np.generic] = field(repr=False)
+    operation: Filter
+    providers: tuple[str, ...]
+    present: Mapping[str, int]
+    tolerate: int
+    choices: Mapping[str, Any]
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns of the image."""
+        _, rows, columns = self.planes.shape
+        return rows, columns
 
 
 @dataclass(frozen=True, eq=False)
 class Plan:
-    """Who computes which part of an image.
+    """Who computes which piece of an image.
 
     Attributes
     ----------
     block : int or None
         Side of the blocks in pixels; None where the scheme cuts none.
-    assignment : (rows, columns) ndarray of int
-        Which provider, by its place in the list, gets a block, or a row of pixels where there are no
-        blocks; HOME for none.
-    pixel_shares : tuple of float
-        Per provider, the share of the output's pixels that it computes.
-    received_shares : tuple of float
-        Per provider, the share of the input's pixels that it is sent, halos included.
-    home : tuple of (str, Box)
-        What the broker computes itself, and why.
+    regions : int
+        Classes of pieces: providers that are used when all are there.
+    halo_policy : {"shared", "ring", None}
+        Whether pieces travel with a halo, or the broker computes the pixels around them.
+    counts : (int, int)
+        Rows and columns of the grid that the pieces belong to.
+    places : (n,) ndarray
+        Per piece, its number in the grid, row by row. All arrays have one entry for a piece.
+    boxes, windows : (n, 4) ndarray
+        First row and column, row and column after the last: of the result's pixels that a piece gives,
+        and of the image's pixels that are sent for it.
+    owners, stand_ins : (n,) ndarray
+        The party that is asked, and the one that may be asked in its stead; HOME for none.
+    absent : tuple of (str, ndarray)
+        Providers that should have pieces and may not be asked, each with the numbers of its pieces. Their
+        owners are stand-ins already, or HOME.
+    home : tuple of Box
+        What the broker computes itself beside pieces; boxes may overlap.
+    reasons : dict of str to float
+        Why, and the share of the image's pixels; each counts once.
+    study : Study or None
+        As it must be recorded before anything is sent; None if the scheme keeps no record.
+    reused : bool
+        Whether the study had the grid before.
     """
 
     block: int | None
-    assignment: NDArray[np.intp] = field(repr=False)
-    pixel_shares: tuple[float, ...]
-    received_shares: tuple[float, ...]
-    home: tuple[tuple[str, Box], ...]
+    regions: int
+    halo_policy: HaloPolicy | None
+    counts: tuple[int, int]
+    places: NDArray[np.intp] = field(repr=False)
+    boxes: NDArray[np.intp] = field(repr=False)
+    windows: NDArray[np.intp] = field(repr=False)
+    owners: NDArray[np.intp] = field(repr=False)
+    stand_ins: NDArray[np.intp] = field(repr=False)
+    home: tuple[Box, ...] = ()
+    reasons: Mapping[str, float] = field(default_factory=dict)
+    absent: tuple[tuple[str, NDArray[np.intp]], ...] = field(default=(), repr=False)
+    study: Study | None = field(default=None, repr=False)
+    reused: bool = False
 
 
 @dataclass(frozen=True, eq=False)
 class Sealed:
-    """A task, and the only parties (places in the list of providers) that may ever be given it."""
+    """A task, the only party that may ever be given it, and the colour component of each of its regions."""
 
     task: Task
-    parties: tuple[int, ...]
+    party: int
+    components: NDArray[np.intp] = field(repr=False)
 
 
 @dataclass(frozen=True, eq=False)
 class Protected:
-    """What goes out, in the order of sending, and what stays: per task, how its answer is put back."""
+    """What goes out, in the order of sending, and what stays, per task.
+
+    Attributes
+    ----------
+    sealed : tuple of Sealed
+    pieces : tuple of ndarray
+        Numbers of the pieces that a task carries, repeats apart.
+    manifest : tuple
+        How its answer is put back; known to the scheme only.
+    """
 
     sealed: tuple[Sealed, ...]
+    pieces: tuple[NDArray[np.intp], ...] = field(repr=False)
     manifest: tuple[Any, ...] = field(repr=False)
 
 
@@ -74,24 +143,41 @@ class ProtectionScheme(Protocol):
     def carries(self, operation: Filter) -> bool:
         """Whether the scheme carries the resolved operation exactly."""
 
-    def plan(
-        self, shape: tuple[int, ...], operation: Filter, parties: int, choices: Mapping[str, Any]
-    ) -> Plan:
-        """Who computes what; `choices` fixes what would be chosen. IncompatibleScheme or ValueError."""
+    def plan(self, job: Job, study: Study, keys: Keystream) -> Plan:
+        """Who computes what, under the keys of the study. IncompatibleScheme or ValueError."""
 
-    def protect(
-        self, pixels: NDArray[np.generic], operation: Filter, plan: Plan, keys: Keystream
-    ) -> Protected:
-        """The tasks of one job, hidden under its keys."""
+    def protect(self, job: Job, plan: Plan, pieces: NDArray[np.intp], keys: Keystream) -> Protected:
+        """The tasks that carry these pieces to their owners, hidden under the keys of one delivery."""
 
     def place(self, result: NDArray[np.generic], answer: NDArray[np.generic], task: Task, entry: Any) -> None:
         """Write one task's answer, made exact again, into the result; ValueError if it cannot be one.
 
-        `entry` is what the manifest holds for the task.
+        `entry` is what the manifest holds for the task, the result has shape (C, M, N).
         """
 
-    def statement(self, plan: Plan, operation: Filter) -> str:
+    def plain(self, job: Job, plan: Plan, pieces: NDArray[np.intp]) -> list[tuple[int, NDArray[np.generic]]]:
+        """What is sent for pieces of one owner, as if nothing were hidden: colour components and stacks."""
+
+    def links(self, job: Job, plan: Plan) -> BlockLinks:
+        """Which places of the grid can be put together by whoever holds both."""
+
+    def statement(self, job: Job, plan: Plan, exposed: Exposed) -> str:
         """One plain sentence on what the providers could learn."""
+
+
+class Exposed(Protocol):
+    """The figures that a statement speaks of: as in `cloudsec.exposure.Exposure`."""
+
+    @property
+    def worst_pixel_share(self) -> float: ...
+    @property
+    def worst_received_share(self) -> float: ...
+    @property
+    def assembled(self) -> CollusionCurve: ...
+    @property
+    def adjacent(self) -> CollusionCurve: ...
+    @property
+    def informative(self) -> int: ...
 
 
 def task_identity(keys: Keystream, number: int) -> str:
@@ -104,3 +190,9 @@ def refuse_choices(choices: Mapping[str, Any], accepted: Sequence[str], scheme: 
     for unknown in choices.keys() - set(accepted):
         offer = f"it takes: {', '.join(accepted)}" if accepted else "it takes none"
         raise ValueError(f"scheme {scheme!r} has no choice {unknown!r} in its plan; {offer}")
+
+
+__all__ = [
+    "HOME", "Exposed", "HaloPolicy", "Job", "Plan", "Protected", "ProtectionScheme", "Sealed",
+    "refuse_choices", "task_identity",
+]  # fmt: skip

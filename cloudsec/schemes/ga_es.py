@@ -1,15 +1,13 @@
 """The scheme `ga-es`: separated blocks, scrambled as far as the operation carries it exactly; pure.
 
-Every provider gets the blocks of one class of a lattice, so that it never holds two neighbours. Where
-they lie depends on the image's shape and the block size only, so that jobs with other operations show
-a provider no other position (`layout.py`).
+Every provider gets the blocks of one class, so that it never holds two neighbours. Where they lie is fixed
+by the study, so that jobs with other operations show a provider no other position.
 """
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from math import prod
 from typing import Any, ClassVar
 
 import numpy as np
@@ -17,37 +15,44 @@ from numpy.typing import NDArray
 
 from cloudsec.errors import IncompatibleScheme
 from cloudsec.keystream import Keystream
-from cloudsec.schemes.base import HOME, Plan, Protected, Sealed, refuse_choices, task_identity
+from cloudsec.schemes.assignment import halo_policy, study_grid, tolerated_area
+from cloudsec.schemes.base import (
+    HOME,
+    Exposed,
+    Job,
+    Plan,
+    Protected,
+    Sealed,
+    refuse_choices,
+    task_identity,
+)
+from cloudsec.schemes.hiding import blocks_per_task, hidings, wire_values
 from cloudsec.schemes.layout import Layout
+from cloudsec.study import Study, StudyGrid
 from providers import Filter
-from providers.operation import MAX_RADIUS
-from providers.stencil import SCRAMBLE_BITS
 from providers.wire import Task
-from regions import HALOS_PER_BLOCK, LATTICE_PERIODS, Box, Scramble, cut, paste
+from regions import NO_CLASS, BlockLinks, Box, Scramble, block_links, cut, informative, paste
 
-DEFAULT_BLOCK = 32
-BLOCK_STEP = 16
-"""Pixels between the block sizes that an error recommends."""
-LARGEST_BLOCK = HALOS_PER_BLOCK * MAX_RADIUS
-"""Pixels: enough for the widest halo that there is."""
-TASK_BYTES = 4 << 20
-"""Pixels of one task: large enough that requests cost little beside the work, small enough to overlap."""
-WHOLE_BLOCKS_PER_PROVIDER = 4
-"""With fewer, too few blocks are shuffled together to be worth sending; all is computed at home."""
+_NO_HALO = (0, 0)
 
 
 @dataclass(frozen=True, eq=False)
 class _Placement:
-    """Where the answers of one task belong, and how to undo what was done to their pixels."""
+    """Where the answers of one task belong, and how to undo what was done to their pixels.
 
-    starts: NDArray[np.intp] = field(repr=False)
+    Each answer is of one colour component; `origins` are the result's pixels where it begins, and `kept` the
+    part of it that is its own: firsts, then stops.
+    """
+
+    components: NDArray[np.intp] = field(repr=False)
+    origins: NDArray[np.intp] = field(repr=False)
     kept: NDArray[np.intp] = field(repr=False)
     scramble: Scramble = field(repr=False)
     dtype: np.dtype[Any]
 
 
 class GaEs:
-    """Blocks of one image for 4 or 9 providers, none of which holds two neighbours.
+    """Blocks of one image for two providers or more, none of which holds two neighbours with their halos.
 
     A provider sees its blocks in random order, each turned, flipped, negated and offset at random under
     a key that is new for every job. That hides where a block lies; it is no encryption of what it shows.
@@ -59,60 +64,80 @@ class GaEs:
     def carries(self, operation: Filter) -> bool:
         return operation.symmetries.offset_gain is not None
 
-    def plan(
-        self, shape: tuple[int, ...], operation: Filter, parties: int, choices: Mapping[str, Any]
-    ) -> Plan:
-        if not self.carries(operation):
+    def plan(self, job: Job, study: Study, keys: Keystream) -> Plan:
+        if not self.carries(job.operation):
             raise IncompatibleScheme(
-                f"scheme 'ga-es' hides grey levels by an offset, and {operation.name!r} does not say what an "
-                "offset does to its answer; use scheme 'unprotected' if the image may be seen"
+                f"scheme 'ga-es' hides grey levels by an offset, and {job.operation.name!r} does not say "
+                "what an offset does to its answer; use scheme 'unprotected' if the image may be seen"
             )
-        refuse_choices(choices, ("block",), self.name)
-        if parties not in LATTICE_PERIODS:
-            built = " or ".join(map(str, LATTICE_PERIODS))
-            raise IncompatibleScheme(
-                f"scheme 'ga-es' is built for {built} providers so far, not for {parties}"
-            )
-        layout = Layout(shape, _block(choices.get("block"), operation), LATTICE_PERIODS[parties])
-        if not layout.reaches_all or layout.whole_blocks < WHOLE_BLOCKS_PER_PROVIDER * parties:
-            nobody = np.full(layout.counts, HOME, np.intp)
-            nothing = (0.0,) * parties
-            return Plan(layout.block, nobody, nothing, nothing, (("small", Box.of(shape)),))
-        window = np.prod([layout.block + 2 * halo for halo in operation.halo])
-        held = np.bincount(layout.assignment[layout.assignment != HOME], minlength=parties)
+        refuse_choices(job.choices, ("block", "regions", "halo"), self.name)
+        grid = study_grid(job, study, keys)
+        if grid is None:
+            return _all_at_home(job, study)
+        reused = study.grid(job.shape, grid.block) is not None
+        policy = halo_policy(job, grid)
+        layout = Layout(job.shape, grid.block, len(grid.seats))
+        outside, ring = _reaches(job, policy)
+        kept, windows = layout.kept(ring).reshape(-1, 4), layout.windows(outside).reshape(-1, 4)
+        places = np.flatnonzero(grid.classes.ravel() != NO_CLASS)
+        classes, seconds = grid.classes.ravel()[places], grid.stand_ins.ravel()[places]
+        party_of = grid.parties(job.present)
+        stand_ins = np.where(seconds == NO_CLASS, HOME, party_of[seconds])
+        vacant = party_of[classes] == HOME
+        owners = np.where(vacant, stand_ins, party_of[classes])
+        absent = tuple(
+            (grid.seats[label][0], np.flatnonzero(classes == label))
+            for label in np.flatnonzero(party_of == HOME).tolist()
+        )
+        home, reasons = _own_part(layout, ring, grid)
+        lent = lent_blocks(grid, job.providers, places[vacant], owners[vacant])
         return Plan(
-            layout.block,
-            layout.assignment,
-            tuple(map(float, layout.answered_pixels(parties) / np.prod(shape))),
-            tuple(map(float, held * window / np.prod(shape))),
-            tuple(("edge", box) for box in Box.of(shape).without(layout.answered)),
+            block=grid.block,
+            regions=len(grid.seats),
+            halo_policy=policy,
+            counts=layout.counts,
+            places=places,
+            boxes=kept[places],
+            windows=windows[places],
+            owners=owners,
+            stand_ins=np.where(vacant, HOME, stand_ins),
+            home=home,
+            reasons=reasons,
+            absent=absent,
+            study=study.having(grid.received(outside, lent)),
+            reused=reused,
         )
 
-    def protect(
-        self, pixels: NDArray[np.generic], operation: Filter, plan: Plan, keys: Keystream
-    ) -> Protected:
-        if plan.block is None or not any(plan.pixel_shares):
-            return Protected((), ())
-        layout = Layout(pixels.shape, plan.block, LATTICE_PERIODS[len(plan.pixel_shares)])
-        window = tuple(plan.block + 2 * halo for halo in operation.halo)
-        low, high = int(pixels.min()), int(pixels.max())
-        dtype, values = wire_values(high - low, pixels.dtype)
-        counts = np.bincount(plan.assignment[plan.assignment != HOME])
-        per_task = _blocks_per_task(int(counts.max()), int(np.prod(window)) * dtype.itemsize)
-        starts, kept = layout.core_starts, layout.kept
-        entries: list[tuple[Sealed, _Placement]] = []
+    def protect(self, job: Job, plan: Plan, pieces: NDArray[np.intp], keys: Keystream) -> Protected:
+        if not pieces.size:
+            return Protected((), (), ())
+        components = len(job.planes)
+        halo = np.array(job.operation.halo)
+        windows = plan.windows[pieces]
+        side = tuple((windows[0, 2:] - windows[0, :2]).tolist())
+        low, high = int(job.planes.min()), int(job.planes.max())
+        dtype, values = wire_values(high - low, job.planes.dtype)
+        counts = np.bincount(plan.owners[pieces]) * components
+        per_task = blocks_per_task(int(counts.max()), prod(side) * dtype.itemsize)
+        entries: list[tuple[Sealed, NDArray[np.intp], _Placement]] = []
         for party in np.flatnonzero(counts):
-            own = plan.assignment == party
-            for chosen, scramble in _hidings(
-                int(counts[party]), per_task, operation, keys, f"provider {party}", low, high, values
+            own = pieces[plan.owners[pieces] == party]
+            # Colour components are blocks of their own: which belong together is shuffled too.
+            for chosen, scramble in hidings(
+                len(own) * components, per_task, job.operation, keys, f"provider {party}", low, high, values
             ):
-                placement = _Placement(starts[own][chosen], kept[own][chosen], scramble, pixels.dtype)
-                windows = cut(pixels, placement.starts - np.array(operation.halo), window)
-                stack = scramble.hide(windows, dtype)
-                task = Task(task_identity(keys, len(entries)), operation, stack, operation.tie_free)
-                entries.append((Sealed(task, (int(party),)), placement))
+                component, piece = np.divmod(chosen, len(own))
+                firsts = plan.windows[own[piece], :2]
+                origins = firsts + halo
+                kept = plan.boxes[own[piece]] - np.tile(origins, 2)
+                placement = _Placement(component, origins, kept, scramble, job.planes.dtype)
+                starts = np.column_stack([component, firsts])
+                stack = scramble.hide(cut(job.planes, starts, (1, *side))[:, 0], dtype)
+                task = Task(task_identity(keys, len(entries)), job.operation, stack, job.operation.tie_free)
+                sealed = Sealed(task, int(party), component)
+                entries.append((sealed, np.unique(own[piece]), placement))
         order = keys.permutation("order of tasks", len(entries))
-        return Protected(tuple(entries[i][0] for i in order), tuple(entries[i][1] for i in order))
+        return Protected(*zip(*(entries[i] for i in order), strict=True))
 
     def place(
         self, result: NDArray[np.generic], answer: NDArray[np.generic], task: Task, entry: _Placement
@@ -131,91 +156,108 @@ class GaEs:
             chosen = kind_of == kind
             first, stop = np.split(kept, 2)
             own = tuple(map(slice, first, stop))
-            paste(result, finished[(chosen, *own)], entry.starts[chosen] + first)
+            starts = np.column_stack([entry.components[chosen], entry.origins[chosen] + first])
+            paste(result, finished[(chosen, *own)][:, None], starts)
 
-    def statement(self, plan: Plan, operation: Filter) -> str:
-        if not any(plan.pixel_shares):
-            return "Nothing left the house: the image has too few blocks to hide them among one another."
-        facts = operation.symmetries
+    def plain(self, job: Job, plan: Plan, pieces: NDArray[np.intp]) -> list[tuple[int, NDArray[np.generic]]]:
+        windows = plan.windows[pieces]
+        side = tuple((windows[0, 2:] - windows[0, :2]).tolist())
+        return [(number, cut(plane, windows[:, :2], side)) for number, plane in enumerate(job.planes)]
+
+    def links(self, job: Job, plan: Plan) -> BlockLinks:
+        assert plan.block is not None
+        layout = Layout(job.shape, plan.block, plan.regions)
+        outside, _ = _reaches(job, plan.halo_policy)
+        window = tuple(plan.block + 2 * reach for reach in outside)
+        return block_links(
+            job.planes,
+            layout.core_starts - np.array(outside),
+            (window[0], window[1]),
+            outside,
+            informative(job.planes, plan.block, channel_axis=0),
+            channel_axis=0,
+        )
+
+    def statement(self, job: Job, plan: Plan, exposed: Exposed) -> str:
+        if not exposed.worst_received_share:
+            return "Nothing left the house: " + (
+                "every provider was lost, and all was computed here."
+                if plan.owners.size
+                else "the image has too few blocks to hide them among one another."
+            )
+        facts = job.operation.symmetries
         turned = "turned, " if any(facts.flips) or facts.quarter_turns else ""
         changes = f"{turned}{'negated' if facts.negation_sign is not None else 'not negated'} and offset"
+        apart = "without a halo" if plan.halo_policy == "ring" else "none next to another"
+        most, received = exposed.worst_pixel_share, exposed.worst_received_share
         return (
-            f"Each provider computed at most {max(plan.pixel_shares):.1%} of the pixels and received at most "
-            f"{max(plan.received_shares):.1%}, in {plan.block}x{plan.block} blocks with "
-            f"{max(operation.halo)} pixels around them, none next to another, in random order, {changes} at "
-            "random; what a block shows is not encrypted, and providers that pool their blocks can join them."
+            f"{_withstood(job, plan, exposed)} Each provider computed at most {most:.1%} of the pixels and "
+            f"received at most {received:.1%}, in {plan.block}x{plan.block} blocks, {apart}, in random "
+            f"order, {changes} at random; what a block shows is not encrypted."
         )
 
 
-def wire_values(span: int, dtype: np.dtype[Any]) -> tuple[np.dtype[Any], int]:
-    """The dtype that scrambled pixels travel in, and how many values they spread over.
-
-    The smallest of uint16, uint32 and int64 that holds four times the image's range, so that an offset
-    has room; never more than two bits beyond the image's dtype, so that sums stay within proven bounds.
-    """
-    needed = 4 * (span + 1)
-    widened = 2 ** (8 * dtype.itemsize + SCRAMBLE_BITS)
-    for name, room in (("uint16", 2**16), ("uint32", 2**32)):
-        if needed <= room:
-            return np.dtype(name), min(room, widened)
-    return np.dtype("int64"), widened
+def lent_blocks(
+    grid: StudyGrid, names: tuple[str, ...], places: NDArray[np.intp], owners: NDArray[np.intp]
+) -> dict[str, NDArray[np.bool_]]:
+    """Per name of a stand-in, which blocks of the grid it is given: those at `places`, by their `owners`."""
+    lent = {}
+    for party in np.unique(owners[owners != HOME]).tolist():
+        blocks = np.zeros(grid.classes.size, bool)
+        blocks[places[owners == party]] = True
+        lent[names[party]] = blocks.reshape(grid.classes.shape)
+    return lent
 
 
-def _block(chosen: object, operation: Filter) -> int:
-    """Side of the blocks: as chosen, else the default; IncompatibleScheme if the halo is too wide for it."""
-    try:
-        block = DEFAULT_BLOCK if chosen is None else operator.index(chosen)  # type: ignore[arg-type]
-    except TypeError:
-        raise ValueError(f"plan: block must be a number of pixels, not {chosen!r}") from None
-    if isinstance(chosen, bool) or not 1 <= block <= LARGEST_BLOCK:
-        raise ValueError(f"plan: block must be from 1 to {LARGEST_BLOCK} pixels, not {chosen!r}")
-    halo = max(operation.halo)
-    if block < HALOS_PER_BLOCK * halo:
-        enough = -(-HALOS_PER_BLOCK * halo // BLOCK_STEP) * BLOCK_STEP
-        raise IncompatibleScheme(
-            f"{operation.name!r} needs {halo} pixels around a block, and blocks of {block} would travel with "
-            f"too much of their neighbours; use plan={{'block': {enough}}}, on the command line "
-            f"--block {enough}"
-        )
-    return block
+def _withstood(job: Job, plan: Plan, exposed: Exposed) -> str:
+    """What colluders could join at most; a promise only where the figures hold it."""
+    count = max(job.tolerate, 1)
+    who = "One provider" if count == 1 else f"{count} colluding providers"
+    if plan.halo_policy == "ring":
+        area = exposed.adjacent.areas[min(count, len(exposed.adjacent.areas)) - 1]
+        return f"{who} could join at most {area:.1%} of the image even if every common edge were found."
+    area = exposed.assembled.areas[min(count, len(exposed.assembled.areas)) - 1]
+    joined = f"{who} could join at most {area:.1%} of the image by the pixels that blocks share"
+    if job.tolerate and area <= tolerated_area(count, exposed.informative):
+        return f"Withstands {who[0].lower() + who[1:]}: {joined[0].lower() + joined[1:]}."
+    return f"{joined}."
 
 
-def _blocks_per_task(most: int, block_bytes: int) -> int:
-    """Blocks in every task of a job, from the most that one provider has."""
-    tasks = max(1, -(-most * block_bytes // TASK_BYTES))
-    return -(-most // tasks)
+def _reaches(job: Job, policy: str | None) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Pixels around a block that travel with it, and pixels within it that are not answered, per axis."""
+    rows, columns = job.operation.halo
+    return (_NO_HALO, (rows, columns)) if policy == "ring" else ((rows, columns), _NO_HALO)
 
 
-def _hidings(
-    blocks: int,
-    per_task: int,
-    operation: Filter,
-    keys: Keystream,
-    label: str,
-    low: int,
-    high: int,
-    values: int,
-) -> Iterator[tuple[NDArray[np.intp], Scramble]]:
-    """Per task of one provider: which of its blocks, in which order, under which scramble.
+def _own_part(
+    layout: Layout, ring: tuple[int, int], grid: StudyGrid
+) -> tuple[tuple[Box, ...], dict[str, float]]:
+    """What the broker computes whoever is there: boxes, and the share of the pixels by reason."""
+    whole, inner = Box.of(layout.shape), layout.answered(ring)
+    boxes = layout.kept(ring)
+    pixels = (boxes[..., 2:] - boxes[..., :2]).prod(axis=-1)
+    unsent = boxes[(grid.classes == NO_CLASS) & (pixels > 0)]
+    own = tuple(Box(tuple(box[:2]), tuple(box[2:])) for box in unsent.tolist())
+    edge = whole.size - inner.size + sum(box.size for box in own)
+    shares = {"ring": inner.size - int(pixels.sum()), "edge": edge}
+    reasons = {reason: count / whole.size for reason, count in shares.items() if count}
+    return (*whole.without(inner), *layout.gaps(ring), *own), reasons
 
-    The last task is filled with repeats under scrambles of their own, so that all tasks are equal.
-    """
-    total = -(-blocks // per_task) * per_task
-    order = np.concatenate(
-        [
-            keys.permutation(f"{label} order", blocks),
-            keys.integers(f"{label} repeats", blocks, total - blocks),
-        ]
+
+def _all_at_home(job: Job, study: Study) -> Plan:
+    """The plan for an image that is too small to hide its blocks among one another."""
+    nobody, nothing = np.empty(0, np.intp), np.empty((0, 4), np.intp)
+    return Plan(
+        block=None,
+        regions=0,
+        halo_policy=None,
+        counts=(1, 1),
+        places=nobody,
+        boxes=nothing,
+        windows=nothing,
+        owners=nobody,
+        stand_ins=nobody,
+        home=(Box.of(job.shape),),
+        reasons={"small": 1.0},
+        study=study,
     )
-    facts = operation.symmetries
-    axes = len(facts.flips)
-    flips = keys.bits(f"{label} flips", total, axes) & np.array(facts.flips)
-    swaps = keys.bits(f"{label} swaps", total) & facts.quarter_turns
-    negated = keys.bits(f"{label} signs", total) & (facts.negation_sign is not None)
-    offset = keys.integers(f"{label} offsets", values - (high - low), total)
-    # The scrambled pixels are low-based upward or high-based downward, and lie within 0 … values - 1.
-    sign = np.where(negated, -1, 1).astype(np.int64)
-    shift = offset + np.where(negated, high, -low)
-    for first in range(0, total, per_task):
-        part = slice(first, first + per_task)
-        yield order[part], Scramble(flips[part], swaps[part], sign[part], shift[part])

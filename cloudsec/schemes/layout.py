@@ -1,7 +1,8 @@
-"""Where the blocks of an image lie, who gets which, and which part of each answer is kept; geometry only.
+"""Where the blocks of an image lie, who may see which, and what of each answer is kept; geometry only.
 
-Nothing here depends on the operation: two jobs with different halos send windows around the same places.
-If they did not, a provider that compares its windows of two jobs would see which lie at the image's edge.
+Nothing here depends on an operation but the ring: two jobs with different halos send windows around the
+same places. If they did not, a provider that compares its windows of two jobs would see which lie at the
+image's edge.
 """
 
 from __future__ import annotations
@@ -12,109 +13,149 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from cloudsec.schemes.base import HOME
-from regions import HALOS_PER_BLOCK, BlockGrid, Box, lattice
+from regions import HALOS_PER_BLOCK, LATTICE_PERIODS, NO_CLASS, BlockGrid, Box, greedy, lattice
+
+FEWEST_SEPARATED = 4
+"""With fewer classes some blocks of one class are neighbours, and may only travel without a halo."""
 
 
 @dataclass(frozen=True, eq=False)
 class Layout:
-    """Blocks of one size on an image of one shape, spread over the classes of a lattice.
+    """Blocks of one size on a plane of one shape, spread over classes.
 
     The margin is the widest halo that such blocks may have, a quarter of their side. What lies nearer
     to the image's edge is computed at home, whatever the operation's halo, and blocks that reach into
-    the margin are shifted inward, so that no window is padded or of another shape.
+    the margin are shifted inward, so that no window is padded or of another shape. Two or three classes
+    never have a halo: their blocks lie where the grid puts them, without a margin, because a shifted one
+    would share pixels with a block of its own class.
     """
 
-    shape: tuple[int, ...]
+    shape: tuple[int, int]
     block: int
-    period: int
+    classes: int
+
+    @property
+    def separates(self) -> bool:
+        """Whether no two blocks of one class are neighbours, so that blocks may travel with a halo."""
+        return self.classes >= FEWEST_SEPARATED
 
     @property
     def margin(self) -> int:
-        """Pixels between the image's edge and what providers answer."""
-        return self.block // HALOS_PER_BLOCK
+        """Pixels between the image's edge and the nearest block."""
+        return self.block // HALOS_PER_BLOCK if self.separates else 0
 
     @property
-    def reaches_all(self) -> bool:
-        """Whether the image holds a block with its margin, and on every axis a whole one of each class."""
-        least = max(self.block * self.period, self.block + 2 * self.margin)
+    def holds_each_class(self) -> bool:
+        """Whether a block fits with its margin and, under a lattice, one of each class on every axis."""
+        least = max(self.block * LATTICE_PERIODS.get(self.classes, 1), self.block + 2 * self.margin)
         return min(self.shape) >= least
 
     @property
-    def counts(self) -> tuple[int, ...]:
+    def counts(self) -> tuple[int, int]:
         """Blocks per axis."""
-        return self._grid.counts
+        rows, columns = self.grid.counts
+        return rows, columns
 
     @property
-    def whole_blocks(self) -> int:
-        """How many blocks lie wholly inside the image."""
-        return self._grid.whole_blocks
+    def grid(self) -> BlockGrid:
+        return BlockGrid(self.shape, (self.block,) * len(self.shape))
 
     @cached_property
     def core_starts(self) -> NDArray[np.intp]:
-        """First pixel that is answered for each block, ``(rows, columns, 2)``."""
-        return self._grid.core_starts((self.margin,) * len(self.shape))
+        """First pixel of every block, ``(rows, columns, 2)``."""
+        return self.grid.core_starts((self.margin,) * len(self.shape))
 
-    @cached_property
-    def assignment(self) -> NDArray[np.intp]:
-        """Class of each block, ``(rows, columns)``; HOME for those that do not go out."""
-        labels = np.full(self.counts, HOME, np.intp)
-        labels[self._sent] = lattice(self.counts, self.period)[self._sent]
+    def coloured(self, wishes: NDArray[np.float64]) -> NDArray[np.intp]:
+        """Class of every block, ``(rows, columns)``; NO_CLASS for those that do not go out.
+
+        Parameters
+        ----------
+        wishes : (blocks, classes) ndarray of float64
+            Preferences as `regions.greedy` takes them; lattices leave no choice.
+        """
+        counts = self.grid.counts
+        if self.classes in LATTICE_PERIODS:
+            drawn = lattice(counts, LATTICE_PERIODS[self.classes])
+        elif self.separates:
+            drawn = greedy(self.grid, wishes)
+        else:
+            drawn = np.add.outer(np.arange(counts[0]), np.arange(counts[1])) % self.classes
+        labels = np.full(counts, NO_CLASS, np.intp)
+        labels[self._sent] = drawn[self._sent]
         return labels
 
-    @cached_property
-    def kept(self) -> NDArray[np.intp]:
-        """Which pixels of an answer are the block's own: firsts, then stops; ``(rows, columns, 4)``."""
-        first = np.zeros_like(self.core_starts)
-        stop = np.zeros_like(self.core_starts)
-        sent = self._sent
-        grids = np.meshgrid(*(edges[:-1] for edges in self._edges), indexing="ij")
-        ends = np.meshgrid(*(edges[1:] for edges in self._edges), indexing="ij")
-        first[sent] = np.stack(grids, axis=-1) - self.core_starts[sent]
-        stop[sent] = np.stack(ends, axis=-1) - self.core_starts[sent]
-        return np.concatenate([first, stop], axis=-1)
+    def windows(self, halo: tuple[int, ...]) -> NDArray[np.intp]:
+        """What travels for every block: first row and column, row and column after the last.
 
-    @property
-    def answered(self) -> Box:
-        """The part of the image that providers compute."""
-        return Box(
-            tuple(int(edges[0]) for edges in self._edges), tuple(int(edges[-1]) for edges in self._edges)
-        )
+        ``(rows, columns, 4)``.
+        """
+        reach = np.array(halo)
+        return np.concatenate([self.core_starts - reach, self.core_starts + self.block + reach], axis=-1)
 
-    def answered_pixels(self, classes: int) -> NDArray[np.float64]:
-        """Number of the image's pixels that each class computes."""
-        areas = np.multiply.outer(*map(np.diff, self._edges))
-        owners = self.assignment[self._sent]
-        return np.asarray(np.bincount(owners.ravel(), areas.ravel(), minlength=classes), np.float64)
+    def kept(self, ring: tuple[int, ...]) -> NDArray[np.intp]:
+        """Which pixels of the result each block's answer gives, as boxes ``(rows, columns, 4)``.
 
-    @property
-    def _grid(self) -> BlockGrid:
-        return BlockGrid(self.shape, (self.block,) * len(self.shape))
+        Disjoint, and empty for blocks that never go out. `ring` pixels at either end of a block are
+        not answered.
+        """
+        boxes = np.zeros((*self.grid.counts, 4), np.intp)
+        rows, columns = self._spans(ring)
+        own = boxes[self._sent]
+        own[..., 0], own[..., 2] = rows[0][:, None], rows[1][:, None]
+        own[..., 1], own[..., 3] = columns[0], columns[1]
+        return boxes
+
+    def answered(self, ring: tuple[int, ...]) -> Box:
+        """The smallest box that holds all that is kept of answers."""
+        spans = self._spans(ring)
+        return Box(tuple(int(first[0]) for first, _ in spans), tuple(int(stops[-1]) for _, stops in spans))
+
+    def gaps(self, ring: tuple[int, ...]) -> tuple[Box, ...]:
+        """The pixels between blocks that no answer gives, as strips across `answered`; strips may cross."""
+        inner = self.answered(ring)
+        strips = []
+        for axis, (firsts, stops) in enumerate(self._spans(ring)):
+            for low, high in zip(stops[:-1].tolist(), firsts[1:].tolist(), strict=True):
+                if low < high:
+                    start, stop = list(inner.start), list(inner.stop)
+                    start[axis], stop[axis] = low, high
+                    strips.append(Box(tuple(start), tuple(stop)))
+        return tuple(strips)
 
     @property
     def _sent(self) -> tuple[slice, ...]:
-        """The blocks that go out, the first ones of each axis."""
-        return tuple(slice(len(edges) - 1) for edges in self._edges)
+        """The blocks that may go out, the first ones of each axis."""
+        return tuple(slice(self._blocks_sent(length)) for length in self.shape)
 
-    @cached_property
-    def _edges(self) -> tuple[NDArray[np.intp], ...]:
-        """Per axis, where the pixels of one block that goes out end and those of the next begin."""
+    def _spans(self, ring: tuple[int, ...]) -> tuple[tuple[NDArray[np.intp], NDArray[np.intp]], ...]:
+        """Per axis, the first pixel that is kept of each block that goes out, and the one after the last."""
         axes = []
-        for length in self.shape:
-            edges = np.arange(self._blocks_sent(length) + 1) * self.block
-            edges[0] = self.margin
-            edges[-1] = min(edges[-1], length - self.margin)
-            axes.append(edges)
+        for axis, (length, reach) in enumerate(zip(self.shape, ring, strict=True)):
+            count = self._blocks_sent(length)
+            along = self.core_starts[:, 0, 0] if axis == 0 else self.core_starts[0, :, 1]
+            firsts = along[:count] + reach
+            stops = along[:count] + self.block - reach
+            # Where a block is shifted onto another, the grid's line divides them; else nothing is cut off.
+            low, high = np.minimum(firsts[1:], stops[:-1]), np.maximum(firsts[1:], stops[:-1])
+            lines = np.clip(np.arange(1, count) * self.block, low, high)
+            firsts[1:], stops[:-1] = np.maximum(firsts[1:], lines), np.minimum(stops[:-1], lines)
+            axes.append((firsts, stops))
         return tuple(axes)
 
     def _blocks_sent(self, length: int) -> int:
-        """How many blocks of an axis go out, the first ones; the rest are computed at home.
+        """How many blocks of an axis may go out, the first ones; the rest are computed at home.
 
         The last one, where it is not whole, is shifted inward. Under a lattice of period 2 it has the
         class of the last but one, whose window ends one margin beyond it; its own begins two margins
         before its place. Four margins keep a gap of one between them, as at the first block: windows that
-        touch could be matched edge to edge.
+        touch could be matched edge to edge. Of three blocks that fill an axis the first and the third have
+        one class and are both shifted, until their windows touch.
         """
         whole, rest = divmod(length, self.block)
-        needed = 4 * self.margin if self.period == 2 else self.margin + 1
-        return whole + (rest >= max(needed, 1))
+        if not self.separates:
+            return whole
+        if LATTICE_PERIODS.get(self.classes) != 2:
+            return whole + (rest > self.margin)
+        if (whole, rest) == (3, 0) and self.margin:
+            return 2
+        return whole + (rest >= max(4 * self.margin, 1))

@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, ClassVar
+from itertools import pairwise
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cloudsec.keystream import Keystream
-from cloudsec.schemes.base import Plan, Protected, Sealed, refuse_choices, task_identity
+from cloudsec.keystream import KEY_BYTES, Keystream
+from cloudsec.schemes.base import HOME, Exposed, Job, Plan, Protected, Sealed, refuse_choices, task_identity
+from cloudsec.study import Study
 from providers import Filter
-from providers.operation import region_around
+from providers.boxes import region_around
 from providers.service import MAX_WORK
 from providers.wire import Task
-from regions import Box
+from regions import BlockLinks, Box, informative
 
 SLAB_BYTES = 8 << 20
 """Pixels of one slab, halo apart: answers of up to eight bytes a pixel stay within a provider's limit."""
 
 
 class Unprotected:
-    """N slabs with halo, in order: every provider sees its part of the image as it is."""
+    """N slabs with halo, in order: every provider sees its part of the image as it is. A piece is a row."""
 
     name: ClassVar[str] = "unprotected"
     assurance: ClassVar[str] = "none"
@@ -29,43 +30,67 @@ class Unprotected:
     def carries(self, operation: Filter) -> bool:
         return True
 
-    def plan(
-        self, shape: tuple[int, ...], operation: Filter, parties: int, choices: Mapping[str, Any]
-    ) -> Plan:
-        refuse_choices(choices, (), self.name)
-        owners = np.arange(shape[0]) * parties // shape[0]
-        shares = np.bincount(owners, minlength=parties) / shape[0]
-        rows = [np.flatnonzero(owners == party) for party in range(parties)]
-        halo = operation.halo[0]
-        received = [
-            (min(own[-1] + 1 + halo, shape[0]) - max(own[0] - halo, 0)) / shape[0] if own.size else 0.0
-            for own in rows
-        ]
-        return Plan(None, owners[:, None], tuple(map(float, shares)), tuple(map(float, received)), ())
+    def plan(self, job: Job, study: Study, keys: Keystream) -> Plan:
+        refuse_choices(job.choices, (), self.name)
+        if job.tolerate:
+            raise ValueError("scheme 'unprotected' withstands nobody; use scheme 'ga-es', or tolerate=0")
+        _, height, width = job.planes.shape
+        parties = np.array(list(job.present.values()), np.intp)
+        rows = np.arange(height)
+        # Who may not be asked any more has no slab; without anybody, all is computed at home.
+        owners = parties[rows * len(parties) // height] if parties.size else np.full(height, HOME)
+        halo = job.operation.halo[0]
+        boxes, windows = np.zeros((2, height, 4), np.intp)
+        boxes[:, 0], boxes[:, 2], boxes[:, 3] = rows, rows + 1, width
+        windows[:, 0], windows[:, 3] = np.maximum(rows - halo, 0), width
+        windows[:, 2] = np.minimum(rows + 1 + halo, height)
+        nobody = np.full(height, HOME)
+        regions = min(len(parties), height)
+        return Plan(None, regions, None, (height, 1), rows, boxes, windows, owners, nobody)
 
-    def protect(
-        self, pixels: NDArray[np.generic], operation: Filter, plan: Plan, keys: Keystream
-    ) -> Protected:
-        owners = plan.assignment[:, 0]
+    def protect(self, job: Job, plan: Plan, pieces: NDArray[np.intp], keys: Keystream) -> Protected:
+        _, _, width = job.planes.shape
+        halo = job.operation.halo
         # Halos are work too: those of the columns in every row, those of the rows in every slab.
-        row_work = operation.taps * (pixels.shape[1] + 2 * operation.halo[1])
-        affordable = MAX_WORK // row_work - 2 * operation.halo[0]
-        most = max(1, min(SLAB_BYTES // (pixels.nbytes // len(pixels)), affordable))
+        row_work = job.operation.taps * (width + 2 * halo[1])
+        affordable = MAX_WORK // row_work - 2 * halo[0]
+        most = max(1, min(SLAB_BYTES // (width * job.planes.itemsize), affordable))
         sealed: list[Sealed] = []
-        boxes: list[Box] = []
-        for party in range(len(plan.pixel_shares)):
-            first, stop = np.searchsorted(owners, [party, party + 1])
+        carried: list[NDArray[np.intp]] = []
+        places: list[tuple[int, Box]] = []
+        for first, stop in _runs(plan.owners, pieces):
             for row in range(first, stop, most):
-                rest = [(0, n) for n in pixels.shape[1:]]
-                box = Box(*zip((row, min(row + most, int(stop))), *rest, strict=True))
-                region = region_around(pixels, operation, box)
-                identity = task_identity(keys, len(sealed))
-                sealed.append(Sealed(Task(identity, operation, region[None], True), (party,)))
-                boxes.append(box)
-        return Protected(tuple(sealed), tuple(boxes))
+                box = Box((row, 0), (min(row + most, stop), width))
+                for component, plane in enumerate(job.planes):
+                    region = region_around(plane, job.operation, box)
+                    task = Task(task_identity(keys, len(sealed)), job.operation, region[None], True)
+                    sealed.append(Sealed(task, int(plan.owners[first]), np.array([component])))
+                    carried.append(np.arange(row, box.stop[0]))
+                    places.append((component, box))
+        return Protected(tuple(sealed), tuple(carried), tuple(places))
 
-    def place(self, result: NDArray[np.generic], answer: NDArray[np.generic], task: Task, entry: Box) -> None:
-        result[entry.slices] = answer[0]
+    def place(
+        self, result: NDArray[np.generic], answer: NDArray[np.generic], task: Task, entry: tuple[int, Box]
+    ) -> None:
+        component, box = entry
+        result[component][box.slices] = answer[0]
 
-    def statement(self, plan: Plan, operation: Filter) -> str:
+    def plain(self, job: Job, plan: Plan, pieces: NDArray[np.intp]) -> list[tuple[int, NDArray[np.generic]]]:
+        # Nothing is hidden: what is sent is what there is, whatever the key of the tasks' names.
+        sealed = self.protect(job, plan, pieces, Keystream(bytes(KEY_BYTES))).sealed
+        return [(int(each.components[0]), each.task.stack) for each in sealed]
+
+    def links(self, job: Job, plan: Plan) -> BlockLinks:
+        _, height, width = job.planes.shape
+        following = np.column_stack([np.arange(height - 1), np.arange(1, height)])
+        return BlockLinks(informative(job.planes, (1, width), channel_axis=0), following, following)
+
+    def statement(self, job: Job, plan: Plan, exposed: Exposed) -> str:
         return "No confidentiality: every provider saw its part of the image as it is."
+
+
+def _runs(owners: NDArray[np.intp], rows: NDArray[np.intp]) -> list[tuple[int, int]]:
+    """First row and row after the last of the stretches of `rows`, in rising order, that one owner has."""
+    breaks = np.flatnonzero((np.diff(rows) != 1) | (np.diff(owners[rows]) != 0)) + 1
+    ends = [0, *breaks.tolist(), len(rows)]
+    return [(int(rows[low]), int(rows[high - 1]) + 1) for low, high in pairwise(ends) if high > low]

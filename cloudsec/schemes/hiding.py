@@ -1,0 +1,72 @@
+"""How blocks are hidden in the tasks of one provider: order, repeats, turns, signs and offsets by key."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cloudsec.keystream import Keystream
+from providers import Filter
+from providers.stencil import SCRAMBLE_BITS
+from regions import Scramble
+
+TASK_BYTES = 4 << 20
+"""Pixels of one task: large enough that requests cost little beside the work, small enough to overlap."""
+
+
+def wire_values(span: int, dtype: np.dtype[Any]) -> tuple[np.dtype[Any], int]:
+    """The dtype that scrambled pixels travel in, and how many values they spread over.
+
+    The smallest of uint16, uint32 and int64 that holds four times the image's range, so that an offset
+    has room; never more than two bits beyond the image's dtype, so that sums stay within proven bounds.
+    """
+    needed = 4 * (span + 1)
+    widened = 2 ** (8 * dtype.itemsize + SCRAMBLE_BITS)
+    for name, room in (("uint16", 2**16), ("uint32", 2**32)):
+        if needed <= room:
+            return np.dtype(name), min(room, widened)
+    return np.dtype("int64"), widened
+
+
+def blocks_per_task(most: int, block_bytes: int) -> int:
+    """Blocks in every task of a job, from the most that one provider has."""
+    tasks = max(1, -(-most * block_bytes // TASK_BYTES))
+    return -(-most // tasks)
+
+
+def hidings(
+    blocks: int,
+    per_task: int,
+    operation: Filter,
+    keys: Keystream,
+    label: str,
+    low: int,
+    high: int,
+    values: int,
+) -> Iterator[tuple[NDArray[np.intp], Scramble]]:
+    """Per task of one provider: which of its blocks, in which order, under which scramble.
+
+    The last task is filled with repeats under scrambles of their own, so that all tasks are equal.
+    """
+    total = -(-blocks // per_task) * per_task
+    order = np.concatenate(
+        [
+            keys.permutation(f"{label} order", blocks),
+            keys.integers(f"{label} repeats", blocks, total - blocks),
+        ]
+    )
+    facts = operation.symmetries
+    axes = len(facts.flips)
+    flips = keys.bits(f"{label} flips", total, axes) & np.array(facts.flips)
+    swaps = keys.bits(f"{label} swaps", total) & facts.quarter_turns
+    negated = keys.bits(f"{label} signs", total) & (facts.negation_sign is not None)
+    offset = keys.integers(f"{label} offsets", values - (high - low), total)
+    # The scrambled pixels are low-based upward or high-based downward, and lie within 0 … values - 1.
+    sign = np.where(negated, -1, 1).astype(np.int64)
+    shift = offset + np.where(negated, high, -low)
+    for first in range(0, total, per_task):
+        part = slice(first, first + per_task)
+        yield order[part], Scramble(flips[part], swaps[part], sign[part], shift[part])

@@ -1,0 +1,47 @@
+"""Jobs to plan without a broker: no threads, no files, keys that are the same in every run."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cloudsec.keystream import Keystream
+from cloudsec.schemes import Job
+from providers import Filter, make_operation
+
+KEYS = Keystream(bytes(range(32))).for_study("knee")
+
+
+def noise(*shape: int) -> NDArray[np.uint8]:
+    """An image of which every block is informative."""
+    return np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+
+
+def names(count: int) -> tuple[str, ...]:
+    return tuple(f"cloud-{number}" for number in range(count))
+
+
+def job_of(
+    image: NDArray[Any],
+    operation: str | Filter = "median",
+    providers: int | Sequence[str] = 4,
+    *,
+    present: Sequence[str] | None = None,
+    tolerate: int = 0,
+    plan: dict[str, Any] | None = None,
+    **parameters: Any,
+) -> Job:
+    """The job of a broker with these providers on a grey image `(M, N)`, or on planes `(C, M, N)`."""
+    planes = image if image.ndim == 3 else image[None]
+    listed = names(providers) if isinstance(providers, int) else tuple(providers)
+    there = listed if present is None else present
+    chosen = operation if isinstance(operation, Filter) else make_operation(operation, **parameters)
+    return Job(
+        planes,
+        chosen.resolved(2, planes.dtype),
+        listed,
+        {name: place for place, name in enumerate(listed) if name in there},
+        tolerate,
+        plan or {},
+    )
