@@ -1,4 +1,7 @@
-"""Delivers sealed tasks: one thread per provider, each task to its own party, everything within its time."""
+"""Delivers sealed tasks: one thread per provider, each task to its own party only, and all within its time.
+
+What happens to the pieces of a provider that fails is not decided here.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +24,8 @@ from providers.wire import Task, decode_answer, encode_task
 _THREAD = "cloudsec delivery"
 GRACE = 1.0
 """Seconds that an endpoint gets beyond its time-out to say itself what went wrong."""
+RETRIES = 1
+"""Times that a provider which could not be had is asked again, within the same time."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,6 +38,19 @@ class Delivered:
     bytes_up: int
     bytes_down: int
     seconds: float
+    retries: int
+
+
+@dataclass(frozen=True, eq=False)
+class Lost:
+    """A provider that failed; none of its further answers is taken."""
+
+    party: int
+    error: CloudsecError
+    retries: int = 0
+
+
+Outcome: TypeAlias = Delivered | Lost
 
 
 @dataclass
@@ -41,6 +60,7 @@ class _Lane:
     party: int
     numbers: list[int]
     sent_at: float | None = None
+    open: bool = True
 
 
 class Delivery:
@@ -48,79 +68,111 @@ class Delivery:
 
     Use as a context manager: leaving it stops what was not sent yet. A thread that hangs in an endpoint
     is left behind and ends with the process; nothing waits for it beyond the time-out.
+
+    Attributes
+    ----------
+    asked : set of int
+        Numbers of the tasks that were sent, or tried to; final once the delivery is left.
     """
 
     def __init__(self, sealed: Sequence[Sealed], endpoints: Sequence[Endpoint], timeout: float) -> None:
         self._sealed, self._endpoints, self._timeout = sealed, endpoints, timeout
-        self._outcomes: queue.SimpleQueue[Delivered | CloudsecError] = queue.SimpleQueue()
-        self._stop = threading.Event()
-        lanes: dict[int, _Lane] = {}
+        self._outcomes: queue.SimpleQueue[Outcome] = queue.SimpleQueue()
+        self._lanes: dict[int, _Lane] = {}
+        self.asked: set[int] = set()
+        self._sending = threading.Lock()
         for number, item in enumerate(sealed):
-            party = item.parties[0]
-            lanes.setdefault(party, _Lane(party, [])).numbers.append(number)
-        self._lanes = list(lanes.values())
-        for lane in self._lanes:
+            self._lanes.setdefault(item.party, _Lane(item.party, [])).numbers.append(number)
+        for lane in self._lanes.values():
             threading.Thread(target=self._drive, args=(lane,), daemon=True, name=_THREAD).start()
 
     def __enter__(self) -> Delivery:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._stop.set()
+        for party in self._lanes:
+            self.drop(party)
 
-    def __iter__(self) -> Iterator[Delivered]:
-        """Answers as they come; ProviderFailed, naming the provider, as soon as one task cannot be had."""
-        for _ in self._sealed:
+    def __iter__(self) -> Iterator[Outcome]:
+        """Answers as they come, and once for each provider that fails, that it is lost."""
+        waiting = {party: len(lane.numbers) for party, lane in self._lanes.items()}
+        while any(waiting[party] for party, lane in self._lanes.items() if lane.open):
             outcome = self._next()
-            if isinstance(outcome, CloudsecError):
-                raise outcome
+            if not self._lanes[outcome.party].open:
+                continue
+            waiting[outcome.party] -= 1
+            if isinstance(outcome, Lost):
+                self.drop(outcome.party)
             yield outcome
 
-    def _next(self) -> Delivered | CloudsecError:
+    def drop(self, party: int) -> None:
+        """Send a provider nothing more, and take none of its answers."""
+        with self._sending:
+            self._lanes[party].open = False
+
+    def _next(self) -> Outcome:
         while True:
             try:
                 return self._outcomes.get(timeout=self._patience())
             except queue.Empty:
-                for lane in self._lanes:
-                    if lane.sent_at is not None and time.monotonic() > lane.sent_at + self._timeout + GRACE:
-                        name = self._endpoints[lane.party].name
-                        return Unavailable(
-                            f"provider {name} did not answer within {self._timeout:g} s; "
-                            "try again, or give it more time"
-                        )
+                for lane in self._lanes.values():
+                    sent_at = lane.sent_at
+                    if (
+                        lane.open
+                        and sent_at is not None
+                        and time.monotonic() > sent_at + self._timeout + GRACE
+                    ):
+                        return Lost(lane.party, self._overdue(self._endpoints[lane.party].name))
+
+    def _overdue(self, name: str) -> Unavailable:
+        return Unavailable(
+            f"provider {name} did not answer within {self._timeout:g} s; try again, or give it more time"
+        )
 
     def _patience(self) -> float:
         """Seconds until the first task under way is overdue."""
-        sent = [lane.sent_at for lane in self._lanes if lane.sent_at is not None]
+        sent = [at for lane in self._lanes.values() if lane.open and (at := lane.sent_at) is not None]
         due = min(sent, default=time.monotonic()) + self._timeout + GRACE
         return max(0.001, due - time.monotonic())
 
     def _drive(self, lane: _Lane) -> None:
-        endpoint = self._endpoints[lane.party]
         for number in lane.numbers:
-            if self._stop.is_set():
-                return
+            with self._sending:
+                if not lane.open:
+                    return
+                self.asked.add(number)
             lane.sent_at = time.monotonic()
-            try:
-                outcome: Delivered | CloudsecError = self._deliver(number, lane.party, endpoint)
-            except CloudsecError as error:
-                outcome = error
-            except Exception as error:  # An endpoint may be anybody's code.
-                outcome = Unavailable(f"provider {endpoint.name} failed with {type(error).__name__}")
-                outcome.__cause__ = error
+            outcome = self._outcome(number, lane.party, lane.sent_at + self._timeout)
             lane.sent_at = None
             self._outcomes.put(outcome)
-            if isinstance(outcome, CloudsecError):
-                self._stop.set()
+            if isinstance(outcome, Lost):
+                return
 
-    def _deliver(self, number: int, party: int, endpoint: Endpoint) -> Delivered:
-        task = self._sealed[number].task
+    def _outcome(self, number: int, party: int, deadline: float) -> Outcome:
+        """The answer to one task; a provider that cannot be had is asked again while there is time."""
+        endpoint = self._endpoints[party]
+        retries = 0
+        while True:
+            try:
+                return self._deliver(number, party, deadline - time.monotonic(), retries)
+            except CloudsecError as error:
+                failed: CloudsecError = error
+            except Exception as error:  # An endpoint may be anybody's code.
+                failed = Unavailable(f"provider {endpoint.name} failed with {type(error).__name__}")
+                failed.__cause__ = error
+            again = isinstance(failed, Unavailable) and retries < RETRIES and self._lanes[party].open
+            if not again or time.monotonic() >= deadline:
+                return Lost(party, failed, retries)
+            retries += 1
+
+    def _deliver(self, number: int, party: int, timeout: float, retries: int) -> Delivered:
+        endpoint, task = self._endpoints[party], self._sealed[number].task
         request = encode_task(task)
         started = time.monotonic()
-        response = endpoint.send(request, self._timeout)
+        response = endpoint.send(request, timeout)
         seconds = time.monotonic() - started
         stack = checked_answer(task, response, endpoint.name)
-        return Delivered(number, party, stack, len(request), len(response), seconds)
+        return Delivered(number, party, stack, len(request), len(response), seconds, retries)
 
 
 def checked_answer(task: Task, response: bytes, name: str) -> NDArray[np.generic]:

@@ -119,7 +119,9 @@ def _read_request(connection: socket.socket) -> bytes:
 
 
 def http_response(status: str, body: bytes, *headers: str, length: int | None = None) -> bytes:
-    lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(body) if length is None else length}", *headers]
+    # The raw server hangs up after its answer: a second attempt must not run into that.
+    size = f"Content-Length: {len(body) if length is None else length}"
+    lines = [f"HTTP/1.1 {status}", size, "Connection: close", *headers]
     return "\r\n".join([*lines, "", ""]).encode() + body
 
 
