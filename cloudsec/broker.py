@@ -3,28 +3,35 @@
 from __future__ import annotations
 
 import operator
-import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from cloudsec.dispatch import Delivered, Delivery
+from cloudsec.clock import Clock
+from cloudsec.course import Ended, Terms, carried_out
 from cloudsec.endpoints import Endpoint, HttpEndpoint, LocalEndpoint
-from cloudsec.errors import Dishonest
+from cloudsec.exposure import Exposure
+from cloudsec.key_file import master_key, state_directory
 from cloudsec.keystream import Keystream
-from cloudsec.report import ProviderReport, Report
-from cloudsec.schemes import SCHEMES, Plan, Protected, ProtectionScheme
+from cloudsec.ledger import Ledger
+from cloudsec.report import Report
+from cloudsec.schemes import HOME, SCHEMES, Job, Plan, ProtectionScheme
+from cloudsec.study import Study
+from cloudsec.vault import Vault
 from providers import Filter
-from providers.operation import checked_image, filter_box, resolved_for
+from providers.operation import checked_image, image_planes, planes_image, resolved_for
 from providers.registry import as_operation
 
 DEFAULT_PROVIDERS = 9
 MAX_PROVIDERS = 256
 """Embedded ones, each with a thread while a job lasts; more than any image can be spread over with sense."""
+MAX_STUDY_NAME = 1000
+"""Characters."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,7 +40,7 @@ class Result:
 
     Attributes
     ----------
-    image : (M, N) ndarray
+    image : (M, N) or (M, N, C) ndarray
         Equal to ``providers.apply`` on the whole image, in the dtype that the operation declares.
     report : Report
     """
@@ -51,24 +58,41 @@ class Broker:
         URLs or endpoints, each another provider; or how many embedded ones to use in this process.
     scheme : str
         A name of `cloudsec.SCHEMES`: ``"ga-es"``, or ``"unprotected"`` for comparisons.
+    tolerate : int or None
+        How many colluding providers to withstand; None: 1 where the scheme protects.
+    verify : {"sample", False}
+        Whether some blocks are computed again at home and compared.
     plan : dict or None
         Fixes what the scheme would choose; for ``"ga-es"``: ``{"block": 48}``, the side of the blocks in
-        pixels, at least four times the operation's halo.
+        pixels, ``{"regions": 4}``, how many providers to use, ``{"halo": "ring"}`` or ``{"halo": "shared"}``,
+        whether the broker computes the pixels around blocks, or blocks travel with a halo.
+    on_loss : {"home", "fail"}
+        What happens to the blocks of a provider that is lost where nobody may stand in for it: they are
+        computed at home, or the job fails.
+    key : bytes, str, Path or None
+        Master key of at least 32 bytes, or the file that holds it; None: the user's key file,
+        ``$CLOUDSEC_KEY_FILE``, made at first use.
     timeout : float
         Seconds within which a provider must answer one task.
     token : str or None
         Bearer token for the providers that are given as URLs.
     progress : callable or None
-        Called with the number of tasks answered and of all tasks, as answers come.
+        Called with the number of tasks answered and of all that were or still can be, as answers come.
 
     Raises
     ------
     ValueError
         For an unknown scheme, no or doubled providers, or a choice that there is not.
+    VaultError
+        If the key file cannot be read or made.
+
+    Notes
+    -----
+    A provider that answered wrongly is not asked again by the same broker.
 
     >>> import numpy as np
     >>> image = np.arange(128 * 128, dtype=np.uint16).reshape(128, 128)
-    >>> with Broker(providers=4) as broker:
+    >>> with Broker(providers=4, key=bytes(32)) as broker:
     ...     result = broker.process(image, "median", size=3)
     >>> result.report.home["reasons"]
     {'edge': 0.234375}
@@ -79,7 +103,11 @@ class Broker:
         providers: int | Sequence[str | Endpoint] = DEFAULT_PROVIDERS,
         *,
         scheme: str = "ga-es",
+        tolerate: int | None = None,
+        verify: Literal["sample", False] = "sample",
         plan: Mapping[str, Any] | None = None,
+        on_loss: Literal["home", "fail"] = "home",
+        key: bytes | str | Path | None = None,
         timeout: float = 60.0,
         token: str | None = None,
         progress: Callable[[int, int], None] | None = None,
@@ -94,12 +122,26 @@ class Broker:
             raise ValueError("token must be a string")
         if progress is not None and not callable(progress):
             raise ValueError("progress must be a function of two numbers")
+        if verify is not False and verify != "sample":
+            raise ValueError(
+                f"verify must be 'sample' or False, not {verify!r}; full verification is not built yet"
+            )
+        if key is not None and not isinstance(key, (bytes, str, Path)):
+            raise ValueError("key must be bytes, the name of a key file, or None")
+        if on_loss not in ("home", "fail"):
+            raise ValueError(f"on_loss must be 'home' or 'fail', not {on_loss!r}")
         self._scheme: ProtectionScheme = SCHEMES[scheme]
         self._endpoints, self._opened = _endpoints(providers, token)
+        self._tolerate = _tolerated(tolerate, self._scheme, len(self._endpoints))
+        # Embedded providers are simulated clouds; another number of them are other clouds.
+        self._fleet = "" if isinstance(providers, Iterable) else f"{len(self._endpoints)} embedded"
         self._choices = dict(plan or {})
+        self._verify, self._on_loss = verify == "sample", on_loss
         self._timeout = float(timeout)
         self._progress = progress
-        self._keys = Keystream.fresh()
+        self._quarantined: frozenset[str] = frozenset()
+        # What is sent as it is needs no key that lasts.
+        self._key = Keystream.fresh() if self._keyless else master_key(key)
 
     def __enter__(self) -> Broker:
         return self
@@ -112,14 +154,27 @@ class Broker:
         for endpoint in self._opened:
             endpoint.close()
 
-    def process(self, image: ArrayLike, operation: str | Filter, **parameters: Any) -> Result:
+    def process(
+        self,
+        image: ArrayLike,
+        operation: str | Filter,
+        *,
+        channel_axis: int | None = None,
+        study: str | None = None,
+        **parameters: Any,
+    ) -> Result:
         """Run an operation on an image, at the providers.
 
         Parameters
         ----------
-        image : (M, N) ndarray of uint8, int16, uint16 or int32
+        image : (M, N) or, with `channel_axis`, (M, N, 3|4) ndarray of uint8, int16, uint16 or int32
         operation : str or Filter
             A name of ``providers.operation_names()``, or an operation.
+        channel_axis : int or None
+            -1 for colour images; every component is filtered by itself.
+        study : str or None
+            What belongs together: for all images of one shape in a study, a provider gets the same
+            positions and no others. None is the unnamed study, which all images without a name share.
         **parameters
             Those of the operation.
 
@@ -129,106 +184,149 @@ class Broker:
             For an image, operation or parameter that is not accepted.
         IncompatibleScheme
             If the scheme cannot carry the operation exactly with these providers; nothing was sent.
+        VaultError
+            If the record of the study cannot be read or written; nothing was sent.
         ProviderFailed
-            If a provider cannot be reached, refuses, or answers what cannot be an answer; names it.
+            With ``on_loss="fail"``, if a provider cannot be reached, refuses, or answers wrongly; names it.
         """
-        clock, cpu = _Clock(), time.process_time()
-        pixels = checked_image(image)
+        clock = Clock()
+        pixels = checked_image(image, channel_axis)
         chosen = as_operation(operation, parameters)
         resolved = resolved_for(pixels, chosen)
-        plan = self._scheme.plan(pixels.shape, resolved, len(self._endpoints), self._choices)
+        # Figures are computed when they are read; the caller may have changed the image by then.
+        planes = np.array(image_planes(pixels, channel_axis), order="C")
+        names = tuple(endpoint.name for endpoint in self._endpoints)
+        present = {name: place for place, name in enumerate(names) if name not in self._quarantined}
+        job = Job(planes, resolved, names, present, self._tolerate, self._choices)
+        keys = self._key.for_study(_study_name(study), self._fleet)
+        ledger = None if self._keyless else Ledger(self._scheme, keys, Vault(keys, state_directory()))
+        plan = ledger.planned(job) if ledger else self._scheme.plan(job, Study(), keys)
         clock.ends("plan")
-        protected = self._scheme.protect(pixels, resolved, plan, self._keys.for_job())
-        clock.ends("protect")
-        result = np.empty(pixels.shape, resolved.result_dtype(pixels.dtype))
-        spent = [_Spent() for _ in self._endpoints]
-        with Delivery(protected.sealed, self._endpoints, self._timeout) as delivery:
-            # The broker does its own part while the providers do theirs.
-            for _, box in plan.home:
-                result[box.slices] = filter_box(pixels, resolved, box)
-            for done, answer in enumerate(delivery, start=1):
-                clock.ends("deliver")
-                self._place(result, protected, answer)
-                spent[answer.party].add(answer)
-                clock.ends("recover")
-                if self._progress is not None:
-                    self._progress(done, len(protected.sealed))
-        clock.ends("deliver")
-        timings = clock.seconds | {"total": sum(clock.seconds.values()), "cpu": time.process_time() - cpu}
-        statement = self._scheme.statement(plan, resolved)
-        return Result(result, self._report(pixels, str(chosen), statement, plan, spent, timings))
 
-    def _place(self, result: NDArray[np.generic], protected: Protected, answer: Delivered) -> None:
-        task = protected.sealed[answer.number].task
-        try:
-            self._scheme.place(result, answer.stack, task, protected.manifest[answer.number])
-        except ValueError as error:
-            name = self._endpoints[answer.party].name
-            raise Dishonest(f"provider {name} answered what no image leads to: {error}") from error
+        def record(lent: Mapping[str, NDArray[np.intp]]) -> None:
+            if ledger is not None:
+                ledger.lend(job, plan, lent)
+
+        def distrust(name: str) -> None:
+            self._quarantined |= {name}
+
+        terms = Terms(
+            self._endpoints, self._timeout, self._verify, self._on_loss, record, self._progress, distrust
+        )
+        ended = carried_out(job, plan, self._scheme, keys, terms, clock)
+        result = planes_image(ended.result, channel_axis)
+        clock.ends("finish")
+        return Result(result, self._report(pixels, str(chosen), job, plan, ended, clock))
+
+    @property
+    def _keyless(self) -> bool:
+        """Whether images are sent as they are, so that no key or record would be of use."""
+        return self._scheme.assurance == "none"
 
     def _report(
         self,
         pixels: NDArray[np.generic],
         operation: str,
-        statement: str,
+        job: Job,
         plan: Plan,
-        spent: Sequence[_Spent],
-        timings: dict[str, float],
+        ended: Ended,
+        clock: Clock,
     ) -> Report:
-        reasons: dict[str, float] = {}
-        for reason, box in plan.home:
-            reasons[reason] = reasons.get(reason, 0.0) + box.size / pixels.size
-        rows = zip(self._endpoints, plan.pixel_shares, plan.received_shares, spent, strict=True)
+        # Without losses, the pieces of providers that are not there would be with them.
+        owners, parties = plan.owners.copy(), list(job.providers)
+        for name, pieces in plan.absent:
+            if name not in parties:
+                parties.append(name)
+            owners[pieces] = parties.index(name)
+        planned = np.arange(len(parties))[:, None] == owners
+        reasons = dict(plan.reasons)
+        lost = plan.boxes[ended.owners == HOME]
+        if len(lost):
+            reasons["lost"] = float((lost[:, 2:] - lost[:, :2]).prod(axis=1).sum() / job.planes[0].size)
         return Report(
             scheme=self._scheme.name,
             assurance=self._scheme.assurance,
-            statement=statement,
+            stronger_scheme=_stronger(self._scheme, job.operation),
             operation=operation,
             image={"shape": pixels.shape, "dtype": pixels.dtype.name},
             home={"pixel_share": sum(reasons.values()), "reasons": reasons},
-            providers=tuple(
-                ProviderReport(endpoint.name, share, received, **asdict(cost))
-                for endpoint, share, received, cost in rows
-            ),
-            plan={"block": plan.block, "regions": sum(share > 0 for share in plan.pixel_shares)},
-            exact=_EXACT if any(plan.pixel_shares) else "computed on this machine",
-            timings=timings,
+            losses=ended.losses,
+            plan={
+                "block": plan.block,
+                "regions": plan.regions,
+                "halo_policy": plan.halo_policy,
+                "tolerate": job.tolerate,
+                "reused": plan.reused,
+            },
+            exact=_exact(ended, len(plan.owners), self._verify),
+            timings=clock.timings(),
+            accounts=ended.accounts,
+            exposure=Exposure(job, plan, self._scheme, ended.owners, ended.received, ended.deliveries),
+            planned=Exposure(job, plan, self._scheme, owners, planned),
+            sealed=ended.sealed,
         )
 
 
-@dataclass
-class _Spent:
-    """What one provider's tasks of a job took."""
-
-    bytes_up: int = 0
-    bytes_down: int = 0
-    tasks: int = 0
-    seconds: float = 0.0
-
-    def add(self, answer: Delivered) -> None:
-        self.bytes_up += answer.bytes_up
-        self.bytes_down += answer.bytes_down
-        self.tasks += 1
-        self.seconds += answer.seconds
-
-
-class _Clock:
-    """Seconds by phase of a job; a phase may end more than once."""
-
-    def __init__(self) -> None:
-        self._since = time.perf_counter()
-        self.seconds = dict.fromkeys(("plan", "protect", "deliver", "recover"), 0.0)
-
-    def ends(self, phase: str) -> None:
-        now = time.perf_counter()
-        self.seconds[phase] += now - self._since
-        self._since = now
+def _exact(ended: Ended, pieces: int, verify: bool) -> str:
+    """How it is known that a result is exact, in one sentence."""
+    sent = int(ended.received.any(axis=0).sum())
+    if not sent:
+        return "computed on this machine"
+    if not verify:
+        return (
+            "by construction, if every provider computed what it was asked; answers were checked for shape, "
+            "type and range, but not computed again"
+        )
+    # What stands in for a loss is sampled by itself, and more closely, because there is less of it.
+    chosen, among = ended.fewest_sampled
+    return (
+        f"by construction, and {ended.sampled} of {sent} pieces, chosen by a secret key before the first "
+        f"answer, were computed again here; a provider that spoils one piece is found with a chance of "
+        f"{chosen / among:.1%}, one that spoils a tenth of all with {_odds(among, chosen):.1%}"
+    )
 
 
-_EXACT = (
-    "by construction, if every provider computed what it was asked; answers were checked for shape, "
-    "type and range, but not computed again"
-)
+def _odds(pieces: int, sampled: int) -> float:
+    """The chance that a sample without repeats holds one of a tenth of the pieces."""
+    spoiled = max(1, pieces // 10)
+    missed = 1.0
+    for drawn in range(sampled):
+        missed *= max(pieces - spoiled - drawn, 0) / (pieces - drawn)
+    return 1 - missed
+
+
+def _stronger(scheme: ProtectionScheme, operation: Filter) -> str | None:
+    """The first scheme that protects and carries the operation, for one that does not protect."""
+    if scheme.assurance != "none":
+        return None
+    return next((s.name for s in SCHEMES.values() if s.assurance != "none" and s.carries(operation)), None)
+
+
+def _tolerated(tolerate: int | None, scheme: ProtectionScheme, count: int) -> int:
+    if tolerate is None:
+        return 0 if scheme.assurance == "none" else 1
+    try:
+        colluders = operator.index(tolerate)
+    except TypeError:
+        raise ValueError(f"tolerate must be a number of providers, not {tolerate!r}") from None
+    if isinstance(tolerate, bool) or colluders < 0:
+        raise ValueError(f"tolerate must be a number of providers, not {tolerate!r}")
+    if colluders and scheme.assurance == "none":
+        raise ValueError(
+            f"scheme {scheme.name!r} withstands nobody, not even tolerate={colluders}; use scheme 'ga-es'"
+        )
+    if colluders >= count:
+        raise ValueError(
+            f"tolerate must be less than the number of providers, {count}, not {colluders}: all of them "
+            "together hold everything"
+        )
+    return colluders
+
+
+def _study_name(study: str | None) -> str | None:
+    if study is not None and not (isinstance(study, str) and 0 < len(study) <= MAX_STUDY_NAME):
+        raise ValueError(f"study must be a name of 1 to {MAX_STUDY_NAME} characters, or None")
+    return study
 
 
 def process(
@@ -237,6 +335,11 @@ def process(
     *,
     providers: int | Sequence[str | Endpoint] = DEFAULT_PROVIDERS,
     scheme: str = "ga-es",
+    tolerate: int | None = None,
+    plan: Mapping[str, Any] | None = None,
+    key: bytes | str | Path | None = None,
+    channel_axis: int | None = None,
+    study: str | None = None,
     **parameters: Any,
 ) -> Result:
     """Run an operation on one image; by default at embedded providers, with nothing to start.
@@ -245,12 +348,12 @@ def process(
 
     >>> import numpy as np, providers
     >>> image = np.random.default_rng(0).integers(0, 4096, (256, 256), np.uint16)
-    >>> result = process(image, "gaussian", sigma=2.0)
+    >>> result = process(image, "gaussian", sigma=2.0, key=bytes(32))
     >>> bool((result.image == providers.apply(image, "gaussian", sigma=2.0)).all())
     True
     """
-    with Broker(providers, scheme=scheme) as broker:
-        return broker.process(image, operation, **parameters)
+    with Broker(providers, scheme=scheme, tolerate=tolerate, plan=plan, key=key) as broker:
+        return broker.process(image, operation, channel_axis=channel_axis, study=study, **parameters)
 
 
 def _endpoints(

@@ -1,3 +1,5 @@
+import os
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -7,7 +9,7 @@ import cloudsec
 import providers
 import regions
 from cloudsec import IncompatibleScheme
-from tests.simulator import Simulated
+from tests.simulator import Simulated, fail
 
 IMAGE = np.random.default_rng(0).integers(0, 256, (256, 256), np.uint8)
 
@@ -33,6 +35,24 @@ IMAGE = np.random.default_rng(0).integers(0, 256, (256, 256), np.uint8)
         ((4,), {"timeout": 0}, "positive number of seconds"),
         ((4,), {"timeout": float("nan")}, "positive number of seconds"),
         ((4,), {"timeout": "long"}, "positive number of seconds"),
+        ((4,), {"verify": True}, "'sample' or False, not True; full verification is not built yet"),
+        ((4,), {"verify": "all"}, "verify must be 'sample' or False"),
+        ((4,), {"verify": 0}, "verify must be 'sample' or False"),
+        ((4,), {"verify": None}, "verify must be 'sample' or False"),
+        ((4,), {"on_loss": "retry"}, "on_loss must be 'home' or 'fail', not 'retry'"),
+        ((4,), {"on_loss": ["home"]}, "on_loss must be 'home' or 'fail'"),
+        ((4,), {"on_loss": None}, "on_loss must be 'home' or 'fail'"),
+        ((4,), {"tolerate": -1}, "tolerate must be a number of providers, not -1"),
+        ((4,), {"tolerate": True}, "tolerate must be a number of providers, not True"),
+        ((4,), {"tolerate": 1.0}, "tolerate must be a number of providers, not 1.0"),
+        ((4,), {"tolerate": "1"}, "tolerate must be a number of providers, not '1'"),
+        ((4,), {"tolerate": 4}, "less than the number of providers, 4, not 4"),
+        ((4,), {"tolerate": 1, "scheme": "unprotected"}, "withstands nobody, not even tolerate=1"),
+        ((4,), {"key": b"short"}, "at least 32 bytes, this one 5"),
+        ((4,), {"key": 7}, "key must be bytes, the name of a key file, or None"),
+        ((4,), {"key": [1]}, "key must be bytes, the name of a key file, or None"),
+        ((4,), {"key": 7, "scheme": "unprotected"}, "key must be bytes"),
+        ((4,), {"plan": "block"}, "plan must be a dict"),
     ],
 )
 def test_a_broker_that_cannot_work_is_refused(arguments: Any, options: dict[str, Any], says: str) -> None:
@@ -43,11 +63,19 @@ def test_a_broker_that_cannot_work_is_refused(arguments: Any, options: dict[str,
 @pytest.mark.parametrize(
     ("count", "plan", "operation", "parameters", "says"),
     [
-        (5, {}, "median", {}, "built for 4 or 9 providers so far, not for 5"),
-        (4, {"blocks": 32}, "median", {}, "no choice 'blocks' in its plan; it takes: block"),
+        (1, {}, "median", {}, "needs at least 2 providers"),
+        (4, {"blocks": 32}, "median", {}, "no choice 'blocks' in its plan; it takes: block, regions, halo"),
         (4, {"block": 0}, "median", {}, "block must be from 1"),
-        (4, {"block": 2.5}, "median", {}, "block must be a number of pixels"),
+        (4, {"block": 2.5}, "median", {}, "block must be a whole number, not 2.5"),
+        (4, {"block": "32"}, "median", {}, "block must be a whole number, not '32'"),
+        (4, {"block": True}, "median", {}, "block must be from 1 to"),
         (4, {"block": 10**6}, "median", {}, "block must be from 1"),
+        (4, {"regions": 1}, "median", {}, "regions must be from 2 to 4, not 1"),
+        (4, {"regions": 5}, "median", {}, "regions must be from 2 to 4, not 5"),
+        (4, {"regions": [2]}, "median", {}, r"regions must be a whole number, not \[2\]"),
+        (4, {"halo": "none"}, "median", {}, "halo must be 'shared' or 'ring', not 'none'"),
+        (4, {"halo": ["ring"]}, "median", {}, r"halo must be 'shared' or 'ring', not \['ring'\]"),
+        (3, {"halo": "shared"}, "median", {}, "with 3 providers blocks of one provider touch"),
         (4, {"block": 16}, "gaussian", {"sigma": 3.0}, r"use plan=\{'block': 48\}"),
     ],
 )
@@ -55,16 +83,63 @@ def test_what_the_scheme_cannot_do_is_refused_before_anything_is_sent(
     count: int, plan: dict[str, Any], operation: str, parameters: dict[str, Any], says: str
 ) -> None:
     clouds = [Simulated(f"c{i}") for i in range(count)]
-    with cloudsec.Broker(clouds, plan=plan) as broker, pytest.raises(ValueError, match=says):
+    tolerate = 0 if count == 1 else None
+    with (
+        cloudsec.Broker(clouds, plan=plan, tolerate=tolerate) as broker,
+        pytest.raises(ValueError, match=says),
+    ):
         broker.process(IMAGE, operation, **parameters)
     assert not any(cloud.requests for cloud in clouds)
 
 
 def test_an_incompatible_scheme_is_a_value_error_and_one_of_ours() -> None:
     with pytest.raises(IncompatibleScheme) as caught:
-        cloudsec.process(IMAGE, "median", providers=3)
+        cloudsec.process(IMAGE, "median", providers=1, tolerate=0)
     assert isinstance(caught.value, ValueError)
     assert isinstance(caught.value, cloudsec.CloudsecError)
+
+
+def test_one_provider_withstands_nobody() -> None:
+    with pytest.raises(ValueError, match="less than the number of providers, 1, not 1"):
+        cloudsec.Broker(1, tolerate=1)
+
+
+@pytest.mark.parametrize("study", ["", 7, b"knee", "x" * 1001, ["knee"]])
+def test_what_is_no_name_of_a_study_is_refused_before_anything_is_sent(study: Any) -> None:
+    clouds = [Simulated(f"c{i}") for i in range(4)]
+    with cloudsec.Broker(clouds) as broker, pytest.raises(ValueError, match="a name of 1 to 1000 characters"):
+        broker.process(IMAGE, "median", study=study)
+    assert not any(cloud.requests for cloud in clouds)
+
+
+@pytest.mark.parametrize("study", ["x" * 1000, "Knie 17/ä", "\ud800", "../.."])
+def test_any_words_name_a_study(study: str) -> None:
+    with cloudsec.Broker(4) as broker:
+        assert (broker.process(IMAGE, "mean", study=study).image == providers.apply(IMAGE, "mean")).all()
+
+
+def test_defaults_are_the_safe_and_the_common_case() -> None:
+    report = cloudsec.process(IMAGE, "median").report
+    assert report.scheme == "ga-es"
+    assert [provider.name for provider in report.providers] == [f"embedded-{i}" for i in range(1, 10)]
+    assert report.plan["tolerate"] == 1
+    assert sum(provider.verified for provider in report.providers) == 8
+    lost = [Simulated("dead", fail), *(Simulated(f"c{i}") for i in range(3))]
+    with cloudsec.Broker(lost) as broker:
+        assert broker.process(IMAGE, "median").report.home["reasons"]["lost"] > 0
+    unprotected = cloudsec.process(IMAGE, "median", scheme="unprotected").report
+    assert unprotected.plan["tolerate"] == 0
+
+
+def test_the_key_is_the_users_unless_one_is_given(tmp_path: Path) -> None:
+    user = Path(os.environ["CLOUDSEC_KEY_FILE"])
+    cloudsec.process(IMAGE, "mean", scheme="unprotected")
+    cloudsec.process(IMAGE, "mean", key=bytes(32))
+    cloudsec.process(IMAGE, "mean", key=tmp_path / "key")
+    cloudsec.process(IMAGE, "mean", key=str(tmp_path / "key"))
+    assert not user.exists()
+    cloudsec.process(IMAGE, "mean")
+    assert user.exists()
 
 
 def test_unprotected_takes_no_plan() -> None:

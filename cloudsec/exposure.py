@@ -1,0 +1,220 @@
+"""What providers could learn from what they were sent in a job; figures are computed when first read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cloudsec.schemes import Job, Plan, ProtectionScheme, Sealed
+from regions import (
+    BlockLinks,
+    CollusionCurve,
+    Figure,
+    adjacent_area,
+    assembled_area,
+    correlation,
+    coverage,
+    gradient_map,
+    gradient_share,
+    npcr,
+    stack_entropy,
+    uaci,
+)
+
+FEWEST_COLLUDERS = 4
+"""Coalitions up to this size are looked at in every report, and one more than are to be withstood."""
+
+
+@dataclass(frozen=True, eq=False)
+class Exposure:
+    """Who was sent what of an image.
+
+    Attributes
+    ----------
+    job : Job
+    plan : Plan
+    scheme : ProtectionScheme
+    owners : (n,) ndarray
+        The party whose answer was kept for each piece; HOME for the broker.
+    received : (parties, n) ndarray of bool
+        Which pieces each party was sent, whether or not it answered.
+    deliveries : tuple of (parties, n) ndarrays of bool
+        The same for each delivery by itself.
+    """
+
+    job: Job = field(repr=False)
+    plan: Plan = field(repr=False)
+    scheme: ProtectionScheme = field(repr=False)
+    owners: NDArray[np.intp] = field(repr=False)
+    received: NDArray[np.bool_] = field(repr=False)
+    deliveries: tuple[NDArray[np.bool_], ...] = field(default=(), repr=False)
+
+    @property
+    def parties(self) -> range:
+        return range(len(self.received))
+
+    @cached_property
+    def pixel_shares(self) -> tuple[float, ...]:
+        """Per party, the share of the result's pixels that its answers gave."""
+        boxes = self.plan.boxes
+        areas = (boxes[:, 2:] - boxes[:, :2]).prod(axis=1)
+        total = self.job.shape[0] * self.job.shape[1]
+        return tuple(float(areas[self.owners == party].sum()) / total for party in self.parties)
+
+    @cached_property
+    def received_shares(self) -> tuple[float, ...]:
+        """Per party, the share of the image's pixels that it was sent, halos included; each counts once."""
+        return tuple(float(covered.mean()) for covered in self._covered())
+
+    @cached_property
+    def gradient_shares(self) -> tuple[float, ...]:
+        """Per party, the share of the image's gradient energy in the pixels that it was sent."""
+        if not self.received.any():
+            return (0.0,) * len(self.received)
+        energy = gradient_map(self.job.planes, channel_axis=0)
+        return tuple(gradient_share(energy, covered) for covered in self._covered())
+
+    @property
+    def worst_pixel_share(self) -> float:
+        return max(self.pixel_shares)
+
+    @property
+    def worst_received_share(self) -> float:
+        return max(self.received_shares)
+
+    @property
+    def worst_gradient_share(self) -> float:
+        return max(self.gradient_shares)
+
+    @cached_property
+    def assembled(self) -> CollusionCurve:
+        """A_1, A_2, … by pixels that blocks share: an upper bound."""
+        return assembled_area(self._holds, self._links, self._most) if self.received.any() else _NOTHING
+
+    @cached_property
+    def adjacent(self) -> CollusionCurve:
+        """A_1, A_2, … if every common edge were found as well."""
+        return adjacent_area(self._holds, self._links, self._most) if self.received.any() else _NOTHING
+
+    @property
+    def informative(self) -> int:
+        """How many blocks of the image show something."""
+        return int(self._links.informative.sum()) if self.received.any() else 0
+
+    @cached_property
+    def anonymity_set(self) -> int:
+        """How many blocks were shuffled together at the provider that got the fewest; 1 where none were."""
+        if self.scheme.assurance == "none":
+            return 1
+        # What a stand-in is given later comes under other secrets: it is shuffled by itself.
+        counts = np.concatenate([sent.sum(axis=1) for sent in self.deliveries or (self.received,)])
+        return int(counts[counts > 0].min()) * len(self.job.planes) if counts.any() else 0
+
+    @property
+    def over_study(self) -> bool:
+        """Whether no provider was sent more of the study's images of this shape in another job.
+
+        Goes by the study's record as it was when this job was planned.
+        """
+        if self.plan.study is None:
+            # Without a record nothing is known of other jobs.
+            return False
+        grids = [grid for grid in self.plan.study.grids if grid.shape == self.job.shape]
+        own = (0, 0) if self.plan.halo_policy == "ring" else self.job.operation.halo
+        return not grids or (
+            [grid.block for grid in grids] == [self.plan.block]
+            and all(was <= now for was, now in zip(grids[0].halo or (0, 0), own, strict=True))
+            and self._one_holds_all(grids[0].classes)
+            and not any(self._lent_before(name, blocks) for name, blocks in grids[0].lent.items())
+        )
+
+    def _one_holds_all(self, classes: NDArray[np.intp]) -> bool:
+        """Whether of every class one party was sent all blocks.
+
+        Who held a class before may be gone; several stand-ins in its place are more parties than it was.
+        """
+        labels = classes.ravel()[self.plan.places]
+        return all(self.received[:, labels == label].all(axis=1).any() for label in np.unique(labels))
+
+    def _lent_before(self, name: str, blocks: NDArray[np.bool_]) -> bool:
+        """Whether a stand-in was ever given blocks that it was not sent in this job."""
+        sent = self.received[self.job.providers.index(name)] if name in self.job.providers else False
+        return bool((blocks.ravel()[self.plan.places] & ~np.asarray(sent)).any())
+
+    def paper_metrics(self, sealed: Sequence[Sealed]) -> dict[str, Figure]:
+        """The paper's Cor, NPCR, UACI and entropy of what was sent, each beside its ceiling.
+
+        Cor and entropy are of the blocks as they were sent. NPCR and UACI compare them, in the order of
+        sending, with the same blocks unhidden in the order of the grid.
+        """
+        if not sealed:
+            return {}
+        plain = {
+            party: self.scheme.plain(self.job, self.plan, np.flatnonzero(self.received[party]))
+            for party in np.flatnonzero(self.received.any(axis=1)).tolist()
+        }
+        found = [
+            _metrics(
+                [
+                    (
+                        [stack for component, stack in stacks if component == number],
+                        [e.task.stack[e.components == number] for e in sealed if e.party == party],
+                    )
+                    for party, stacks in plain.items()
+                ]
+            )
+            for number in range(len(self.job.planes))
+        ]
+        return {
+            name: Figure(
+                tuple(figures[name].mean for figures in found),
+                tuple(figures[name].ceiling for figures in found),
+            )
+            for name in found[0]
+        }
+
+    def _covered(self) -> Iterator[NDArray[np.bool_]]:
+        """Party by party, the pixels of the image that it was sent."""
+        for own in self.received:
+            yield coverage(self.job.shape, self.plan.windows[own])
+
+    @property
+    def _most(self) -> int:
+        return max(self.job.tolerate + 1, FEWEST_COLLUDERS)
+
+    @cached_property
+    def _links(self) -> BlockLinks:
+        return self.scheme.links(self.job, self.plan)
+
+    @property
+    def _holds(self) -> NDArray[np.bool_]:
+        holds = np.zeros((len(self.received), self.plan.counts[0] * self.plan.counts[1]), bool)
+        holds[:, self.plan.places] = self.received
+        # Who was sent nothing adds nothing to a coalition.
+        return holds[self.received.any(axis=1)].reshape(-1, *self.plan.counts)
+
+
+_NOTHING = CollusionCurve((0.0,) * FEWEST_COLLUDERS, "exact")
+
+
+def _metrics(views: list[tuple[list[NDArray[np.generic]], list[NDArray[np.generic]]]]) -> dict[str, Figure]:
+    """The paper's metrics of one colour component: by party, what it was sent, unhidden and as it was."""
+    before, after, shown = [], [], []
+    for plain, sent in views:
+        unhidden, hidden = (np.concatenate([stack.ravel() for stack in stacks]) for stacks in (plain, sent))
+        before.append(unhidden)
+        # The last task of each party is filled with repeats.
+        after.append(hidden[: len(unhidden)])
+        shown += [stack for stack in sent if stack.size]
+    pair = np.concatenate(before).astype(np.int64), np.concatenate(after).astype(np.int64)
+    correlated = [correlation(stack).mean for stack in shown]
+    return {
+        "cor": Figure((float(np.average(correlated, weights=[stack.size for stack in shown])),), (1.0,)),
+        "npcr": npcr(*pair),
+        "uaci": uaci(*pair),
+        "entropy": stack_entropy(np.concatenate([stack.ravel() for stack in shown])),
+    }
