@@ -85,9 +85,17 @@ def _parser() -> argparse.ArgumentParser:
     process.add_argument("--scheme", default="ga-es", help="ga-es (default) or unprotected")
     process.add_argument("--provider", action="append", default=[], metavar="URL", help="one each")
     process.add_argument("--providers", type=int, metavar="N", help="embedded ones instead (default: 9)")
+    process.add_argument("--tolerate", type=int, metavar="T", help="colluding providers to withstand")
     process.add_argument("--block", type=int, metavar="PIXELS", help="side of the blocks of ga-es")
+    process.add_argument("--study", metavar="NAME", help="what belongs together (default: as DICOM says)")
+    process.add_argument(
+        "--on-loss", choices=("home", "fail"), default="home", help="what a lost provider's part comes to"
+    )
     process.add_argument("--timeout", type=float, default=60.0, metavar="SECONDS", help="for each task")
-    process.add_argument("--report", type=Path, metavar="R.json", help="write the report")
+    process.add_argument("--report", type=Path, metavar="R.html|R.json", help="write the report")
+    process.add_argument(
+        "--show-views", type=Path, metavar="DIR", help="write pictures of what each provider saw"
+    )
     process.add_argument("--burned-in", choices=("refuse", "accept"), default="refuse")
     process.epilog = f"${TOKEN_VARIABLE} holds the providers' bearer token, if they want one."
     process.set_defaults(run=_process)
@@ -115,13 +123,15 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _demo(options: argparse.Namespace) -> int:
-    from cloudsec.demo import ATTRIBUTION, run_demo, table
+    from cloudsec.demo import ATTRIBUTION, OPERATIONS, run_demo, table
 
     started = time.monotonic()
     shown = run_demo(options.out)
     print(table(shown))
     print(f"\n{shown[0].result.report.statement}")
-    print(f"{ATTRIBUTION}. Pictures are in {options.out}/ ({time.monotonic() - started:.1f} s).")
+    pages = ", ".join(str(options.out / f"{name}-report.html") for name, _ in OPERATIONS)
+    print(f"Reports: {pages}; pictures beside them ({time.monotonic() - started:.1f} s).")
+    print(f"{ATTRIBUTION}.")
     differing = [each.name for each in shown if each.difference.any()]
     if differing:
         return _complain(f"the result of {', '.join(differing)} differs from the unsplit operation", 1)
@@ -133,6 +143,8 @@ def _process(options: argparse.Namespace) -> int:
     from cloudsec.files import check_output, read_image, write_image
     from cloudsec.report import check_report_path
     from providers import make_operation
+    from providers.operation import PLANE_AXES
+    from providers.wire import printable
 
     operation = make_operation(options.operation, **_parameters(options.parameter))
     if options.provider and options.providers is not None:
@@ -142,24 +154,29 @@ def _process(options: argparse.Namespace) -> int:
     with Broker(
         options.provider or embedded,
         scheme=options.scheme,
+        tolerate=options.tolerate,
         plan=plan,
+        on_loss=options.on_loss,
         timeout=options.timeout,
         token=os.environ.get(TOKEN_VARIABLE),
         progress=_show_progress if sys.stderr.isatty() else None,
     ) as broker:
         if options.report is not None:
             check_report_path(options.report)
+        if options.show_views is not None and not _can_hold_files(options.show_views):
+            raise ValueError(f"{options.show_views} is no directory that can be written to; name another")
         image = read_image(options.source, burned_in=options.burned_in)
         for written in (options.target, options.report):
             if written is not None and written.exists() and written.samefile(options.source):
                 raise ValueError(f"{written} is the input itself; name another file to write")
         check_output(options.target, image)
-        facts = operation.resolved(image.pixels.ndim, image.pixels.dtype).symmetries
+        facts = operation.resolved(PLANE_AXES, image.pixels.dtype).symmetries
         if facts.offset_gain is None and options.target.suffix.lower() == ".dcm":
             raise ValueError(
                 f"{operation.name} does not say what its grey levels mean as DICOM; write a .npy file"
             )
-        result = broker.process(image.pixels, operation)
+        study = image.study if options.study is None else options.study
+        result = broker.process(image.pixels, operation, channel_axis=image.channel_axis, study=study)
     write_image(
         options.target,
         result.image,
@@ -171,8 +188,18 @@ def _process(options: argparse.Namespace) -> int:
     )
     if options.report is not None:
         result.report.save(options.report)
+    if options.show_views is not None:
+        result.report.save_views(options.show_views)
+    for loss in result.report.losses:
+        print(f"cloudsec: {printable(loss.reason)[:LINE]}", file=sys.stderr)
     print(result.report)
     return 0
+
+
+def _can_hold_files(directory: Path) -> bool:
+    """Whether files can be written into a directory that is there, or may be made in the one above."""
+    place = directory if directory.exists() else directory.resolve().parent
+    return place.is_dir() and os.access(place, os.W_OK | os.X_OK)
 
 
 def _show_progress(done: int, total: int) -> None:
@@ -199,14 +226,14 @@ def _parameters(given: list[str]) -> dict[str, Any]:
 def _operations(options: argparse.Namespace) -> int:
     from cloudsec.schemes import SCHEMES
     from providers import make_operation, operation_names
-    from providers.operation import BORDER
+    from providers.operation import BORDER, PLANE_AXES
     from providers.registry import user_fields
 
     names = operation_names() if options.name is None else (options.name,)
     made = [make_operation(name) for name in names]
     print(f"{'operation':<12}{'halo':>5}  {'16-bit result':<14}{'schemes':<22}parameters")
     for operation in made:
-        resolved = operation.resolved(2, "uint16")
+        resolved = operation.resolved(PLANE_AXES, "uint16")
         own = [f for f in user_fields(type(operation)) if options.name or f.name not in BORDER]
         parameters = ", ".join(f"{f.name}={f.default}" for f in own)
         schemes = ", ".join(key for key, scheme in SCHEMES.items() if scheme.carries(resolved))

@@ -65,6 +65,11 @@ class DicomHeader:
 
     dataset: Dataset = field(repr=False)
 
+    @property
+    def study(self) -> str | None:
+        """The UID of the study that the image belongs to, if the header says it."""
+        return str(self.dataset.get("StudyInstanceUID") or "") or None
+
 
 @dataclass(frozen=True)
 class _Frame:
