@@ -15,7 +15,7 @@ NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 PYTHON ?= $(or $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$p -c '$(NEW_ENOUGH)' >/dev/null 2>&1 && echo $$p && break; done),python3)
 PYTEST_WORKERS ?= 2
-CODE := $(wildcard regions providers cloudsec tests benchmarks)
+CODE := $(wildcard regions providers cloudsec tests benchmarks conftest.py)
 DEBIAN_PACKAGES := dcmtk dicom3tools
 
 # Packages of another project must not stand in for ours, nor pip install elsewhere.
@@ -30,7 +30,7 @@ endif
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test slow bench lint system lock clean
+.PHONY: help demo test slow bench privacy lint system lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1 - \2/p' Makefile
@@ -46,6 +46,9 @@ slow: $(TEST) ## run the tests that `make test` leaves out for their time
 
 bench: $(TEST) ## run the benchmarks
 	@$(BIN)/python -m benchmarks
+
+privacy: $(TEST) ## what providers could join of all images of the open data, beside its bounds; takes long
+	@$(BIN)/python -m benchmarks.privacy
 
 lint: $(TEST) ## run linters, type check and import contracts only
 	@$(BIN)/ruff check --quiet $(CODE)

@@ -1,9 +1,16 @@
-"""All tables, one after the other."""
+"""All tables, one after the other; under a key and a state of their own."""
+
+import os
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from benchmarks.cost import print_cost
 from benchmarks.leakage import print_leakage
 
 if __name__ == "__main__":
-    print_cost()
-    print()
-    print_leakage()
+    with TemporaryDirectory() as place:
+        os.environ["CLOUDSEC_KEY_FILE"] = str(Path(place) / "key")
+        os.environ["CLOUDSEC_STATE"] = place
+        print_cost()
+        print()
+        print_leakage()

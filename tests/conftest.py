@@ -3,7 +3,6 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import numpy as np
 import pytest
@@ -13,17 +12,6 @@ from numpy.typing import NDArray
 # Examples are drawn anew in every run; a machine that is slow for a moment is no failure.
 settings.register_profile("cloudsec", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("cloudsec")
-
-
-@pytest.fixture(autouse=True)
-def own_key_and_state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """No test touches the user's key and records, or shares a study with another; processes inherit it."""
-    # Not made, because most tests need none of it, and making one looks through all the others.
-    place = tmp_path_factory.getbasetemp() / f"user-{uuid4().hex}"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("CLOUDSEC_KEY_FILE", str(place / "settings" / "key"))
-        patch.setenv("CLOUDSEC_STATE", str(place / "state"))
-        yield
 
 
 @pytest.fixture(scope="session")

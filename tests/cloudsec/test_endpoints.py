@@ -81,7 +81,7 @@ def test_a_token_that_no_header_can_hold_is_refused_and_not_repeated(token: str)
 
 
 def test_a_provider_cannot_mark_us_with_a_cookie() -> None:
-    with RawServer(http_response("200 OK", b"", "Set-Cookie: track=me", "Connection: close")) as server:
+    with RawServer(http_response("200 OK", b"", "Set-Cookie: track=me")) as server:
         endpoint = HttpEndpoint(server.url)
         for _ in range(2):
             endpoint.send(REQUEST, 10)

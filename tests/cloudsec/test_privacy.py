@@ -14,9 +14,7 @@ import cloudsec
 import providers
 from cloudsec import broker as broker_module
 from providers import wire
-from providers.operation import filter_box
 from providers.wire import decode_task
-from regions import Box, join_strips
 from tests.simulator import Simulated
 
 
@@ -53,9 +51,9 @@ def test_headers_hold_a_random_id_the_operation_and_the_shape_and_nothing_else(
 def test_two_tasks_share_no_bytes_but_those_of_the_operation(
     noise: NDArray[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from cloudsec.schemes import ga_es
+    from cloudsec.schemes import hiding
 
-    monkeypatch.setattr(ga_es, "TASK_BYTES", 20_000)
+    monkeypatch.setattr(hiding, "TASK_BYTES", 20_000)
     requests = [r for cloud in captured(noise, "median") for r in cloud.requests]
     assert len(requests) > 8
 
@@ -66,13 +64,6 @@ def test_two_tasks_share_no_bytes_but_those_of_the_operation(
 
     for one, other in combinations(map(pieces, requests), 2):
         assert not one & other
-
-
-def test_tasks_of_a_job_are_of_equal_size_and_of_one_type(noise: NDArray[Any]) -> None:
-    for count in (4, 9):
-        requests = [r for cloud in captured(noise, "gaussian", count) for r in cloud.requests]
-        assert len({len(request) for request in requests}) == 1
-        assert len({(h["dtype"], tuple(h["shape"])) for h in map(header_of, requests)}) == 1
 
 
 def test_blocks_travel_in_another_order_and_under_another_scramble_in_every_job(noise: NDArray[Any]) -> None:
@@ -101,66 +92,6 @@ def test_a_block_is_sent_at_another_place_in_its_task_from_job_to_job() -> None:
     assert len(set(places)) > 8
 
 
-OPERATIONS = (("mean", {"size": 1}), ("sobel", {}), ("median", {"size": 5}), ("gaussian", {"sigma": 2.0}))
-
-
-@pytest.mark.parametrize("count", [4, 9])
-@pytest.mark.parametrize("shape", [(256, 288), (261, 277), (300, 311)])
-def test_windows_lie_around_the_same_places_whatever_the_halo(shape: tuple[int, int], count: int) -> None:
-    # Two distant pixels of a block differ by a number that only this pair of places has, so that the
-    # differences in a window tell where its centre lies, whatever its turn, sign and offset.
-    image = np.random.default_rng(0).integers(0, 2**31, shape).astype(np.int32)
-    centres = {}
-    for i, j in np.ndindex(shape[0] - 1, shape[1] - 1):
-        quad = image[i : i + 2, j : j + 2].astype(np.int64)
-        centres[int(np.ptp(quad))] = (i, j)
-    held: list[list[list[tuple[int, int]]]] = []
-    for name, parameters in OPERATIONS:
-        clouds = [Simulated(f"cloud-{i}") for i in range(count)]
-        with cloudsec.Broker(clouds) as broker:
-            broker.process(image, name, **parameters)
-        stacks = [decode_task(cloud.requests[0]).stack.astype(np.int64) for cloud in clouds]
-        middle = stacks[0].shape[1] // 2
-        quads = [stack[:, middle - 1 : middle + 1, middle - 1 : middle + 1] for stack in stacks]
-        held.append([sorted({centres[int(np.ptp(quad))] for quad in each}) for each in quads])
-    assert all(each == held[0] for each in held)
-
-
-def test_windows_of_one_provider_never_come_near_each_other_whatever_the_size() -> None:
-    from cloudsec.schemes.layout import Layout
-
-    for period in (2, 3):
-        for block in (8, 9, 32):
-            for length in range(6 * block, 8 * block + 3):
-                layout = Layout((length, 14 * block - length), block, period)
-                # Windows of the widest halo, and a gap between them.
-                reach = block + 3 * layout.margin
-                for party in range(period**2):
-                    own = layout.core_starts[layout.assignment == party]
-                    apart = (np.abs(own[:, None] - own[None]) >= reach).any(axis=-1)
-                    assert (apart | np.eye(len(own), dtype=bool)).all(), (period, block, length)
-
-
-def test_every_pixel_belongs_to_one_provider_or_to_the_broker() -> None:
-    from cloudsec.schemes.layout import Layout
-
-    for period in (2, 3):
-        for length in range(64, 140):
-            layout = Layout((length, 200 - length), 12, period)
-            times = np.zeros(layout.shape, int)
-            for start, kept in zip(
-                layout.core_starts[layout.assignment >= 0], layout.kept[layout.assignment >= 0], strict=True
-            ):
-                assert (kept[:2] >= 0).all()
-                assert (kept[2:] <= 12).all()
-                times[
-                    tuple(slice(s + a, s + b) for s, a, b in zip(start, *np.split(kept, 2), strict=True))
-                ] += 1
-            for box in Box.of(layout.shape).without(layout.answered):
-                times[box.slices] += 1
-            assert (times == 1).all()
-
-
 def test_a_provider_that_lies_spoils_no_pixel_that_is_credited_to_another() -> None:
     from dataclasses import replace
 
@@ -171,36 +102,9 @@ def test_a_provider_that_lies_spoils_no_pixel_that_is_credited_to_another() -> N
     lie = changed(lambda answer: replace(answer, stack=answer.stack ^ 1))
     for liar in range(9):
         clouds = [Simulated(f"c{i}", *([lie] if i == liar else [])) for i in range(9)]
-        with cloudsec.Broker(clouds, plan={"block": 16}) as broker:
+        with cloudsec.Broker(clouds, plan={"block": 16}, verify=False) as broker:
             result = broker.process(image, "median")
         assert (result.image != wanted).mean() == pytest.approx(result.report.providers[liar].pixel_share)
-
-
-@pytest.mark.parametrize("count", [4, 9])
-@pytest.mark.parametrize("block", [16, 32])
-def test_one_provider_joins_none_of_its_blocks_by_the_strips_that_they_share(count: int, block: int) -> None:
-    from cloudsec.demo import SLICE
-    from cloudsec.files import read_image
-
-    image = read_image(SLICE).pixels
-    clouds = [Simulated(f"cloud-{i}") for i in range(count)]
-    with cloudsec.Broker(clouds, plan={"block": block}) as broker:
-        broker.process(image, "median", size=5)
-    for cloud in clouds:
-        stack = np.concatenate([decode_task(request).stack for request in cloud.requests])
-        # Every width from one halo to the whole window, whatever was shifted.
-        assert not len(join_strips(stack, 2, widths=range(4, stack.shape[1])).blocks)
-
-
-def test_nothing_sent_shows_where_the_image_ends() -> None:
-    # Mirrored pixels would be palindromes; this image has none of its own.
-    image = np.random.default_rng(0).integers(0, 2**16, (200, 210), np.uint16)
-    for cloud in captured(image, "gaussian"):
-        for block in decode_task(cloud.requests[0]).stack.astype(np.int64):
-            for turned in (block, block.T):
-                for start in range(len(turned) - 4):
-                    assert not (turned[start] == turned[start + 1]).all()
-                    assert not (turned[start] == turned[start + 2]).all()
 
 
 def test_offsets_fill_the_wire() -> None:
@@ -273,68 +177,6 @@ def test_a_dicom_file_leaves_its_header_at_home(tmp_path: Path, monkeypatch: pyt
     for request in sent:
         for word in words:
             assert word not in request
-
-
-@pytest.mark.parametrize(
-    ("shape", "at_least"), [((512, 512), 0.90), ((1024, 768), 0.90), ((512, 535), 0.85), ((551, 543), 0.85)]
-)
-@pytest.mark.parametrize("count", [4, 9])
-@pytest.mark.parametrize(("name", "parameters"), [("gaussian", {"sigma": 2.0}), ("median", {"size": 5})])
-def test_clouds_do_the_work(
-    shape: tuple[int, int],
-    at_least: float,
-    count: int,
-    name: str,
-    parameters: dict[str, Any],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    image = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
-    at_home = np.zeros(shape, bool)
-
-    def counted(pixels: NDArray[Any], operation: Any, box: Box) -> NDArray[Any]:
-        at_home[box.slices] = True
-        return filter_box(pixels, operation, box)
-
-    monkeypatch.setattr(broker_module, "filter_box", counted)
-    kernels = at_broker(monkeypatch)
-    result = cloudsec.process(image, name, providers=[Simulated(f"c{i}") for i in range(count)], **parameters)
-    assert 1 - at_home.mean() >= at_least
-    assert result.report.home["pixel_share"] == pytest.approx(at_home.mean())
-    # No kernel ran in the broker's thread but for those pixels.
-    assert sum(kernels) == at_home.sum()
-
-
-def at_broker(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Counts the answers that kernels compute in this thread, which is the broker's."""
-    import threading
-
-    from providers.operations import Median
-    from providers.operations.linear import LinearFilter
-
-    kernels: list[int] = []
-    here = threading.current_thread()
-    for kind in (LinearFilter, Median):
-        original = kind.run
-
-        def run(self: Any, stack: NDArray[Any], original: Any = original) -> NDArray[np.int64]:
-            answer: NDArray[np.int64] = original(self, stack)
-            if threading.current_thread() is here:
-                kernels.append(answer.size)
-            return answer
-
-        monkeypatch.setattr(kind, "run", run)
-    return kernels
-
-
-def test_on_every_size_from_512_the_clouds_compute_their_share() -> None:
-    from cloudsec.schemes import ga_es
-
-    for count in (4, 9):
-        for name, parameters in (("gaussian", {"sigma": 2.0}), ("median", {"size": 5}), ("sobel", {})):
-            operation = broker_module.as_operation(name, parameters).resolved(2, "uint16")
-            for length in range(512, 640):
-                plan = ga_es.GaEs().plan((length, length), operation, count, {})
-                assert sum(plan.pixel_shares) >= (0.90 if length % 32 == 0 else 0.85), (count, name, length)
 
 
 def test_an_image_that_is_too_small_stays_at_home() -> None:
