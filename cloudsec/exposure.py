@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +28,8 @@ from regions import (
 
 FEWEST_COLLUDERS = 4
 """Coalitions up to this size are looked at in every report, and one more than are to be withstood."""
+
+_Area: TypeAlias = Callable[[NDArray[np.bool_], BlockLinks, int], CollusionCurve]
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,12 +96,18 @@ class Exposure:
     @cached_property
     def assembled(self) -> CollusionCurve:
         """A_1, A_2, … by pixels that blocks share: an upper bound."""
-        return assembled_area(self._holds, self._links, self._most) if self.received.any() else _NOTHING
+        return self._curve(assembled_area, self.received)
 
     @cached_property
     def adjacent(self) -> CollusionCurve:
         """A_1, A_2, … if every common edge were found as well."""
-        return adjacent_area(self._holds, self._links, self._most) if self.received.any() else _NOTHING
+        return self._curve(adjacent_area, self.received)
+
+    @cached_property
+    def with_stand_ins(self) -> CollusionCurve | None:
+        """A_1, A_2, … if stand-ins were asked for all that they may be; None where there are none."""
+        planned = np.arange(len(self.received))[:, None] == self.plan.stand_ins
+        return self._curve(assembled_area, self.received | planned) if planned.any() else None
 
     @property
     def informative(self) -> int:
@@ -182,23 +191,19 @@ class Exposure:
         for own in self.received:
             yield coverage(self.job.shape, self.plan.windows[own])
 
-    @property
-    def _most(self) -> int:
-        return max(self.job.tolerate + 1, FEWEST_COLLUDERS)
-
     @cached_property
     def _links(self) -> BlockLinks:
         return self.scheme.links(self.job, self.plan)
 
-    @property
-    def _holds(self) -> NDArray[np.bool_]:
-        holds = np.zeros((len(self.received), self.plan.counts[0] * self.plan.counts[1]), bool)
-        holds[:, self.plan.places] = self.received
+    def _curve(self, area: _Area, received: NDArray[np.bool_]) -> CollusionCurve:
+        """What coalitions could join of the places of the grid that they were sent."""
+        if not self.received.any():
+            return CollusionCurve((0.0,) * FEWEST_COLLUDERS, "exact")
+        holds = np.zeros((len(received), self.plan.counts[0] * self.plan.counts[1]), bool)
+        holds[:, self.plan.places] = received
         # Who was sent nothing adds nothing to a coalition.
-        return holds[self.received.any(axis=1)].reshape(-1, *self.plan.counts)
-
-
-_NOTHING = CollusionCurve((0.0,) * FEWEST_COLLUDERS, "exact")
+        held = holds[received.any(axis=1)].reshape(-1, *self.plan.counts)
+        return area(held, self._links, max(self.job.tolerate + 1, FEWEST_COLLUDERS))
 
 
 def _metrics(views: list[tuple[list[NDArray[np.generic]], list[NDArray[np.generic]]]]) -> dict[str, Figure]:

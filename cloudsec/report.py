@@ -131,6 +131,8 @@ class Report:
             "anonymity_set": shown.anonymity_set,
             "over_study": shown.over_study,
         }
+        if shown.with_stand_ins is not None:
+            figures["with_stand_ins"] = list(shown.with_stand_ins.areas)
         if self.losses:
             figures["without_losses"] = {
                 "worst_pixel_share": self.planned.worst_pixel_share,

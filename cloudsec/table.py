@@ -98,6 +98,8 @@ def _leakage(fields: Mapping[str, Any]) -> list[str]:
         f"ideal {share(ideal_share(fields))}; one among {counted(leakage['anonymity_set'], 'block')}."
     )
     areas = {"assembled": leakage["assembled_area"], "adjacent": leakage["adjacent_area"]}
+    if "with_stand_ins" in leakage:
+        areas["with stand-ins"] = leakage["with_stand_ins"]
     before = leakage.get("without_losses")
     lines = _wrapped(worst)
     if before is not None:
@@ -117,9 +119,9 @@ def _curves(areas: Mapping[str, Sequence[float]]) -> list[str]:
     for start in range(0, max(map(len, areas.values())), SIZES_PER_LINE):
         part = slice(start, start + SIZES_PER_LINE)
         sizes = range(start + 1, max(map(len, areas.values())) + 1)[:SIZES_PER_LINE]
-        lines.append(f"{'colluding':<14}" + "".join(f"{size:>8}" for size in sizes))
+        lines.append(f"{'colluding':<15}" + "".join(f"{size:>8}" for size in sizes))
         lines += [
-            f"{label:<14}" + "".join(f"{share(area):>8}" for area in curve[part])
+            f"{label:<15}" + "".join(f"{share(area):>8}" for area in curve[part])
             for label, curve in areas.items()
         ]
     return lines

@@ -44,11 +44,14 @@ def leaked(fields: Mapping[str, Any]) -> Markup:
     assembled, adjacent = leakage["assembled_area"], leakage["adjacent_area"]
     parts = [_cards(fields)]
     if assembled or adjacent:
+        curves, heads = [assembled, adjacent], ["By shared strips", "Wherever blocks touch"]
+        if "with_stand_ins" in leakage:
+            curves.append(leakage["with_stand_ins"])
+            heads.append("By shared strips, if all stand-ins were asked")
         rows = [
             (str(size), *(NOTHING if area is None else share(area) for area in areas))
-            for size, areas in enumerate(zip_longest(assembled, adjacent), start=1)
+            for size, areas in enumerate(zip_longest(*curves), start=1)
         ]
-        heads = ("Colluding providers", "By shared strips", "Wherever blocks touch")
         parts += [
             element("h3", "If providers pool what they hold"),
             element(
@@ -58,7 +61,7 @@ def leaked(fields: Mapping[str, Any]) -> Markup:
                 "upper bound from geometry, not what an attack has done.",
             ),
             collusion_chart(assembled, adjacent),
-            table(heads, rows, caption="The same in figures", kind="figures"),
+            table(("Colluding providers", *heads), rows, caption="The same in figures", kind="figures"),
         ]
     return section(title, *parts)
 

@@ -9,6 +9,7 @@ import pytest
 
 import cloudsec
 from cloudsec.page import page
+from regions import assembled_area
 from tests.cloudsec.losses import IMAGES, KEY, fleet, process
 from tests.simulator import Simulated, fail
 
@@ -124,6 +125,21 @@ def test_a_loss_is_in_the_fields() -> None:
     assert fields["providers"][1]["retries"] == 1
     assert fields["providers"][1]["tasks"] == 0
     assert fields["providers"][1]["received_share"] > 0.1
+
+
+def test_what_colluders_could_join_with_all_that_they_may_stand_in_for_is_said() -> None:
+    with cloudsec.Broker(12, key=KEY, plan={"block": 16}) as broker:
+        report = broker.process(IMAGE, "median", size=5).report
+    (grid,) = report.exposure.plan.study.grids
+    labels = np.arange(12)[:, None, None]
+    links = report.exposure.scheme.links(report.exposure.job, report.exposure.plan)
+    wanted = assembled_area((grid.classes == labels) | (grid.stand_ins == labels), links, 4).areas
+    assert report.leakage["with_stand_ins"] == list(wanted)
+    assert wanted[1] > report.leakage["assembled_area"][1]
+    assert "with stand-ins" in str(report)
+    # In a lattice nobody stands in for anybody.
+    with cloudsec.Broker(9, key=KEY, plan={"block": 16}) as broker:
+        assert "with_stand_ins" not in broker.process(IMAGE, "median", size=5).report.leakage
 
 
 def test_a_second_job_of_a_study_uses_its_grid() -> None:
