@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -14,7 +13,6 @@ from cloudsec.schemes import HOME, SCHEMES, Job, Plan, Protected
 from cloudsec.study import Study, StudyGrid
 from providers import make_operation
 from regions import (
-    HALOS_PER_BLOCK,
     NO_CLASS,
     JoinScore,
     StripPairs,
@@ -97,11 +95,14 @@ def sent_under(grid: StudyGrid, planes: NDArray[np.generic]) -> Sent:
     return Sent(job, plan, SCHEME.protect(job, plan, pieces, KEYS))
 
 
-def widths_shared(shape: Sequence[int], block: int) -> list[int]:
-    """Of the strips that neighbours share: two halos, and more where one of them is shifted inward."""
-    margin = block // HALOS_PER_BLOCK
-    shifts = {0, margin, *(margin + -length % block for length in shape)}
-    return sorted(2 * HALO + shift for shift in shifts if shift < block)
+def widths_shared(plan: Plan) -> list[int]:
+    """Of the strips that neighbours share: two halos, and more where one is shifted onto the other."""
+    widths = set()
+    for axis in (0, 1):
+        starts = np.unique(plan.windows[:, axis])
+        side = int(plan.windows[0, axis + 2] - plan.windows[0, axis])
+        widths |= set((starts[:-1] + side - starts[1:]).tolist())
+    return sorted(width for width in widths if 0 < width < side)
 
 
 @dataclass(frozen=True)
@@ -130,7 +131,7 @@ def joined(sent: Sent) -> Joined:
     job, block = sent.job, sent.plan.block
     assert block is not None
     shown = informative(job.planes, block, channel_axis=0)
-    widths = widths_shared(job.shape, block)
+    widths = widths_shared(sent.plan)
     sharing = {tuple(pair) for pair in SCHEME.links(job, sent.plan).exact.tolist()}
     scores: list[JoinScore] = []
     pairs_with_strips = found_with_strips = 0

@@ -63,7 +63,14 @@ class Layout:
     @cached_property
     def core_starts(self) -> NDArray[np.intp]:
         """First pixel of every block, ``(rows, columns, 2)``."""
-        return self.grid.core_starts((self.margin,) * len(self.shape))
+        starts = self.grid.core_starts((self.margin,) * len(self.shape))
+        for axis, length in enumerate(self.shape):
+            overlaps = self._overlaps(length)
+            if overlaps is not None:
+                gaps = self.block - np.concatenate([[0], overlaps])
+                along = np.cumsum(gaps) - self.block + self.margin
+                starts[..., axis] = along[:, None] if axis == 0 else along
+        return starts
 
     def coloured(self, wishes: NDArray[np.float64]) -> NDArray[np.intp]:
         """Class of every block, ``(rows, columns)``; NO_CLASS for those that do not go out.
@@ -143,19 +150,41 @@ class Layout:
         return tuple(axes)
 
     def _blocks_sent(self, length: int) -> int:
-        """How many blocks of an axis may go out, the first ones; the rest are computed at home.
-
-        The last one, where it is not whole, is shifted inward. Under a lattice of period 2 it has the
-        class of the last but one, whose window ends one margin beyond it; its own begins two margins
-        before its place. Four margins keep a gap of one between them, as at the first block: windows that
-        touch could be matched edge to edge. Of three blocks that fill an axis the first and the third have
-        one class and are both shifted, until their windows touch.
-        """
+        """How many blocks of an axis may go out, the first ones; the rest are computed at home."""
         whole, rest = divmod(length, self.block)
         if not self.separates:
             return whole
-        if LATTICE_PERIODS.get(self.classes) != 2:
+        if not self._every_other:
             return whole + (rest > self.margin)
-        if (whole, rest) == (3, 0) and self.margin:
-            return 2
-        return whole + (rest >= max(4 * self.margin, 1))
+        if self._overlaps(length) is not None:
+            return whole + (rest > 0)
+        return whole - (rest == 0)
+
+    @property
+    def _every_other(self) -> bool:
+        """Whether every other block of an axis has one class, so that their windows may come to touch."""
+        return LATTICE_PERIODS.get(self.classes) == 2
+
+    def _overlaps(self, length: int) -> NDArray[np.intp] | None:
+        """Pixels by which each block of an axis overlaps the next under a lattice of period 2.
+
+        None for other classes, and where the last block cannot go out.
+
+        All blocks together are longer than what lies between the margins. Shifting the last one alone would
+        make its window touch that of the last but one, which has the same class, and touching edges can be
+        matched; two overlaps in a row may sum up to just less than that. So what is left after the first
+        block, which the margin shifts, is spread over every other place from the end.
+        """
+        if not self._every_other or length < self.block + 2 * self.margin:
+            return None
+        overlaps = np.zeros(-(-length // self.block) - 1, np.intp)
+        most = self.block - 2 * self.margin - 1
+        left = (len(overlaps) + 1) * self.block - length + self.margin
+        overlaps[:1] = self.margin
+        for place in range(len(overlaps) - 1, 0, -2):
+            overlaps[place] = min(left, most - (self.margin if place == 1 else 0))
+            left -= overlaps[place]
+        if len(overlaps) == 1:
+            # Two blocks of an axis have two classes.
+            overlaps[0], left = overlaps[0] + left, 0
+        return None if left else overlaps

@@ -114,17 +114,11 @@ def box(top: int, left: int, side: int) -> Pixels:
     return frozenset((row, column) for row in range(top, top + side) for column in range(left, left + side))
 
 
-def grid_place(case: Case, window: Place) -> Place:
-    """The block of the grid that a window is sent for: the one whose place, within the margin, it has."""
-    margin = BLOCK // 4 if len(case.clouds) > 3 else 0
-    place = []
-    for first, length in zip(window, case.planes.shape[1:], strict=True):
-        starts = [
-            min(max(number * BLOCK, margin), length - margin - BLOCK) for number in range(-(-length // BLOCK))
-        ]
-        # A last block with few pixels of its own is shifted onto the last but one, and is not sent.
-        place.append(starts.index(first + case.halo))
-    return place[0], place[1]
+def grid_places(case: Case, held: list[set[Place]]) -> dict[Place, Place]:
+    """The block of the grid that each window is sent for: no row or column is left out before the last."""
+    windows = set().union(*held)
+    along = [sorted({window[axis] for window in windows}) for axis in (0, 1)]
+    return {window: (along[0].index(window[0]), along[1].index(window[1])) for window in windows}
 
 
 def informative_blocks(planes: NDArray[Any]) -> set[Place]:
@@ -204,7 +198,7 @@ def test_no_provider_was_sent_what_another_one_has(case: Case) -> None:
 def test_assembled_and_adjacent_areas_are_those_of_the_worst_coalition(case: Case) -> None:
     held, leakage = case.held(), case.result.report.leakage
     shown = informative_blocks(case.planes)
-    counted = {window for window in set().union(*held) if grid_place(case, window) in shown}
+    counted = {window for window, place in grid_places(case, held).items() if place in shown}
     assert 0 < len(counted) < len(set().union(*held))
     curves = []
     for pairs in linked(case):

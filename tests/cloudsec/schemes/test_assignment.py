@@ -15,6 +15,7 @@ from cloudsec.keystream import Keystream
 from cloudsec.schemes import HOME, Job, Plan
 from cloudsec.schemes.assignment import halo_policy, ring_share, study_grid, tolerated_area, within_limit
 from cloudsec.schemes.ga_es import GaEs
+from cloudsec.schemes.layout import Layout
 from cloudsec.study import Study, StudyGrid
 from providers import make_operation
 from regions import assembled_area, block_links, informative
@@ -199,10 +200,8 @@ def test_the_ring_is_taken_exactly_where_tolerated_colluders_join_too_much_of_th
     plan = plan_of(job_of(first, "median", count, tolerate=tolerate, plan={"block": 16}))
     grid = grid_of(plan)
     shown = informative(first, 16)
-    # Windows under the widest halo, of blocks that lie at least a margin of 4 from the edge.
-    starts = np.stack(
-        np.meshgrid(*(np.clip(np.arange(0, n, 16), 4, n - 20) for n in first.shape), indexing="ij"), axis=-1
-    )
+    # Windows under the widest halo.
+    starts = Layout((330, 300), 16, count).core_starts
     links = block_links(first, starts - 4, (24, 24), (4, 4), shown)
     holds = grid.classes == np.arange(count)[:, None, None]
     area = assembled_area(holds, links, tolerate).areas[-1] if tolerate else 0.0

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -161,7 +161,7 @@ def test_a_grid_that_the_blocks_fill_has_all_classes_about_equally_often(classes
 
 @pytest.mark.parametrize(
     ("classes", "rest", "goes_out"),
-    [(4, 15, False), (4, 16, True), (9, 4, False), (9, 5, True), (5, 4, False), (5, 5, True)]
+    [(4, 1, True), (4, 16, True), (9, 4, False), (9, 5, True), (5, 4, False), (5, 5, True)]
     + [(2, 16, False), (3, 16, False), (16, 0, False)],
 )
 def test_a_last_block_goes_out_if_it_keeps_clear_of_the_last_of_its_class(
@@ -199,9 +199,24 @@ def test_a_ring_leaves_strips_of_twice_its_width_between_blocks() -> None:
 
 @given(layouts())
 def test_the_lines_of_the_grid_divide_what_is_kept(layout: Layout) -> None:
+    assume(layout.classes != 4)
     kept = layout.kept((0, 0))[sent(layout)]
     for axis, length in enumerate(layout.shape):
         # Within a margin of the image's edge a line may lie beyond a block.
         lines = np.clip(np.unique(kept[:, [axis, axis + 2]]), layout.margin, length - layout.margin)
         inner = lines[(lines > layout.margin) & (lines < length - layout.margin)]
         assert not (inner % layout.block).any()
+
+
+@given(st.integers(7, 40), st.integers(8, 33), st.integers(0, 32))
+def test_four_classes_leave_no_block_at_home_for_want_of_room(count: int, block: int, rest: int) -> None:
+    length = count * block + rest % block
+    layout = Layout((length, length), block, 4)
+    along = layout.core_starts[:, 0, 0]
+    assert (along[0], along[-1]) == (layout.margin, length - layout.margin - block)
+    assert sent(layout).all()
+    # Every other one has the same class: a gap is left between their windows under the widest halo.
+    assert (along[2:] - along[:-2] > block + 2 * layout.margin).all()
+    # What is shifted is spread so that no three blocks overlap in a row.
+    overlaps = along[:-1] + block - along[1:]
+    assert not ((overlaps[1:] > 0) & (overlaps[:-1] > 0))[1:].any()
