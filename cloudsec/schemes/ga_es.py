@@ -17,7 +17,6 @@ from cloudsec.errors import IncompatibleScheme
 from cloudsec.keystream import Keystream
 from cloudsec.schemes.assignment import halo_policy, study_grid, tolerated_area
 from cloudsec.schemes.base import (
-    HOME,
     Exposed,
     Job,
     Plan,
@@ -28,7 +27,7 @@ from cloudsec.schemes.base import (
 )
 from cloudsec.schemes.hiding import blocks_per_task, hidings, wire_values
 from cloudsec.schemes.layout import Layout
-from cloudsec.study import Study, StudyGrid
+from cloudsec.study import HOME, Study, StudyGrid
 from providers import Filter
 from providers.wire import Task
 from regions import NO_CLASS, BlockLinks, Box, Scramble, block_links, cut, informative, paste
