@@ -148,14 +148,14 @@ class Layout:
         The last one, where it is not whole, is shifted inward. Under a lattice of period 2 it has the
         class of the last but one, whose window ends one margin beyond it; its own begins two margins
         before its place. Four margins keep a gap of one between them, as at the first block: windows that
-        touch could be matched edge to edge. Of three blocks that fill an axis the first and the third have
-        one class and are both shifted, until their windows touch.
+        touch could be matched edge to edge. Of three blocks on an axis, whole or not, the first and the third
+        have one class and are both shifted, until their windows touch or nearly do.
         """
         whole, rest = divmod(length, self.block)
         if not self.separates:
             return whole
         if LATTICE_PERIODS.get(self.classes) != 2:
             return whole + (rest > self.margin)
-        if (whole, rest) == (3, 0) and self.margin:
+        if whole + bool(rest) == 3 and self.margin:
             return 2
         return whole + (rest >= max(4 * self.margin, 1))
