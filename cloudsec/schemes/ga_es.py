@@ -89,7 +89,10 @@ class GaEs:
             for label in np.flatnonzero(party_of == HOME).tolist()
         )
         home, reasons = _own_part(layout, ring, grid)
-        lent = lent_blocks(grid, job.providers, places[vacant], owners[vacant])
+        lent = {
+            job.providers[party]: grid.blocks_at(places[vacant & (owners == party)])
+            for party in np.unique(owners[vacant & (owners != HOME)]).tolist()
+        }
         return Plan(
             block=grid.block,
             regions=len(grid.seats),
@@ -194,18 +197,6 @@ class GaEs:
             f"received at most {received:.1%}, in {plan.block}x{plan.block} blocks, {apart}, in random "
             f"order, {changes} at random; what a block shows is not encrypted."
         )
-
-
-def lent_blocks(
-    grid: StudyGrid, names: tuple[str, ...], places: NDArray[np.intp], owners: NDArray[np.intp]
-) -> dict[str, NDArray[np.bool_]]:
-    """Per name of a stand-in, which blocks of the grid it is given: those at `places`, by their `owners`."""
-    lent = {}
-    for party in np.unique(owners[owners != HOME]).tolist():
-        blocks = np.zeros(grid.classes.size, bool)
-        blocks[places[owners == party]] = True
-        lent[names[party]] = blocks.reshape(grid.classes.shape)
-    return lent
 
 
 def _withstood(job: Job, plan: Plan, exposed: Exposed) -> str:
