@@ -48,7 +48,7 @@ class Sent:
         held = self.received
         if stand_ins:
             held |= np.arange(len(held))[:, None] == self.plan.stand_ins
-        return Exposure(self.job, self.plan, SCHEME, self.plan.owners, held)
+        return Exposure(self.job, self.plan, SCHEME, self.plan.owners, (held,))
 
     def stacks(self) -> list[tuple[NDArray[np.generic], NDArray[np.intp]]]:
         """Per provider the windows that it gets, repeats too, and the row and column of each in the grid."""

@@ -258,18 +258,18 @@ class Broker:
                 "tolerate": job.tolerate,
                 "reused": plan.reused,
             },
-            exact=_exact(ended, len(plan.owners), self._verify),
+            exact=_exact(ended, self._verify),
             timings=clock.timings(),
             accounts=ended.accounts,
-            exposure=Exposure(job, plan, self._scheme, ended.owners, ended.received, ended.deliveries),
-            planned=Exposure(job, plan, self._scheme, owners, planned),
+            exposure=Exposure(job, plan, self._scheme, ended.owners, ended.deliveries),
+            planned=Exposure(job, plan, self._scheme, owners, (planned,)),
             sealed=ended.sealed,
         )
 
 
-def _exact(ended: Ended, pieces: int, verify: bool) -> str:
+def _exact(ended: Ended, verify: bool) -> str:
     """How it is known that a result is exact, in one sentence."""
-    sent = int(ended.received.any(axis=0).sum())
+    sent = int(np.any(ended.deliveries, axis=(0, 1)).sum())
     if not sent:
         return "computed on this machine"
     if not verify:

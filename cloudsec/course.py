@@ -84,10 +84,8 @@ class Ended:
     result : (C, M, N) ndarray
     owners : (n,) ndarray
         The party whose answer was kept for each piece; HOME for the broker.
-    received : (parties, n) ndarray of bool
-        Which pieces each party was sent.
     deliveries : tuple of (parties, n) ndarrays of bool
-        The same for each delivery by itself: pieces of two are not shuffled together.
+        Which pieces each party was sent, delivery by delivery: pieces of two are not shuffled together.
     accounts : tuple of Account
     losses : tuple of Loss
     sealed : tuple of Sealed
@@ -100,7 +98,6 @@ class Ended:
 
     result: NDArray[np.generic] = field(repr=False)
     owners: NDArray[np.intp] = field(repr=False)
-    received: NDArray[np.bool_] = field(repr=False)
     deliveries: tuple[NDArray[np.bool_], ...] = field(repr=False)
     accounts: tuple[Account, ...]
     losses: tuple[Loss, ...]
@@ -239,7 +236,6 @@ class _Course:
         return Ended(
             self._result,
             self._owners,
-            np.logical_or.reduce(self._deliveries),
             tuple(self._deliveries),
             self._accounts,
             tuple(self._losses),

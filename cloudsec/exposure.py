@@ -40,18 +40,21 @@ class Exposure:
     scheme : ProtectionScheme
     owners : (n,) ndarray
         The party whose answer was kept for each piece; HOME for the broker.
-    received : (parties, n) ndarray of bool
-        Which pieces each party was sent, whether or not it answered.
     deliveries : tuple of (parties, n) ndarrays of bool
-        The same for each delivery by itself.
+        Which pieces each party was sent, whether or not it answered; one for each delivery, at least one.
     """
 
     job: Job = field(repr=False)
     plan: Plan = field(repr=False)
     scheme: ProtectionScheme = field(repr=False)
     owners: NDArray[np.intp] = field(repr=False)
-    received: NDArray[np.bool_] = field(repr=False)
-    deliveries: tuple[NDArray[np.bool_], ...] = field(default=(), repr=False)
+    deliveries: tuple[NDArray[np.bool_], ...] = field(repr=False)
+
+    @cached_property
+    def received(self) -> NDArray[np.bool_]:
+        """Which pieces each party was sent in any delivery, ``(parties, n)``."""
+        received: NDArray[np.bool_] = np.logical_or.reduce(self.deliveries)
+        return received
 
     @property
     def parties(self) -> range:
@@ -111,7 +114,7 @@ class Exposure:
         if self.scheme.assurance == "none":
             return 1
         # What a stand-in is given later comes under other secrets: it is shuffled by itself.
-        counts = np.concatenate([sent.sum(axis=1) for sent in self.deliveries or (self.received,)])
+        counts = np.concatenate([sent.sum(axis=1) for sent in self.deliveries])
         return int(counts[counts > 0].min()) * len(self.job.planes) if counts.any() else 0
 
     @property
