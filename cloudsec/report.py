@@ -16,7 +16,8 @@ from cloudsec.atomic import write_whole
 from cloudsec.course import Account, Loss
 from cloudsec.exposure import Exposure
 from cloudsec.page import page
-from cloudsec.pictures import View, png_bytes, sheet
+from cloudsec.pictures import View, sheet
+from cloudsec.png import png_bytes
 from cloudsec.schemes import Sealed
 from cloudsec.table import summary
 from regions import Figure, collusion_threshold
