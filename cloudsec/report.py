@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cloudsec.atomic import write_whole
 from cloudsec.course import Account, Loss
@@ -143,12 +144,18 @@ class Report:
     @cached_property
     def paper_metrics(self) -> dict[str, dict[str, Any]]:
         """The paper's Cor, NPCR, UACI and entropy of what was sent, beside their ceilings."""
-        return {name: _fields(figure) for name, figure in self.exposure.paper_metrics(self.sealed).items()}
+        return {
+            name: _figure_fields(figure) for name, figure in self.exposure.paper_metrics(self.sealed).items()
+        }
 
     @cached_property
     def views(self) -> tuple[View, ...]:
-        """What each provider was sent, as it was sent."""
-        return views_of(self.sealed, self.exposure.job.providers)
+        """All that each provider was sent, in the order of sending; none for one that was sent nothing."""
+        stacks: dict[int, list[NDArray[np.generic]]] = {}
+        for each in self.sealed:
+            stacks.setdefault(each.party, []).extend(each.task.stack)
+        names = self.exposure.job.providers
+        return tuple(View(names[party], _stacked(stacks[party])) for party in sorted(stacks))
 
     def to_dict(self) -> dict[str, Any]:
         """Everything, ready for JSON."""
@@ -208,21 +215,13 @@ def _plain(fields: dict[str, Any]) -> dict[str, Any]:
     return plain
 
 
-def views_of(sealed: Sequence[Sealed], names: Sequence[str]) -> tuple[View, ...]:
-    """Per provider that was sent something, all of it, in the order of sending."""
-    stacks: dict[int, list[Any]] = {}
-    for each in sealed:
-        stacks.setdefault(each.party, []).extend(each.task.stack)
-    return tuple(View(names[party], _stacked(stacks[party])) for party in sorted(stacks))
-
-
-def _stacked(pieces: list[Any]) -> Any:
+def _stacked(pieces: Sequence[NDArray[np.generic]]) -> NDArray[np.integer]:
     """Pieces as one stack; slabs of unequal height are filled up below."""
     height = max(len(piece) for piece in pieces)
     return np.stack([np.pad(piece, ((0, height - len(piece)), (0, 0)), mode="edge") for piece in pieces])
 
 
-def _fields(figure: Figure) -> dict[str, Any]:
+def _figure_fields(figure: Figure) -> dict[str, Any]:
     return {
         "value": figure.mean,
         "ceiling": figure.ceiling,
