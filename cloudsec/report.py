@@ -14,13 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cloudsec.atomic import write_whole
-from cloudsec.course import Account, Loss
+from cloudsec.course import Account, Ended, Loss
 from cloudsec.exposure import Exposure
 from cloudsec.page import page
 from cloudsec.pictures import View, sheet
 from cloudsec.png import png_bytes
-from cloudsec.schemes import Sealed
+from cloudsec.schemes import HOME, SCHEMES, Job, Plan, ProtectionScheme, Sealed
 from cloudsec.table import summary
+from providers import Filter
 from regions import Figure, collusion_threshold
 
 
@@ -207,6 +208,88 @@ class Report:
 
     def __str__(self) -> str:
         return summary(_plain(self._fields()))
+
+
+def report_of(
+    job: Job,
+    plan: Plan,
+    scheme: ProtectionScheme,
+    ended: Ended,
+    *,
+    operation: str,
+    pixels: NDArray[np.generic],
+    verified: bool,
+    timings: dict[str, float],
+) -> Report:
+    """The record of a job that is done, of an operation as the user named it on an image as it was given."""
+    # Without losses, the pieces of providers that are not there would be with them.
+    owners, parties = plan.owners.copy(), list(job.providers)
+    for name, pieces in plan.absent:
+        if name not in parties:
+            parties.append(name)
+        owners[pieces] = parties.index(name)
+    planned = np.arange(len(parties))[:, None] == owners
+    reasons = dict(plan.reasons)
+    lost = plan.boxes[ended.owners == HOME]
+    if len(lost):
+        reasons["lost"] = float((lost[:, 2:] - lost[:, :2]).prod(axis=1).sum() / job.planes[0].size)
+    return Report(
+        scheme=scheme.name,
+        assurance=scheme.assurance,
+        stronger_scheme=_stronger(scheme, job.operation),
+        operation=operation,
+        image={"shape": pixels.shape, "dtype": pixels.dtype.name},
+        home={"pixel_share": sum(reasons.values()), "reasons": reasons},
+        losses=ended.losses,
+        plan={
+            "block": plan.block,
+            "regions": plan.regions,
+            "halo_policy": plan.halo_policy,
+            "tolerate": job.tolerate,
+            "reused": plan.reused,
+        },
+        exact=_exact(ended, verified),
+        timings=timings,
+        accounts=ended.accounts,
+        exposure=Exposure(job, plan, scheme, ended.owners, ended.deliveries),
+        planned=Exposure(job, plan, scheme, owners, (planned,)),
+        sealed=ended.sealed,
+    )
+
+
+def _exact(ended: Ended, verified: bool) -> str:
+    """How it is known that a result is exact, in one sentence."""
+    sent = int(np.any(ended.deliveries, axis=(0, 1)).sum())
+    if not sent:
+        return "computed on this machine"
+    if not verified:
+        return (
+            "by construction, if every provider computed what it was asked; answers were checked for shape, "
+            "type and range, but not computed again"
+        )
+    # What stands in for a loss is sampled by itself, and more closely, because there is less of it.
+    chosen, among = ended.fewest_sampled
+    return (
+        f"by construction, and {ended.sampled} of {sent} pieces, chosen by a secret key before the first "
+        f"answer, were computed again here; a provider that spoils one piece is found with a chance of "
+        f"{chosen / among:.1%}, one that spoils a tenth of all with {_odds(among, chosen):.1%}"
+    )
+
+
+def _odds(pieces: int, sampled: int) -> float:
+    """The chance that a sample without repeats holds one of a tenth of the pieces."""
+    spoiled = max(1, pieces // 10)
+    missed = 1.0
+    for drawn in range(sampled):
+        missed *= max(pieces - spoiled - drawn, 0) / (pieces - drawn)
+    return 1 - missed
+
+
+def _stronger(scheme: ProtectionScheme, operation: Filter) -> str | None:
+    """The first scheme that protects and carries the operation, for one that does not protect."""
+    if scheme.assurance != "none":
+        return None
+    return next((s.name for s in SCHEMES.values() if s.assurance != "none" and s.carries(operation)), None)
 
 
 def _plain(fields: dict[str, Any]) -> dict[str, Any]:
