@@ -122,7 +122,7 @@ class Report:
 
     @cached_property
     def leakage(self) -> dict[str, Any]:
-        """What one provider, and colluding ones, could have learned at most (design/privacy.md)."""
+        """What one provider, and colluding ones, could have learned at most."""
         shown = self.exposure
         figures = {
             "worst_pixel_share": shown.worst_pixel_share,
