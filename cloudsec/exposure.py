@@ -160,18 +160,14 @@ class Exposure:
             party: self.scheme.plain(self.job, self.plan, np.flatnonzero(self.received[party]))
             for party in np.flatnonzero(self.received.any(axis=1)).tolist()
         }
-        found = [
-            _metrics(
-                [
-                    (
-                        [stack for component, stack in stacks if component == number],
-                        [e.task.stack[e.components == number] for e in sealed if e.party == party],
-                    )
-                    for party, stacks in plain.items()
-                ]
-            )
-            for number in range(len(self.job.planes))
-        ]
+        found = []
+        for number in range(len(self.job.planes)):
+            views = []
+            for party, stacks in plain.items():
+                unhidden = [stack for component, stack in stacks if component == number]
+                sent = [each.task.stack[each.components == number] for each in sealed if each.party == party]
+                views.append((unhidden, sent))
+            found.append(_metrics(views))
         return {
             name: Figure(
                 tuple(figures[name].mean for figures in found),
