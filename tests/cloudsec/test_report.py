@@ -9,7 +9,7 @@ import pytest
 
 import cloudsec
 from cloudsec.page import page
-from tests.cloudsec.losses import IMAGES, KEY, fleet, process
+from tests.losses import IMAGES, KEY, fleet, process
 from tests.simulator import Simulated, fail
 
 IMAGE = np.random.default_rng(0).integers(0, 4096, (320, 320), np.uint16)
