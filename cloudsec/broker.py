@@ -13,14 +13,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cloudsec.clock import Clock
-from cloudsec.course import Ended, Terms, carried_out
+from cloudsec.course import Terms, carried_out
 from cloudsec.endpoints import Endpoint, HttpEndpoint, LocalEndpoint
-from cloudsec.exposure import Exposure
 from cloudsec.key_file import master_key, state_directory
 from cloudsec.keystream import Keystream
 from cloudsec.ledger import Ledger
-from cloudsec.report import Report
-from cloudsec.schemes import HOME, SCHEMES, Job, Plan, ProtectionScheme
+from cloudsec.report import Report, report_of
+from cloudsec.schemes import SCHEMES, Job, ProtectionScheme
 from cloudsec.study import Study
 from cloudsec.vault import Vault
 from providers import Filter
@@ -216,90 +215,22 @@ class Broker:
         ended = carried_out(job, plan, self._scheme, keys, terms, clock)
         result = planes_image(ended.result, channel_axis)
         clock.ends("finish")
-        return Result(result, self._report(pixels, str(chosen), job, plan, ended, clock))
+        report = report_of(
+            job,
+            plan,
+            self._scheme,
+            ended,
+            operation=str(chosen),
+            pixels=pixels,
+            verified=self._verify,
+            timings=clock.timings(),
+        )
+        return Result(result, report)
 
     @property
     def _keyless(self) -> bool:
         """Whether images are sent as they are, so that no key or record would be of use."""
         return self._scheme.assurance == "none"
-
-    def _report(
-        self,
-        pixels: NDArray[np.generic],
-        operation: str,
-        job: Job,
-        plan: Plan,
-        ended: Ended,
-        clock: Clock,
-    ) -> Report:
-        # Without losses, the pieces of providers that are not there would be with them.
-        owners, parties = plan.owners.copy(), list(job.providers)
-        for name, pieces in plan.absent:
-            if name not in parties:
-                parties.append(name)
-            owners[pieces] = parties.index(name)
-        planned = np.arange(len(parties))[:, None] == owners
-        reasons = dict(plan.reasons)
-        lost = plan.boxes[ended.owners == HOME]
-        if len(lost):
-            reasons["lost"] = float((lost[:, 2:] - lost[:, :2]).prod(axis=1).sum() / job.planes[0].size)
-        return Report(
-            scheme=self._scheme.name,
-            assurance=self._scheme.assurance,
-            stronger_scheme=_stronger(self._scheme, job.operation),
-            operation=operation,
-            image={"shape": pixels.shape, "dtype": pixels.dtype.name},
-            home={"pixel_share": sum(reasons.values()), "reasons": reasons},
-            losses=ended.losses,
-            plan={
-                "block": plan.block,
-                "regions": plan.regions,
-                "halo_policy": plan.halo_policy,
-                "tolerate": job.tolerate,
-                "reused": plan.reused,
-            },
-            exact=_exact(ended, len(plan.owners), self._verify),
-            timings=clock.timings(),
-            accounts=ended.accounts,
-            exposure=Exposure(job, plan, self._scheme, ended.owners, ended.received, ended.deliveries),
-            planned=Exposure(job, plan, self._scheme, owners, planned),
-            sealed=ended.sealed,
-        )
-
-
-def _exact(ended: Ended, pieces: int, verify: bool) -> str:
-    """How it is known that a result is exact, in one sentence."""
-    sent = int(ended.received.any(axis=0).sum())
-    if not sent:
-        return "computed on this machine"
-    if not verify:
-        return (
-            "by construction, if every provider computed what it was asked; answers were checked for shape, "
-            "type and range, but not computed again"
-        )
-    # What stands in for a loss is sampled by itself, and more closely, because there is less of it.
-    chosen, among = ended.fewest_sampled
-    return (
-        f"by construction, and {ended.sampled} of {sent} pieces, chosen by a secret key before the first "
-        f"answer, were computed again here; a provider that spoils one piece is found with a chance of "
-        f"{chosen / among:.1%}, one that spoils a tenth of all with {_odds(among, chosen):.1%}"
-    )
-
-
-def _odds(pieces: int, sampled: int) -> float:
-    """The chance that a sample without repeats holds one of a tenth of the pieces."""
-    spoiled = max(1, pieces // 10)
-    missed = 1.0
-    for drawn in range(sampled):
-        missed *= max(pieces - spoiled - drawn, 0) / (pieces - drawn)
-    return 1 - missed
-
-
-def _stronger(scheme: ProtectionScheme, operation: Filter) -> str | None:
-    """The first scheme that protects and carries the operation, for one that does not protect."""
-    if scheme.assurance != "none":
-        return None
-    return next((s.name for s in SCHEMES.values() if s.assurance != "none" and s.carries(operation)), None)
 
 
 def _tolerated(tolerate: int | None, scheme: ProtectionScheme, count: int) -> int:

@@ -84,10 +84,8 @@ class Ended:
     result : (C, M, N) ndarray
     owners : (n,) ndarray
         The party whose answer was kept for each piece; HOME for the broker.
-    received : (parties, n) ndarray of bool
-        Which pieces each party was sent.
     deliveries : tuple of (parties, n) ndarrays of bool
-        The same for each delivery by itself: pieces of two are not shuffled together.
+        Which pieces each party was sent, delivery by delivery: pieces of two are not shuffled together.
     accounts : tuple of Account
     losses : tuple of Loss
     sealed : tuple of Sealed
@@ -100,7 +98,6 @@ class Ended:
 
     result: NDArray[np.generic] = field(repr=False)
     owners: NDArray[np.intp] = field(repr=False)
-    received: NDArray[np.bool_] = field(repr=False)
     deliveries: tuple[NDArray[np.bool_], ...] = field(repr=False)
     accounts: tuple[Account, ...]
     losses: tuple[Loss, ...]
@@ -137,6 +134,8 @@ class _Course:
         dtype = job.operation.result_dtype(job.planes.dtype)
         self._result = np.empty(job.planes.shape, dtype)
         self._owners = plan.owners.copy()
+        # Of the pieces that were sent last.
+        self._unanswered = np.zeros(len(plan.owners), bool)
         self._deliveries: list[NDArray[np.bool_]] = []
         self._accounts = tuple(Account() for _ in job.providers)
         self._losses: list[Loss] = []
@@ -168,8 +167,7 @@ class _Course:
         """Send pieces to their owners and place the answers; the parties that failed, and why."""
         plan = replace(self._plan, owners=self._owners)
         protected = self._scheme.protect(self._job, plan, pieces, keys)
-        self._missing = set(range(len(protected.sealed)))
-        self._carried = protected.pieces
+        missing = set(range(len(protected.sealed)))
         self._tasks += len(protected.sealed)
         sample = self._sample(pieces, keys)
         if len(pieces):
@@ -183,14 +181,17 @@ class _Course:
             for outcome in delivery:
                 self._clock.ends("deliver")
                 self._accounts[outcome.party].retries += outcome.retries
-                error = outcome.error if isinstance(outcome, Lost) else self._placed(protected, outcome)
+                if isinstance(outcome, Lost):
+                    error: CloudsecError | None = outcome.error
+                else:
+                    error = self._placed(protected, outcome, missing)
                 if error is not None:
                     self._judge(outcome.party, error)
                     self._refuse_if_final(outcome.party, error)
                     failed[outcome.party] = error
                     delivery.drop(outcome.party)
                     # Its other tasks are not answered any more.
-                    self._tasks -= sum(protected.sealed[n].party == outcome.party for n in self._missing)
+                    self._tasks -= sum(protected.sealed[n].party == outcome.party for n in missing)
                 self._tell_progress()
                 self._clock.ends("recover")
         self._clock.ends("deliver")
@@ -199,6 +200,9 @@ class _Course:
         for number in sorted(delivery.asked):
             received[protected.sealed[number].party, protected.pieces[number]] = True
             self._sealed.append(protected.sealed[number])
+        self._unanswered[:] = False
+        for number in missing:
+            self._unanswered[protected.pieces[number]] = True
         for numbers, right in expected:
             self._compare(sample[numbers], right, failed)
         self._clock.ends("finish")
@@ -207,14 +211,11 @@ class _Course:
     def reassigned(self, failed: Mapping[int, CloudsecError]) -> NDArray[np.intp]:
         """Give the pieces of failed parties to their stand-ins, the rest home; those that must be sent."""
         self._gone |= failed.keys()
-        unanswered = np.zeros(len(self._owners), bool)
-        for number in self._missing:
-            unanswered[self._carried[number]] = True
         before = self._owners.copy()
         for party, error in failed.items():
             spoiled = isinstance(error, Dishonest)
             # Nothing is kept of a provider that answered wrongly once, in this job or in a later one.
-            pieces = np.flatnonzero((before == party) & (unanswered | spoiled))
+            pieces = np.flatnonzero((before == party) & (self._unanswered | spoiled))
             # A piece that is with its stand-in already has no other.
             stand_ins = np.where(before == self._plan.owners, self._plan.stand_ins, HOME)[pieces]
             stand_ins[np.isin(stand_ins, list(self._gone))] = HOME
@@ -235,7 +236,6 @@ class _Course:
         return Ended(
             self._result,
             self._owners,
-            np.logical_or.reduce(self._deliveries),
             tuple(self._deliveries),
             self._accounts,
             tuple(self._losses),
@@ -252,8 +252,8 @@ class _Course:
         chosen: NDArray[np.intp] = pieces[np.sort(keys.permutation("sample", len(pieces))[:count])]
         return chosen
 
-    def _placed(self, protected: Protected, answer: Delivered) -> CloudsecError | None:
-        """Place one answer; what is wrong with it, if no image leads to it."""
+    def _placed(self, protected: Protected, answer: Delivered, missing: set[int]) -> CloudsecError | None:
+        """Place one answer, which is missing no more; what is wrong with it, if no image leads to it."""
         task = protected.sealed[answer.number].task
         try:
             self._scheme.place(self._result, answer.stack, task, protected.manifest[answer.number])
@@ -262,7 +262,7 @@ class _Course:
             wrong = Dishonest(f"provider {name} answered what no image leads to: {error}")
             wrong.__cause__ = error
             return wrong
-        self._missing.discard(answer.number)
+        missing.discard(answer.number)
         self._accounts[answer.party].add(answer)
         self._answered += 1
         return None
@@ -275,12 +275,11 @@ class _Course:
         self, pieces: NDArray[np.intp], right: NDArray[np.generic], failed: dict[int, CloudsecError]
     ) -> None:
         """Check the answers to some pieces of one shape, by those computed at home, `(k, C, h, w)`."""
-        missing = {int(piece) for number in self._missing for piece in self._carried[number]}
         tops = np.column_stack([np.zeros(len(pieces), np.intp), self._plan.boxes[pieces, :2]])
         agrees = (cut(self._result, tops, right.shape[1:]) == right).all(axis=(1, 2, 3))
         for piece, agreed in zip(pieces.tolist(), agrees.tolist(), strict=True):
             party = int(self._owners[piece])
-            if piece in missing:
+            if self._unanswered[piece]:
                 continue
             self._sampled[piece] = True
             if agreed:

@@ -43,18 +43,21 @@ class Exposure:
     scheme : ProtectionScheme
     owners : (n,) ndarray
         The party whose answer was kept for each piece; HOME for the broker.
-    received : (parties, n) ndarray of bool
-        Which pieces each party was sent, whether or not it answered.
     deliveries : tuple of (parties, n) ndarrays of bool
-        The same for each delivery by itself.
+        Which pieces each party was sent, whether or not it answered; one for each delivery, at least one.
     """
 
     job: Job = field(repr=False)
     plan: Plan = field(repr=False)
     scheme: ProtectionScheme = field(repr=False)
     owners: NDArray[np.intp] = field(repr=False)
-    received: NDArray[np.bool_] = field(repr=False)
-    deliveries: tuple[NDArray[np.bool_], ...] = field(default=(), repr=False)
+    deliveries: tuple[NDArray[np.bool_], ...] = field(repr=False)
+
+    @cached_property
+    def received(self) -> NDArray[np.bool_]:
+        """Which pieces each party was sent in any delivery, ``(parties, n)``."""
+        received: NDArray[np.bool_] = np.logical_or.reduce(self.deliveries)
+        return received
 
     @property
     def parties(self) -> range:
@@ -120,7 +123,7 @@ class Exposure:
         if self.scheme.assurance == "none":
             return 1
         # What a stand-in is given later comes under other secrets: it is shuffled by itself.
-        counts = np.concatenate([sent.sum(axis=1) for sent in self.deliveries or (self.received,)])
+        counts = np.concatenate([sent.sum(axis=1) for sent in self.deliveries])
         return int(counts[counts > 0].min()) * len(self.job.planes) if counts.any() else 0
 
     @property
@@ -166,18 +169,14 @@ class Exposure:
             party: self.scheme.plain(self.job, self.plan, np.flatnonzero(self.received[party]))
             for party in np.flatnonzero(self.received.any(axis=1)).tolist()
         }
-        found = [
-            _metrics(
-                [
-                    (
-                        [stack for component, stack in stacks if component == number],
-                        [e.task.stack[e.components == number] for e in sealed if e.party == party],
-                    )
-                    for party, stacks in plain.items()
-                ]
-            )
-            for number in range(len(self.job.planes))
-        ]
+        found = []
+        for number in range(len(self.job.planes)):
+            views = []
+            for party, stacks in plain.items():
+                unhidden = [stack for component, stack in stacks if component == number]
+                sent = [each.task.stack[each.components == number] for each in sealed if each.party == party]
+                views.append((unhidden, sent))
+            found.append(_metrics(views))
         return {
             name: Figure(
                 tuple(figures[name].mean for figures in found),

@@ -77,6 +77,12 @@ class StudyGrid:
         asked = [next((present[name] for name in names if name in present), HOME) for names in self.seats]
         return np.array(asked, np.intp)
 
+    def blocks_at(self, places: NDArray[np.intp]) -> NDArray[np.bool_]:
+        """Blocks by their numbers in the grid, row by row, as a mask of the grid."""
+        blocks = np.zeros(self.classes.size, bool)
+        blocks[places] = True
+        return blocks.reshape(self.classes.shape)
+
     def received(self, halo: tuple[int, int], lent: Mapping[str, NDArray[np.bool_]]) -> StudyGrid:
         """The grid after blocks were sent with this halo, some to stand-ins; itself if nothing is new."""
         before = self.halo or (0, 0)

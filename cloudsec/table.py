@@ -73,7 +73,7 @@ def _providers(fields: Mapping[str, Any]) -> list[str]:
 
     def line(name: str, cells: Sequence[str]) -> str:
         padded = (f"{cell:>{width}}" for cell, width in zip(cells, widths, strict=False))
-        return (" " * gap).join([f"{cut(name, first):<{first}}", *padded])
+        return (" " * gap).join([f"{shortened(name, first):<{first}}", *padded])
 
     reasons = ", ".join(f"{reason} {share(part)}" for reason, part in home["reasons"].items())
     at_home = line("at home", [share(home["pixel_share"])]) + (f"  ({reasons})" if reasons else "")
@@ -84,7 +84,7 @@ def _loss(loss: Mapping[str, Any]) -> list[str]:
     blocks = counted(loss["blocks"], "block")
     elsewhere = [f"{number} at {name}" for name, number in loss["at_stand_ins"].items()]
     instead = ", ".join([*elsewhere, f"{loss['at_home']} at home"])
-    said = f"Lost {cut(printable(loss['provider']), WIDTH // 2)}: {sentence(loss['reason'])}"
+    said = f"Lost {shortened(printable(loss['provider']), WIDTH // 2)}: {sentence(loss['reason'])}"
     return _wrapped(f"{said} Of its {blocks}: {instead}.")
 
 
@@ -127,10 +127,10 @@ def _curves(areas: Mapping[str, Sequence[float]]) -> list[str]:
     return lines
 
 
-def cut(text: str, width: int) -> str:
+def shortened(text: str, width: int) -> str:
     """A text of at most `width` characters; the ends of a name tell more than its middle.
 
-    >>> cut("https://clouds.example.org:9001", 20)
+    >>> shortened("https://clouds.example.org:9001", 20)
     'https://cl….org:9001'
     """
     if len(text) <= width:

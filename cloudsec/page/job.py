@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from cloudsec.clock import PHASES
 from cloudsec.page.charts import Part, bar
 from cloudsec.page.markup import Markup, element, markup, name, section, table
 from cloudsec.wording import NOTHING, counted, kilobytes, sentence, share
 
-PHASES = ("plan", "protect", "deliver", "recover", "finish")
-"""The parts of a job's time, in their order; a job without one of them does not name it."""
 REASONS = {
     "edge": ("rim of the image", "pixels near the image's edge, which would mark the blocks that lie there"),
     "ring": ("ring around blocks", "pixels whose filter window reaches into a neighbouring block"),

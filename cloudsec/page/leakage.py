@@ -10,7 +10,8 @@ from typing import Any
 
 from cloudsec.page.charts import collusion_chart
 from cloudsec.page.markup import Markup, element, markup, name, section, table
-from cloudsec.pictures import View, excerpt, png_bytes, sheet
+from cloudsec.pictures import View, excerpt, sheet
+from cloudsec.png import png_bytes
 from cloudsec.wording import (
     NOTHING,
     bound_sentence,

@@ -1,8 +1,9 @@
 """How images are protected: one file each, in a plain dict."""
 
-from cloudsec.schemes.base import HOME, Job, Plan, Protected, ProtectionScheme, Sealed
+from cloudsec.schemes.base import Job, Plan, Protected, ProtectionScheme, Sealed
 from cloudsec.schemes.ga_es import GaEs
 from cloudsec.schemes.unprotected import Unprotected
+from cloudsec.study import HOME
 
 SCHEMES: dict[str, ProtectionScheme] = {scheme.name: scheme for scheme in (GaEs(), Unprotected())}
 """Name → scheme, those that are built."""

@@ -146,7 +146,7 @@ def within_limit(grid: StudyGrid, colluders: int) -> bool:
 
 
 def tolerated_area(colluders: int, informative_blocks: int) -> float:
-    """A_t up to which a scheme may say that it withstands so many colluders (design/privacy.md)."""
+    """A_t up to which a scheme may say that it withstands so many colluders (cloudsec/README.md)."""
     return max(TOLERATED_AREA, colluders / max(informative_blocks, 1))
 
 

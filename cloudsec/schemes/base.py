@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cloudsec.keystream import Keystream
-from cloudsec.study import HOME, Study
+from cloudsec.study import Study
 from providers import Filter
 from providers.wire import Task
 from regions import BlockLinks, Box, CollusionCurve
@@ -190,9 +190,3 @@ def refuse_choices(choices: Mapping[str, Any], accepted: Sequence[str], scheme: 
     for unknown in choices.keys() - set(accepted):
         offer = f"it takes: {', '.join(accepted)}" if accepted else "it takes none"
         raise ValueError(f"scheme {scheme!r} has no choice {unknown!r} in its plan; {offer}")
-
-
-__all__ = [
-    "HOME", "Exposed", "HaloPolicy", "Job", "Plan", "Protected", "ProtectionScheme", "Sealed",
-    "refuse_choices", "task_identity",
-]  # fmt: skip

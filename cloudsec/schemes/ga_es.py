@@ -17,7 +17,6 @@ from cloudsec.errors import IncompatibleScheme
 from cloudsec.keystream import Keystream
 from cloudsec.schemes.assignment import halo_policy, study_grid, tolerated_area
 from cloudsec.schemes.base import (
-    HOME,
     Exposed,
     Job,
     Plan,
@@ -28,7 +27,7 @@ from cloudsec.schemes.base import (
 )
 from cloudsec.schemes.hiding import blocks_per_task, hidings, wire_values
 from cloudsec.schemes.layout import Layout
-from cloudsec.study import Study, StudyGrid
+from cloudsec.study import HOME, Study, StudyGrid
 from providers import Filter
 from providers.wire import Task
 from regions import NO_CLASS, BlockLinks, Box, Scramble, block_links, cut, informative, paste
@@ -90,7 +89,10 @@ class GaEs:
             for label in np.flatnonzero(party_of == HOME).tolist()
         )
         home, reasons = _own_part(layout, ring, grid)
-        lent = lent_blocks(grid, job.providers, places[vacant], owners[vacant])
+        lent = {
+            job.providers[party]: grid.blocks_at(places[vacant & (owners == party)])
+            for party in np.unique(owners[vacant & (owners != HOME)]).tolist()
+        }
         return Plan(
             block=grid.block,
             regions=len(grid.seats),
@@ -195,18 +197,6 @@ class GaEs:
             f"received at most {received:.1%}, in {plan.block}x{plan.block} blocks, {apart}, in random "
             f"order, {changes} at random; what a block shows is not encrypted."
         )
-
-
-def lent_blocks(
-    grid: StudyGrid, names: tuple[str, ...], places: NDArray[np.intp], owners: NDArray[np.intp]
-) -> dict[str, NDArray[np.bool_]]:
-    """Per name of a stand-in, which blocks of the grid it is given: those at `places`, by their `owners`."""
-    lent = {}
-    for party in np.unique(owners[owners != HOME]).tolist():
-        blocks = np.zeros(grid.classes.size, bool)
-        blocks[places[owners == party]] = True
-        lent[names[party]] = blocks.reshape(grid.classes.shape)
-    return lent
 
 
 def _withstood(job: Job, plan: Plan, exposed: Exposed) -> str:

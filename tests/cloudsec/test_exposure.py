@@ -1,7 +1,7 @@
 """What providers could learn: the report's figures equal a slow count over what they were really sent.
 
 Windows are found in the image by their content. Nothing of the scheme's geometry is used but the place and
-size of the grid's blocks (design/decisions.md); every definition is written out once more, pixel by pixel.
+size of the grid's blocks; every definition is written out once more, pixel by pixel.
 """
 
 from collections.abc import Iterable

@@ -270,7 +270,7 @@ def holds_over_study(ledger: Ledger, job: Job, plan: Plan, received: NDArray[np.
     """What the report of a job would say, with the record as it is now."""
     record = ledger.vault.read()
     study = Study() if record is None else Study.decoded(record)
-    return Exposure(job, replace(plan, study=study), ledger.scheme, plan.owners, received).over_study
+    return Exposure(job, replace(plan, study=study), ledger.scheme, plan.owners, (received,)).over_study
 
 
 def test_the_figures_of_a_first_and_of_an_equal_job_hold_over_the_study(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cloudsec.table import WIDTH, cut, summary
+from cloudsec.table import WIDTH, shortened, summary
 from cloudsec.wording import share
 from tests.reports import example, nothing_sent
 
@@ -111,7 +111,7 @@ def test_the_verdict_says_what_was_found_and_what_it_holds_for(change: dict[str,
 
 @given(st.text(max_size=80), st.integers(2, 60))
 def test_a_text_that_is_cut_keeps_both_ends_and_says_so(text: str, width: int) -> None:
-    shown = cut(text, width)
+    shown = shortened(text, width)
     assert len(shown) == min(len(text), width)
     if len(text) > width:
         head, tail = shown[: width // 2], shown[width // 2 + 1 :]
