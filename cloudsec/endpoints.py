@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 import threading
 import time
+from contextlib import suppress
 from http.cookiejar import DefaultCookiePolicy
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from cloudsec.errors import ProviderFailed, Refused, Unavailable
 from providers import handle
@@ -75,7 +77,7 @@ class HttpEndpoint:
             raise ValueError(f"{url!r} is not the URL of a provider, such as http://127.0.0.1:9001")
         if token is not None and not _TOKEN.fullmatch(token):
             raise ValueError("a token is made of visible ASCII characters, without spaces or line ends")
-        self.name = f"{parts.scheme}://{parts.netloc.lower()}{parts.path.rstrip('/')}"
+        self.name = f"{parts.scheme}://{_place(parts)}{parts.path.rstrip('/')}"
         self._token = token
         self._session: requests.Session | None = None
         self._opening = threading.Lock()
@@ -155,6 +157,17 @@ class HttpEndpoint:
             return Refused(f"provider {self.name} points to another address; give the one that does the work")
         kind = Unavailable if status >= 500 else Refused
         return kind(f"provider {self.name} answered HTTP status {status}; is it a CloudSec provider?")
+
+
+def _place(parts: SplitResult) -> str:
+    """Host and port, written in one way: a provider under two names would hold two parts of every image."""
+    host = (parts.hostname or "").removesuffix(".")
+    if ":" in host:
+        with suppress(ValueError):
+            host = ip_address(host).compressed
+        host = f"[{host}]"
+    default = {"http": 80, "https": 443}[parts.scheme]
+    return host if parts.port in (None, default) else f"{host}:{parts.port}"
 
 
 def failure(name: str, error: ProviderError) -> ProviderFailed:

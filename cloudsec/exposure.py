@@ -122,23 +122,26 @@ class Exposure:
         """How many blocks were shuffled together at the provider that got the fewest; 1 where none were."""
         if self.scheme.assurance == "none":
             return 1
-        # What a stand-in is given later comes under other secrets: it is shuffled by itself.
+        # What a stand-in is given later comes under other secrets: it is shuffled by itself. Colour
+        # components add none, because those of one block look alike.
         counts = np.concatenate([sent.sum(axis=1) for sent in self.deliveries])
-        return int(counts[counts > 0].min()) * len(self.job.planes) if counts.any() else 0
+        return int(counts[counts > 0].min()) if counts.any() else 0
 
     @property
     def over_study(self) -> bool:
-        """Whether no provider was sent more of the study's images of this shape in another job.
+        """Whether no provider was sent other blocks of the study's images, or wider rims, in another job.
 
-        Goes by the study's record as it was when this job was planned.
+        Goes by the study's record as it was when this job was planned. A grid of another shape is of other
+        positions, as those of a crop are. Not known here: images that show the same at another place, and
+        what was sent by a scheme that keeps no record.
         """
         if self.plan.study is None:
             # Without a record nothing is known of other jobs.
             return False
-        grids = [grid for grid in self.plan.study.grids if grid.shape == self.job.shape]
+        grids = self.plan.study.grids
         own = (0, 0) if self.plan.halo_policy == "ring" else self.job.operation.halo
         return not grids or (
-            [grid.block for grid in grids] == [self.plan.block]
+            [(grid.shape, grid.block) for grid in grids] == [(self.job.shape, self.plan.block)]
             and all(was <= now for was, now in zip(grids[0].halo or (0, 0), own, strict=True))
             and self._one_holds_all(grids[0].classes)
             and not any(self._lent_before(name, blocks) for name, blocks in grids[0].lent.items())

@@ -78,5 +78,8 @@ def bound_sentence(leakage: Mapping[str, Any]) -> str:
 def study_sentence(leakage: Mapping[str, Any]) -> str:
     """Whether the figures hold for more than this job."""
     if leakage["over_study"]:
-        return "This holds over all jobs of the study together."
+        return (
+            "This holds over all jobs of the study so far, unless some show the same at other places of the "
+            "image, or were sent unprotected."
+        )
     return "This counts this job alone; what providers keep of other jobs may add to it."

@@ -300,13 +300,14 @@ def test_where_blocks_stayed_at_home_that_were_sent_before_the_figures_do_not_ho
     assert not holds_over_study(ledger, job, plan, received)
 
 
-def test_a_second_grid_of_the_shape_is_not_covered_but_one_of_another_shape_is_no_matter(
-    tmp_path: Path,
-) -> None:
-    ledger, job = ledger_at(tmp_path), job_for()
+def test_a_second_grid_is_not_covered_whether_of_the_shape_or_of_another(tmp_path: Path) -> None:
+    crops, job = ledger_at(tmp_path / "crops"), job_for()
+    plan = crops.planned(job)
+    assert holds_over_study(crops, job, plan, sent(plan, 4))
+    crops.planned(replace(job, planes=job.planes[:, :90]))
+    assert not holds_over_study(crops, job, plan, sent(plan, 4))
+    ledger = ledger_at(tmp_path / "blocks")
     plan = ledger.planned(job)
-    ledger.planned(replace(job, planes=job.planes[:, :90]))
-    assert holds_over_study(ledger, job, plan, sent(plan, 4))
     second = job_for(plan={"block": 9})
     other = ledger.planned(second)
     assert not holds_over_study(ledger, job, plan, sent(plan, 4))
