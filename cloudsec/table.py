@@ -16,6 +16,7 @@ from cloudsec.wording import (
     study_sentence,
     threshold_sentence,
     was_sent,
+    worst_received,
 )
 from providers.wire import printable
 
@@ -93,7 +94,8 @@ def _leakage(fields: Mapping[str, Any]) -> list[str]:
         return []
     leakage = fields["leakage"]
     worst = (
-        f"Most at one provider: {share(leakage['worst_pixel_share'])} of the pixels, "
+        f"Most at one provider: {share(leakage['worst_pixel_share'])} of the pixels computed, "
+        f"{share(worst_received(fields))} received, "
         f"{share(leakage['worst_gradient_share'])} of the gradient; "
         f"ideal {share(ideal_share(fields))}; one among {counted(leakage['anonymity_set'], 'block')}."
     )
@@ -105,7 +107,7 @@ def _leakage(fields: Mapping[str, Any]) -> list[str]:
     if before is not None:
         areas["without losses"] = before["assembled_area"]
         lines += _wrapped(
-            f"Without losses: {share(before['worst_pixel_share'])} of the pixels, "
+            f"Without losses: {share(before['worst_pixel_share'])} of the pixels computed, "
             f"{share(before['worst_gradient_share'])} of the gradient."
         )
     lines += _curves(areas)

@@ -50,6 +50,11 @@ def ideal_share(fields: Mapping[str, Any]) -> float:
     return 1 / max(1, used)
 
 
+def worst_received(fields: Mapping[str, Any]) -> float:
+    """The largest part of the image that one provider was sent, with the rims around blocks."""
+    return max((float(provider["received_share"]) for provider in fields["providers"]), default=0.0)
+
+
 def was_sent(fields: Mapping[str, Any]) -> bool:
     """Whether any pixel left the house."""
     return any(provider["received_share"] > 0 for provider in fields["providers"])

@@ -25,11 +25,12 @@ def did(fields: Mapping[str, Any]) -> Markup:
     shape = " × ".join(str(side) for side in image["shape"])
     block = plan["block"]
     halo = {"shared": "sent with the blocks", "ring": "kept and computed at home"}
+    cut = "none: all was computed at home" if not plan["regions"] else "none: cut into slabs"
     facts = {
         "Operation": fields["operation"],
         "Image": f"{shape} pixels, {image['dtype']}",
         "Scheme": fields["scheme"],
-        "Blocks": "none: cut into slabs" if block is None else f"{block} × {block} pixels",
+        "Blocks": cut if block is None else f"{block} × {block} pixels",
         "Providers used": str(plan["regions"]),
         "Rims of blocks": halo.get(plan["halo_policy"], plan["halo_policy"] or NOTHING),
         "Colluding providers tolerated": str(plan["tolerate"]),
@@ -147,7 +148,7 @@ def _instead(loss: Mapping[str, Any]) -> Markup:
 
 def _costs(figures: Mapping[str, Any]) -> dict[str, str]:
     costs = {
-        "Largest share of the pixels": share(figures["worst_pixel_share"]),
+        "Largest share computed": share(figures["worst_pixel_share"]),
         "Largest share of the gradient": share(figures["worst_gradient_share"]),
     }
     for size, area in enumerate(figures["assembled_area"], start=1):

@@ -21,6 +21,7 @@ from cloudsec.wording import (
     study_sentence,
     threshold_sentence,
     was_sent,
+    worst_received,
 )
 
 PAGE_PIXELS = 1 << 23
@@ -118,9 +119,10 @@ def _cards(fields: Mapping[str, Any]) -> Markup:
     return element(
         "div",
         _card(
-            "Largest share of the pixels",
+            "Largest share computed",
             share(leakage["worst_pixel_share"]),
-            "No provider was given a larger part of the image.",
+            "No provider computed a larger part of the result. With the rims around blocks, one "
+            f"was sent up to {share(worst_received(fields))} of the image.",
             beside=ideal,
         ),
         _card(

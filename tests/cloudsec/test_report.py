@@ -270,3 +270,10 @@ def test_figures_and_views_are_of_the_image_as_it_was(scheme: str, shape: tuple[
         assert fields[0]["leakage"][name] == fields[1]["leakage"][name]
     if scheme == "unprotected":
         assert fields[0]["paper_metrics"] == fields[1]["paper_metrics"]
+
+
+def test_no_odds_are_stated_where_no_answer_was_kept() -> None:
+    with cloudsec.Broker([Simulated(f"p{i}", fail) for i in range(4)]) as broker:
+        report = broker.process(IMAGE, "median", size=5).report
+    assert report.home["pixel_share"] == pytest.approx(1)
+    assert report.exact == "computed on this machine, because no answer of a provider was kept"
