@@ -39,7 +39,7 @@ class StudyGrid:
         Per class, the providers that hold it: the first of them that is there is asked.
     areas : tuple of float
         A_1, A_2, … under the widest halo, as far as they were ever needed, of the first image of the study
-        that showed enough to tell.
+        that showed enough to tell, and at least of one in which nothing is flat.
     informative : int
         Informative blocks of that image.
     halo : (int, int) or None

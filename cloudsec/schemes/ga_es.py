@@ -74,7 +74,7 @@ class GaEs:
         if grid is None:
             return _all_at_home(job, study)
         reused = study.grid(job.shape, grid.block) is not None
-        policy = halo_policy(job, grid)
+        policy = halo_policy(job, grid, known=reused)
         layout = Layout(job.shape, grid.block, len(grid.seats))
         outside, ring = _reaches(job, policy)
         kept, windows = layout.kept(ring).reshape(-1, 4), layout.windows(outside).reshape(-1, 4)
@@ -196,6 +196,7 @@ class GaEs:
             f"{_withstood(job, plan, exposed)} Each provider computed at most {most:.1%} of the pixels and "
             f"received at most {received:.1%}, in {plan.block}x{plan.block} blocks, {apart}, in random "
             f"order, {changes} at random; what a block shows is not encrypted."
+            f"{_spread(job, plan)}"
         )
 
 
@@ -208,9 +209,20 @@ def _withstood(job: Job, plan: Plan, exposed: Exposed) -> str:
         return f"{who} could join at most {area:.1%} of the image even if every common edge were found."
     area = exposed.assembled.areas[min(count, len(exposed.assembled.areas)) - 1]
     joined = f"{who} could join at most {area:.1%} of the image by the pixels that blocks share"
-    if job.tolerate and area <= tolerated_area(count, exposed.informative):
+    # What stand-ins were lent in other jobs may add to it.
+    if job.tolerate and exposed.over_study and area <= tolerated_area(count, exposed.informative):
         return f"Withstands {who[0].lower() + who[1:]}: {joined[0].lower() + joined[1:]}."
     return f"{joined}."
+
+
+def _spread(job: Job, plan: Plan) -> str:
+    """That providers are left out because the study was spread before they came; else nothing."""
+    if plan.regions >= len(job.providers) or job.choices.get("regions") is not None:
+        return ""
+    return (
+        f" The study spreads images of this shape over {plan.regions} providers, for good, so that "
+        f"{len(job.providers) - plan.regions} of those named are idle; another study would use all."
+    )
 
 
 def _reaches(job: Job, policy: str | None) -> tuple[tuple[int, int], tuple[int, int]]:
