@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from cloudsec.clock import Clock
 from cloudsec.dispatch import Delivered, Delivery, Lost
 from cloudsec.endpoints import Endpoint
-from cloudsec.errors import CloudsecError, Dishonest, Unavailable
+from cloudsec.errors import CloudsecError, Dishonest, Unavailable, VaultError
 from cloudsec.keystream import Keystream
 from cloudsec.schemes import HOME, Job, Plan, Protected, ProtectionScheme, Sealed
 from providers.boxes import filter_boxes
@@ -212,25 +212,34 @@ class _Course:
         """Give the pieces of failed parties to their stand-ins, the rest home; those that must be sent."""
         self._gone |= failed.keys()
         before = self._owners.copy()
-        for party, error in failed.items():
-            spoiled = isinstance(error, Dishonest)
-            # Nothing is kept of a provider that answered wrongly once, in this job or in a later one.
-            pieces = np.flatnonzero((before == party) & (self._unanswered | spoiled))
-            # A piece that is with its stand-in already has no other.
-            stand_ins = np.where(before == self._plan.owners, self._plan.stand_ins, HOME)[pieces]
-            stand_ins[np.isin(stand_ins, list(self._gone))] = HOME
-            self._owners[pieces] = stand_ins
-            name = self._job.providers[party]
-            self._lose(name, error, pieces)
-        moved = np.flatnonzero(self._owners != before)
+        # Nothing is kept of a provider that answered wrongly once, in this job or in a later one.
+        lost = {
+            party: np.flatnonzero((before == party) & (self._unanswered | isinstance(error, Dishonest)))
+            for party, error in failed.items()
+        }
+        # A piece that is with its stand-in already has no other.
+        stand_ins = np.where(before == self._plan.owners, self._plan.stand_ins, HOME)
+        stand_ins[np.isin(stand_ins, list(self._gone))] = HOME
+        moved = np.concatenate([*lost.values()])
+        self._owners[moved] = stand_ins[moved]
+        try:
+            self._record_lent(moved)
+        except VaultError:
+            # What cannot be written down is not handed out.
+            self._owners[moved] = HOME
+        for party, pieces in lost.items():
+            self._lose(self._job.providers[party], failed[party], pieces)
         self._sampled[moved] = False
-        again = moved[self._owners[moved] != HOME]
         self._own_boxes = self._plan.boxes[moved[self._owners[moved] == HOME]]
-        owners = self._owners[again]
+        return np.sort(moved[self._owners[moved] != HOME])
+
+    def _record_lent(self, moved: NDArray[np.intp]) -> None:
+        """Have it written down what stand-ins are about to be given of some pieces."""
+        owners = self._owners[moved]
+        parties = np.unique(owners[owners != HOME]).tolist()
         self._terms.record(
-            {self._job.providers[party]: self._plan.places[again[owners == party]] for party in set(owners)}
+            {self._job.providers[party]: self._plan.places[moved[owners == party]] for party in parties}
         )
-        return np.asarray(again)
 
     def ended(self) -> Ended:
         return Ended(

@@ -266,6 +266,26 @@ def job_for(count: int = 4, **options: Any) -> Job:
     return job_of(IMAGE, "median", options.pop("listed", count), plan=options.pop("plan", PLAN), **options)
 
 
+def test_what_cannot_be_written_down_is_not_lent_but_computed_at_home(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def full(*_: object) -> None:
+        raise VaultError("no room")
+
+    fleet = clouds(9)
+    plan: dict[str, Any] = {"block": 8, "regions": 7}
+    process(fleet, plan=plan)
+    monkeypatch.setattr(Ledger, "lend", full)
+    asked = {cloud.name: len(cloud.requests) for cloud in fleet}
+    busy = next(name for name, count in asked.items() if count)
+    fleet[names(9).index(busy)].behaviour = fail
+    result = process(fleet, plan=plan)
+    assert (result.image == providers.apply(IMAGE, "median")).all()
+    (loss,) = result.report.losses
+    assert (loss.provider, loss.at_stand_ins) == (busy, {})
+    assert loss.at_home == loss.blocks
+
+
 def holds_over_study(ledger: Ledger, job: Job, plan: Plan, received: NDArray[np.bool_]) -> bool:
     """What the report of a job would say, with the record as it is now."""
     record = ledger.vault.read()
