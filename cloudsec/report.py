@@ -185,28 +185,31 @@ class Report:
     def save(self, path: str | Path) -> None:
         """Write the report as .json, or as one .html page with pictures; whole or not at all.
 
-        The page shows what providers were sent, which is pieces of the image: keep it where images are kept.
-        ValueError for another suffix.
+        The page shows what providers were sent, which is pieces of the image: only its owner can read the
+        file; keep it where images are kept. ValueError for another suffix.
         """
         place = Path(path)
         check_report_path(place)
         if place.suffix.lower() == ".html":
-            content = page(self.to_dict(), self.views)
+            write_whole(place, page(self.to_dict(), self.views).encode(), private=True)
         else:
-            content = json.dumps(self.to_dict(), indent=2) + "\n"
-        write_whole(place, content.encode())
+            write_whole(place, (json.dumps(self.to_dict(), indent=2) + "\n").encode())
 
     def save_views(self, directory: str | Path) -> None:
         """Write a picture of all that each provider was sent, ``provider-1.png`` and so on, in their order.
 
-        They show pieces of the image: keep them where images are kept.
+        They show pieces of the image: only their owner can read them; keep them where images are kept.
+        Pictures of the same names from another job do not stay among them.
         """
         place = Path(directory)
         place.mkdir(exist_ok=True)
         names = self.exposure.job.providers
-        for view in self.views:
-            picture = png_bytes(sheet(view.stack))
-            write_whole(place / f"provider-{names.index(view.name) + 1}.png", picture)
+        pictures = {f"provider-{names.index(view.name) + 1}.png": view for view in self.views}
+        for old in place.glob("provider-*.png"):
+            if old.name not in pictures and old.stem.removeprefix("provider-").isdecimal():
+                old.unlink()
+        for name, view in pictures.items():
+            write_whole(place / name, png_bytes(sheet(view.stack)), private=True)
 
     def __str__(self) -> str:
         return summary(_plain(self._fields()))

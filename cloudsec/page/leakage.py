@@ -91,7 +91,12 @@ def metrics(fields: Mapping[str, Any]) -> Markup:
             "They are reported because the paper that this work starts from decides by them; "
             "nothing here does.",
         ),
-        table(heads, rows, caption="Metrics of what was sent, beside the most each can be", kind="words"),
+        table(
+            heads,
+            rows,
+            caption="Metrics of what was sent, beside what chance gives or the most each can be",
+            kind="words",
+        ),
     )
 
 
