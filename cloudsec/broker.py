@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -255,9 +256,13 @@ def _tolerated(tolerate: int | None, scheme: ProtectionScheme, count: int) -> in
 
 
 def _study_name(study: str | None) -> str | None:
-    if study is not None and not (isinstance(study, str) and 0 < len(study) <= MAX_STUDY_NAME):
-        raise ValueError(f"study must be a name of 1 to {MAX_STUDY_NAME} characters, or None")
-    return study
+    """The name of a study, the same however its letters are composed or what blanks are around it."""
+    if study is None:
+        return None
+    name = unicodedata.normalize("NFC", study).strip() if isinstance(study, str) else ""
+    if not 0 < len(name) <= MAX_STUDY_NAME or not name.isprintable():
+        raise ValueError(f"study must be a name of 1 to {MAX_STUDY_NAME} printable characters, or None")
+    return name
 
 
 def process(
@@ -267,7 +272,9 @@ def process(
     providers: int | Sequence[str | Endpoint] = DEFAULT_PROVIDERS,
     scheme: str = "ga-es",
     tolerate: int | None = None,
+    verify: Literal["sample", False] = "sample",
     plan: Mapping[str, Any] | None = None,
+    on_loss: Literal["home", "fail"] = "home",
     key: bytes | str | Path | None = None,
     channel_axis: int | None = None,
     study: str | None = None,
@@ -283,7 +290,9 @@ def process(
     >>> bool((result.image == providers.apply(image, "gaussian", sigma=2.0)).all())
     True
     """
-    with Broker(providers, scheme=scheme, tolerate=tolerate, plan=plan, key=key) as broker:
+    with Broker(
+        providers, scheme=scheme, tolerate=tolerate, verify=verify, plan=plan, on_loss=on_loss, key=key
+    ) as broker:
         return broker.process(image, operation, channel_axis=channel_axis, study=study, **parameters)
 
 
