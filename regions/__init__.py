@@ -13,7 +13,7 @@ from regions.box import Box
 from regions.colouring import NO_CLASS, greedy, stand_ins
 from regions.detail import coverage, gradient_energy, gradient_map, gradient_share, informative
 from regions.entropy import block_entropy
-from regions.fitness import Fitness, Speeds, fitness_terms, random_cuts
+from regions.fitness import Fitness, Speeds, even_cuts, fitness_terms, random_cuts
 from regions.grid import BlockGrid, cut, paste
 from regions.metrics import Figure, correlation, npcr, permuted_correlation, stack_entropy, uaci
 from regions.neighbours import HALOS_PER_BLOCK, neighbours
@@ -45,6 +45,7 @@ __all__ = [
     "correlation",
     "coverage",
     "cut",
+    "even_cuts",
     "fitness_terms",
     "gradient_energy",
     "gradient_map",

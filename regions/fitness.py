@@ -151,3 +151,15 @@ def random_cuts(blocks: SortedBlocks, speeds: Speeds, rng: np.random.Generator) 
     most = min(speeds.most_regions, blocks.steps)
     regions = int(rng.integers(min(2, most), most + 1))
     return np.sort(rng.choice(blocks.steps - 1, regions - 1, replace=False) + 1).astype(np.intp)
+
+
+def even_cuts(blocks: SortedBlocks, regions: int) -> NDArray[np.intp]:
+    """Places nearest to equally many blocks in every region; of fewer regions where steps are too large.
+
+    The paper's starting point: "the threshold is calculated using the ratio of the number of the blocks to
+    the number of created regions" (section 3.1).
+    """
+    wanted = np.arange(1, regions) * blocks.blocks[-1] / regions
+    if blocks.steps < 2:
+        return np.zeros(0, np.intp)
+    return np.unique(np.abs(blocks.blocks[1:-1, None] - wanted).argmin(axis=0) + 1).astype(np.intp)

@@ -12,7 +12,7 @@ import numpy as np
 from deap import base, tools
 from numpy.typing import NDArray
 
-from regions.fitness import Fitness, Speeds, fitness_terms, random_cuts
+from regions.fitness import Fitness, Speeds, even_cuts, fitness_terms, random_cuts
 from regions.thresholds import SortedBlocks, segmented
 
 TOURNAMENT = 3
@@ -99,8 +99,9 @@ def genetic_thresholds(
     Notes
     -----
     Algorithm 1 of M. Marwan et al., "A Cloud-based Framework to Secure Medical Image Processing". A
-    chromosome is a set of places in the order of entropies, one fewer than there are regions. The best
-    individual so far is kept in every generation.
+    chromosome is a set of places in the order of entropies, one fewer than there are regions. The first
+    generation is random but for one individual of equally many blocks per region for each number of regions
+    (section 3.1). The best so far is kept in every generation.
 
     >>> from regions.thresholds import sorted_blocks
     >>> image = np.random.default_rng(0).binomial(64, 0.5, (64, 64)).astype(np.uint8)
@@ -113,7 +114,9 @@ def genetic_thresholds(
             f"not {population}, {generations} and {patience}"
         )
     toolbox = _toolbox(blocks, speeds, np.random.default_rng(seed))
-    people = [toolbox.individual() for _ in range(population)]
+    even = [_Chromosome(even_cuts(blocks, regions).tolist()) for regions in range(speeds.most_regions, 1, -1)]
+    people = even[: population // 2]
+    people += [toolbox.individual() for _ in range(population - len(people))]
     best = tools.HallOfFame(1)
     evaluations, convergence = 0, list[float]()
     while True:
