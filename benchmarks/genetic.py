@@ -125,7 +125,7 @@ def print_genetic() -> None:
         "\nTime of one core, N = 4. individual: J of one, in populations of 60; resegmented: J from the\n"
         "pixels of the regions, entropies known.\n"
     )
-    head = f"{'image':<12}{'pixels':>10}{'blocks':>8}{'sort ms':>9}{'search ms':>11}{'individual us':>15}"
+    head = f"{'image':<12}{'pixels':>10}{'blocks':>8}{'sort ms':>9}{'search ms':>11}{'optimum ms':>12}{'individual us':>15}"
     head += f"{'resegmented ms':>16}{'ratio':>8}{'differ by':>11}"
     print(head + "\n" + "-" * len(head))
     for subject, blocks in judged:
@@ -146,6 +146,7 @@ def _time_columns(subject: Subject, blocks: SortedBlocks, speeds: Speeds) -> str
     cuts = np.array([np.pad(row, (0, 3 - len(row)), constant_values=blocks.steps) for row in rows])
     sort = _seconds(subject.sorted, 3)
     search = _seconds(lambda: genetic_thresholds(blocks, speeds, seed=0), 5)
+    exact = _seconds(lambda: optimum(blocks, speeds), 1)
     one = _seconds(lambda: fitness_terms(blocks, cuts, speeds), 50) / len(cuts)
     slow, differ = [], 0.0
     for row, terms in list(zip(rows, fitness_terms(blocks, cuts, speeds), strict=True))[:10]:
@@ -155,7 +156,8 @@ def _time_columns(subject: Subject, blocks: SortedBlocks, speeds: Speeds) -> str
         slow.append(process_time() - begin)
         differ = max(differ, abs(total - float(terms.sum())))
     size = int(np.prod(blocks.entropy.shape))
-    columns = f"{blocks.pixels[-1]:>10}{size:>8}{sort * 1e3:>9.0f}{search * 1e3:>11.0f}{one * 1e6:>15.1f}"
+    columns = f"{blocks.pixels[-1]:>10}{size:>8}{sort * 1e3:>9.0f}{search * 1e3:>11.0f}{exact * 1e3:>12.0f}"
+    columns += f"{one * 1e6:>15.1f}"
     return columns + f"{np.mean(slow) * 1e3:>16.0f}{np.mean(slow) / one:>8.0f}{differ:>11.1e}"
 
 
