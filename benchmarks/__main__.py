@@ -5,6 +5,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from benchmarks.cost import print_cost
+from benchmarks.genetic import print_genetic
 from benchmarks.leakage import print_leakage
 
 if __name__ == "__main__":
@@ -14,3 +15,5 @@ if __name__ == "__main__":
         print_cost()
         print()
         print_leakage()
+        print()
+        print_genetic()

@@ -13,11 +13,13 @@ from regions.box import Box
 from regions.colouring import NO_CLASS, greedy, stand_ins
 from regions.detail import coverage, gradient_energy, gradient_map, gradient_share, informative
 from regions.entropy import block_entropy
+from regions.fitness import Fitness, Speeds, even_cuts, fitness_terms, random_cuts
 from regions.grid import BlockGrid, cut, paste
 from regions.metrics import Figure, correlation, npcr, permuted_correlation, stack_entropy, uaci
 from regions.neighbours import HALOS_PER_BLOCK, neighbours
 from regions.partition import LATTICE_PERIODS, lattice
 from regions.scramble import Scramble, Symmetries
+from regions.thresholds import SortedBlocks, segmented, sorted_blocks
 
 __all__ = [
     "HALOS_PER_BLOCK",
@@ -28,8 +30,11 @@ __all__ = [
     "Box",
     "CollusionCurve",
     "Figure",
+    "Fitness",
     "JoinScore",
     "Scramble",
+    "SortedBlocks",
+    "Speeds",
     "StripPairs",
     "Symmetries",
     "adjacent_area",
@@ -40,6 +45,8 @@ __all__ = [
     "correlation",
     "coverage",
     "cut",
+    "even_cuts",
+    "fitness_terms",
     "gradient_energy",
     "gradient_map",
     "gradient_share",
@@ -51,7 +58,10 @@ __all__ = [
     "npcr",
     "paste",
     "permuted_correlation",
+    "random_cuts",
     "score_pairs",
+    "segmented",
+    "sorted_blocks",
     "stack_entropy",
     "stand_ins",
     "uaci",
