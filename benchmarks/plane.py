@@ -152,7 +152,10 @@ def _print_broker() -> None:
                 )
             megapixels = prod(SHAPE) / 1e6
             _row(f"gaussian 2, {label}: broker / scipy float32", broker_cpu / scipy_cpu, target)
-            _row(f"  the same / providers.apply ({local_cpu / megapixels * 1e3:.0f} ms/MP)", broker_cpu / local_cpu)
+            _row(
+                f"  the same / providers.apply ({local_cpu / megapixels * 1e3:.0f} ms/MP)",
+                broker_cpu / local_cpu,
+            )
             _row("  with all content figures read / scipy float32", read_cpu / scipy_cpu)
             _row("  broker, ms per megapixel", broker_cpu / megapixels * 1e3)
             _row("  scipy float32, ms per megapixel", scipy_cpu / megapixels * 1e3)
@@ -177,7 +180,11 @@ def _print_small_blocks() -> None:
             # The first axis needs the halo of the second: (S + B) B instead of 2 B B pixels are written.
             (reach, _) = operation.halo
             factor = (1 + reach / 16) / (1 + reach / 128)
-            _row(f"  the same without the halo that its first axis needs ({factor:.2f})", small / large / factor, 1.15)
+            _row(
+                f"  the same without the halo that its first axis needs ({factor:.2f})",
+                small / large / factor,
+                1.15,
+            )
 
 
 def _print_two_providers() -> None:
