@@ -1,4 +1,4 @@
-"""What the broker itself costs, what small blocks cost a provider, and what two providers save; in one run."""
+"""What the broker itself costs, what small blocks cost a provider, and what two providers save."""
 
 from __future__ import annotations
 
@@ -188,7 +188,7 @@ def _print_small_blocks() -> None:
 
 
 def _print_two_providers() -> None:
-    """Wall time of an operation of known cost at two providers, and of protection, on a machine of two cores."""
+    """Wall time of an operation of known cost at two providers, and of protection, on two cores."""
     image = _image(SMALL_SHAPE)
     costly = Costly(size=5)
     local = partial(providers.apply, image, costly)
@@ -202,7 +202,7 @@ def _print_two_providers() -> None:
                 study = f"plane {count} {time.time_ns()}"
                 ours, theirs, unsplit = medians(
                     lambda: protecting.process(image, costly, study=study),  # noqa: B023
-                    lambda: plain.process(image, costly),  # noqa: B023
+                    lambda: plain.process(image, costly),
                     local,
                     measure=wall_seconds,
                 )

@@ -132,7 +132,7 @@ class GaEs:
                 origins = firsts + halo
                 kept = plan.boxes[own[piece]] - np.tile(origins, 2)
                 placement = _Placement(component, origins, kept, scramble, job.planes.dtype)
-                # Each window goes straight from the image to its place in the task: every pixel is moved once.
+                # Each window goes straight from the image to its place in the task.
                 stack: NDArray[np.generic] = np.empty((len(chosen), *side), dtype)
                 corners = zip(component.tolist(), plan.windows[own[piece]].tolist(), strict=True)
                 scramble.hide_into(
