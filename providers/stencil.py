@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import pairwise
 from math import prod
+from typing import NamedTuple
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import DTypeLike, NDArray
 
 from regions import Symmetries
@@ -35,6 +36,14 @@ WORST_DEVIATION = 2**-10
 """Share of the dtype's range by which fixed-point weights may move an answer before we refuse."""
 _SCALES = 256
 """Candidate sums of weights tried per number of bits: finds weights about one bit shorter than one try."""
+
+
+class _Tiles(NamedTuple):
+    """Tiles along one axis, one after the other from the first pixel on."""
+
+    first: int
+    side: int
+    number: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,19 +106,31 @@ class Stencil:
         """Both axes as products with banded matrices, tile by tile: nothing but the core is computed."""
         core = [n - 2 * h for n, h in zip(stack.shape[1:], self.halo, strict=True)]
         answer = np.empty((len(stack), *core), np.int64)
-        tiles = [_even_tiles(length) for length in core]
-        for top, bottom in tiles[0]:
-            down = _band(self.weights[0], bottom - top).T
-            for left, right in tiles[1]:
-                across = _band(self.weights[1], right - left)
-                rows = slice(top, bottom + 2 * self.halo[0])
-                columns = slice(left, right + 2 * self.halo[1])
-                at_once = max(1, TILE_PIXELS // (len(across) * down.shape[1]))
-                for first in range(0, len(stack), at_once):
-                    part = slice(first, first + at_once)
-                    pixels = stack[part, rows, columns].astype(np.float64)
-                    answer[part, top:bottom, left:right] = down @ pixels @ across
+        for rows in _tiles(core[0]):
+            for columns in _tiles(core[1]):
+                self._run_tiles(stack, answer, rows, columns)
         return answer
+
+    def _run_tiles(
+        self, stack: NDArray[np.generic], answer: NDArray[np.int64], rows: _Tiles, columns: _Tiles
+    ) -> None:
+        """The tiles of one shape of all regions, so many at a time as fit into a processor's cache."""
+        down, across = _band(self.weights[0], rows.side).T, _band(self.weights[1], columns.side)
+        window = down.shape[1], len(across)
+        (top, left), steps = (rows.first, columns.first), (rows.side, columns.side)
+        bottom, right = rows.first + rows.side * rows.number, columns.first + columns.side * columns.number
+        inputs = stack[:, top : bottom + 2 * self.halo[0], left : right + 2 * self.halo[1]]
+        outputs = answer[:, top:bottom, left:right]
+        # (regions, tiles down, tiles across, rows, columns), without a copy
+        pixels = sliding_window_view(inputs, window, axis=(1, 2))[:, :: steps[0], :: steps[1]]
+        places = sliding_window_view(outputs, steps, axis=(1, 2), writeable=True)[:, :: steps[0], :: steps[1]]
+        at_once = max(1, TILE_PIXELS // prod(window))
+        regions = max(1, at_once // (rows.number * columns.number))
+        lines = max(1, at_once // columns.number)
+        for region in range(0, len(stack), regions):
+            for line in range(0, rows.number, lines):
+                part = slice(region, region + regions), slice(line, line + lines)
+                places[part] = down @ pixels[part].astype(np.float64) @ across
 
     def _run_float(self, stack: NDArray[np.generic]) -> NDArray[np.int64]:
         from scipy.ndimage import correlate1d
@@ -134,11 +155,12 @@ class Stencil:
         return answer
 
 
-def _even_tiles(length: int) -> list[tuple[int, int]]:
-    """First and last of as few tiles as there can be, none longer than `TILE`, all about as long."""
-    count = max(1, -(-length // TILE))
-    ends = [length * number // count for number in range(count + 1)]
-    return list(pairwise(ends))
+def _tiles(length: int) -> list[_Tiles]:
+    """An axis in tiles of at most `TILE` pixels and of one length, and what is left of it."""
+    side = -(-length // max(1, -(-length // TILE)))
+    whole, rest = divmod(length, side)
+    left = [_Tiles(whole * side, rest, 1)] if rest else []
+    return [_Tiles(0, side, whole), *left]
 
 
 @lru_cache(64)
