@@ -130,7 +130,8 @@ class Scramble:
                 modular = _modular(max(answers.dtype.itemsize, place.dtype.itemsize))
                 residues = _residues(shift, modular)
             assert residues is not None
-            answer = unturned[kind][number][part]
+            where: tuple[int | slice, ...] = (number, *part)
+            answer = unturned[kind][where]
             if minus:
                 np.subtract(residues[number], answer, out=place, dtype=modular, casting="unsafe")
             else:
@@ -177,4 +178,5 @@ def _modular(octets: int) -> np.dtype[np.unsignedinteger[Any]]:
 
 
 def _residues(numbers: NDArray[np.int64], modular: np.dtype[np.unsignedinteger[Any]]) -> list[int]:
-    return numbers.astype(modular).tolist()
+    residues: list[int] = numbers.astype(modular).tolist()
+    return residues

@@ -7,7 +7,7 @@ by the study, so that jobs with other operations show a provider no other positi
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from itertools import repeat
+from functools import lru_cache
 from math import prod
 from typing import Any, ClassVar
 
@@ -152,9 +152,12 @@ class GaEs:
         facts = operation.symmetries
         # Blocks that were shifted inward answer pixels of their neighbours too. Only their own are
         # kept, so that no provider can touch a pixel that is credited to another.
-        firsts = np.column_stack([entry.components, entry.origins + entry.kept[:, :2]])
-        kept = list(map(_parts, entry.kept.tolist()))
-        places = list(map(_part_of, repeat(result), firsts.tolist(), kept))
+        kept = list(map(_parts, *entry.kept.T.tolist()))
+        boxes = np.column_stack([entry.components, np.tile(entry.origins, 2) + entry.kept])
+        places = [
+            result[component, top:bottom, left:right]
+            for component, top, left, bottom, right in boxes.tolist()
+        ]
         limits = np.iinfo(operation.result_dtype(entry.dtype))
         narrow = task.rounded and max(answer.dtype.itemsize, limits.bits // 8) < np.dtype(np.int64).itemsize
         if narrow and scramble.reveals_within(answer, facts, limits.min, limits.max):
@@ -206,17 +209,10 @@ class GaEs:
         )
 
 
-def _parts(kept: list[int]) -> tuple[slice, slice]:
-    """The part of an answer that is kept."""
-    top, left, bottom, right = kept
+@lru_cache(256)
+def _parts(top: int, left: int, bottom: int, right: int) -> tuple[slice, slice]:
+    """The part of an answer that is kept; there are few kinds."""
     return slice(top, bottom), slice(left, right)
-
-
-def _part_of(result: NDArray[np.generic], first: list[int], kept: tuple[slice, slice]) -> NDArray[np.generic]:
-    """Where the kept part of an answer belongs, by its component, first row and first column."""
-    component, top, left = first
-    rows, columns = kept
-    return result[component, top : top + rows.stop - rows.start, left : left + columns.stop - columns.start]
 
 
 def lent_blocks(
