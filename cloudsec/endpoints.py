@@ -135,7 +135,8 @@ class HttpEndpoint:
     def _read(self, response: requests.Response, limit: int, deadline: float) -> bytes:
         from urllib3.exceptions import HTTPError
 
-        received = bytearray()
+        parts: list[bytes] = []
+        received = 0
         while True:
             try:
                 chunk = response.raw.read1(CHUNK)
@@ -143,12 +144,13 @@ class HttpEndpoint:
                 raise Unavailable(f"provider {self.name} stopped half-way through its answer") from error
             if not chunk:
                 break
-            received += chunk
-            if len(received) > limit:
+            parts.append(chunk)
+            received += len(chunk)
+            if received > limit:
                 raise Refused(f"provider {self.name} answered more than {limit} bytes, which no answer has")
             if time.monotonic() > deadline:
                 raise Unavailable(f"provider {self.name} answered too slowly to finish in time")
-        return bytes(received)
+        return b"".join(parts)
 
     def _failure(self, status: int, body: bytes) -> ProviderFailed:
         if body.startswith(b"{"):

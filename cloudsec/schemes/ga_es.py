@@ -7,6 +7,7 @@ by the study, so that jobs with other operations show a provider no other positi
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 from math import prod
 from typing import Any, ClassVar
 
@@ -30,7 +31,7 @@ from cloudsec.schemes.layout import Layout
 from cloudsec.study import HOME, Study, StudyGrid
 from providers import Filter
 from providers.wire import Task
-from regions import NO_CLASS, BlockLinks, Box, Scramble, block_links, cut, informative, paste
+from regions import NO_CLASS, BlockLinks, Box, Scramble, block_links, cut, informative
 
 _NO_HALO = (0, 0)
 
@@ -133,8 +134,13 @@ class GaEs:
                 origins = firsts + halo
                 kept = plan.boxes[own[piece]] - np.tile(origins, 2)
                 placement = _Placement(component, origins, kept, scramble, job.planes.dtype)
-                starts = np.column_stack([component, firsts])
-                stack = scramble.hide(cut(job.planes, starts, (1, *side))[:, 0], dtype)
+                # Each window goes straight from the image to its place in the task.
+                stack: NDArray[np.generic] = np.empty((len(chosen), *side), dtype)
+                corners = zip(component.tolist(), plan.windows[own[piece]].tolist(), strict=True)
+                scramble.hide_into(
+                    stack,
+                    (job.planes[c, top:bottom, left:right] for c, (top, left, bottom, right) in corners),
+                )
                 task = Task(task_identity(keys, len(entries)), job.operation, stack, job.operation.tie_free)
                 sealed = Sealed(task, int(party), component)
                 entries.append((sealed, np.unique(own[piece]), placement))
@@ -144,22 +150,28 @@ class GaEs:
     def place(
         self, result: NDArray[np.generic], answer: NDArray[np.generic], task: Task, entry: _Placement
     ) -> None:
-        operation = task.operation
-        if task.rounded:
-            rounded = entry.scramble.reveal(answer, operation.symmetries)
-            finished = operation.fitted(rounded, entry.dtype)
-        else:
-            exact = entry.scramble.reveal(answer, operation.symmetries, operation.scale)
-            finished = operation.finish(exact, entry.dtype)
+        operation, scramble = task.operation, entry.scramble
+        facts = operation.symmetries
         # Blocks that were shifted inward answer pixels of their neighbours too. Only their own are
         # kept, so that no provider can touch a pixel that is credited to another.
-        kinds, kind_of = np.unique(entry.kept, axis=0, return_inverse=True)
-        for kind, kept in enumerate(kinds):
-            chosen = kind_of == kind
-            first, stop = np.split(kept, 2)
-            own = tuple(map(slice, first, stop))
-            starts = np.column_stack([entry.components[chosen], entry.origins[chosen] + first])
-            paste(result, finished[(chosen, *own)][:, None], starts)
+        kept = list(map(_parts, *entry.kept.T.tolist()))
+        boxes = np.column_stack([entry.components, np.tile(entry.origins, 2) + entry.kept])
+        places = [
+            result[component, top:bottom, left:right]
+            for component, top, left, bottom, right in boxes.tolist()
+        ]
+        limits = np.iinfo(operation.result_dtype(entry.dtype))
+        narrow = task.rounded and max(answer.dtype.itemsize, limits.bits // 8) < np.dtype(np.int64).itemsize
+        if narrow and scramble.reveals_within(answer, facts, limits.min, limits.max):
+            # No value wraps, so that the result's own dtype is wide enough to compute in.
+            scramble.reveal_into(zip(places, kept, strict=True), answer, facts)
+            return
+        if task.rounded:
+            finished = operation.fitted(scramble.reveal(answer, facts), entry.dtype)
+        else:
+            finished = operation.finish(scramble.reveal(answer, facts, operation.scale), entry.dtype)
+        for place, block, part in zip(places, finished, kept, strict=True):
+            place[...] = block[part]
 
     def plain(self, job: Job, plan: Plan, pieces: NDArray[np.intp]) -> list[tuple[int, NDArray[np.generic]]]:
         windows = plan.windows[pieces]
@@ -198,6 +210,12 @@ class GaEs:
             f"order, {changes} at random; what a block shows is not encrypted."
             f"{_spread(job, plan)}"
         )
+
+
+@lru_cache(256)
+def _parts(top: int, left: int, bottom: int, right: int) -> tuple[slice, slice]:
+    """The part of an answer that is kept; there are few kinds."""
+    return slice(top, bottom), slice(left, right)
 
 
 def _withstood(job: Job, plan: Plan, exposed: Exposed) -> str:
