@@ -79,7 +79,8 @@ class Report:
         Providers that were not there, failed or answered wrongly, and where their blocks went.
     plan : dict
         ``block`` (pixels or None), ``regions`` (providers used), ``halo_policy``, ``tolerate``, ``reused``
-        (whether the study had its grid before).
+        (whether the study had its grid before); where regions were searched by entropy, ``generations``
+        and ``thresholds`` (bits).
     exact : str
         How it is known that the result is exact.
     timings : dict
@@ -113,7 +114,18 @@ class Report:
         shares = shown.pixel_shares, shown.received_shares, shown.gradient_shares
         rows = zip(shown.job.providers, *shares, self.accounts, strict=True)
         return tuple(
-            ProviderReport(name, computed, received, gradient, **asdict(account))
+            ProviderReport(
+                name=name,
+                pixel_share=computed,
+                received_share=received,
+                gradient_share=gradient,
+                bytes_up=account.bytes_up,
+                bytes_down=account.bytes_down,
+                tasks=account.tasks,
+                seconds=account.seconds,
+                retries=account.retries,
+                verified=account.verified,
+            )
             for name, computed, received, gradient, account in rows
         )
 

@@ -2,9 +2,10 @@
 
 from cloudsec.schemes.base import HOME, Job, Plan, Protected, ProtectionScheme, Sealed
 from cloudsec.schemes.ga_es import GaEs
+from cloudsec.schemes.ga_es_2018 import GaEs2018
 from cloudsec.schemes.unprotected import Unprotected
 
-SCHEMES: dict[str, ProtectionScheme] = {scheme.name: scheme for scheme in (GaEs(), Unprotected())}
+SCHEMES: dict[str, ProtectionScheme] = {scheme.name: scheme for scheme in (GaEs(), GaEs2018(), Unprotected())}
 """Name → scheme, those that are built."""
 
 __all__ = ["HOME", "SCHEMES", "Job", "Plan", "Protected", "ProtectionScheme", "Sealed"]
