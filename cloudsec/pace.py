@@ -31,12 +31,12 @@ class Pace:
         by the providers that were timed in both.
         """
         rates = {name: pixels / seconds for name, (pixels, seconds) in answered.items() if pixels and seconds}
-        if not rates:
-            return Pace(self.speeds, self.untimed | answered.keys())
-        both = rates.keys() & self.speeds.keys()
-        before = sum(self.speeds[name] for name in both) if both else len(rates)
-        scale = before / sum(rates[name] for name in both or rates)
-        timed = dict(self.speeds) | {name: rate * scale for name, rate in rates.items()}
+        timed = dict(self.speeds)
+        if rates:
+            both = rates.keys() & timed.keys()
+            before = sum(timed[name] for name in both) if both else len(rates)
+            scale = before / sum(rates[name] for name in both or rates)
+            timed |= {name: rate * scale for name, rate in rates.items()}
         return Pace(timed, (self.untimed | answered.keys()) - timed.keys())
 
     def of(self, names: Iterable[str]) -> tuple[float, ...]:

@@ -158,17 +158,17 @@ class GaEs2018:
         ring = plan.halo_policy == "ring"
         areas = (exposed.adjacent if ring else exposed.assembled).areas
         how = "if every common edge were found" if ring else "by the pixels that blocks share"
-        joined = f"one could join {areas[0]:.1%} of the image {how}"
+        joined = f"could join {areas[0]:.1%} of the image {how}"
         if len(areas) > 1:
             joined += f", two together {areas[1]:.1%}"
         alone = ""
         if plan.regions == 1:
-            alone = " There is a single region, because there are no two blocks of different entropy"
-            alone += ", or no two providers to be had."
+            alone = " There is a single region, because "
+            alone += "all blocks have one entropy." if plan.search else "only one provider could be asked."
         return (
             "No confidentiality: blocks travel as they are, only in random order, and those of like entropy "
-            f"lie together. One provider received {exposed.worst_gradient_share:.1%} of the image's gradient; "
-            f"{joined}.{alone}"
+            f"lie together. One provider received {exposed.worst_gradient_share:.1%} of the image's "
+            f"gradient; one {joined}.{alone}"
         )
 
 

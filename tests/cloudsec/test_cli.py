@@ -96,7 +96,7 @@ def test_it_works_over_http(source: Path, tmp_path: Path, http_providers: list[s
         (["-o", "median", "-p", "size=3", "-p", "size=5"], 2, "given twice"),
         (["-o", "median", "-p", "size=three"], 2, "size must be an integer"),
         (["-o", "median", "-p", "size={}"], 2, "size must be an integer"),
-        (["-o", "median", "--scheme", "magic"], 2, "there are: ga-es, unprotected"),
+        (["-o", "median", "--scheme", "magic"], 2, "there are: ga-es, ga-es-2018, unprotected"),
         (["-o", "median", "--providers", "0"], 2, "no providers"),
         (["-o", "median", "--providers", "1"], 2, "at least 2 providers"),
         (["-o", "median", "--tolerate", "9"], 2, "less than the number of providers, 9"),
