@@ -233,14 +233,14 @@ def _operations(options: argparse.Namespace) -> int:
 
     names = operation_names() if options.name is None else (options.name,)
     made = [make_operation(name) for name in names]
-    print(f"{'operation':<12}{'halo':>5}  {'16-bit result':<14}{'schemes':<22}parameters")
+    print(f"{'operation':<12}{'halo':>5}  {'16-bit result':<14}{'schemes':<32}parameters")
     for operation in made:
         resolved = operation.resolved(PLANE_AXES, "uint16")
         own = [f for f in user_fields(type(operation)) if options.name or f.name not in BORDER]
         parameters = ", ".join(f"{f.name}={f.default}" for f in own)
         schemes = ", ".join(key for key, scheme in SCHEMES.items() if scheme.carries(resolved))
         result = resolved.result_dtype("uint16").name
-        print(f"{operation.name:<12}{max(resolved.halo):>5}  {result:<14}{schemes:<22}{parameters}")
+        print(f"{operation.name:<12}{max(resolved.halo):>5}  {result:<14}{schemes:<32}{parameters}")
         if options.name:
             for f in own:
                 print(f"  {f.name}: {f.metadata['doc']}")
