@@ -178,4 +178,4 @@ def _job(planes: NDArray[np.generic], block: int, parties: int) -> Job:
     names = tuple(f"cloud-{number + 1}" for number in range(parties))
     operation = OPERATION.resolved(2, planes.dtype)
     present = {name: party for party, name in enumerate(names)}
-    return Job(planes, operation, names, present, 0, {"block": block, "halo": "shared"})
+    return Job(planes, operation, names, present, 0, {"block": block, "halo": "shared"}, 0, (1.0,) * parties)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+import os
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -19,6 +20,7 @@ from cloudsec.endpoints import Endpoint, HttpEndpoint, LocalEndpoint
 from cloudsec.key_file import master_key, state_directory
 from cloudsec.keystream import Keystream
 from cloudsec.ledger import Ledger
+from cloudsec.pace import Pace
 from cloudsec.report import Report, report_of
 from cloudsec.schemes import SCHEMES, Job, ProtectionScheme
 from cloudsec.study import Study
@@ -57,18 +59,22 @@ class Broker:
     providers : int or sequence of str or Endpoint
         URLs or endpoints, each another provider; or how many embedded ones to use in this process.
     scheme : str
-        A name of `cloudsec.SCHEMES`: ``"ga-es"``, or ``"unprotected"`` for comparisons.
+        A name of `cloudsec.SCHEMES`: ``"ga-es"``; for comparisons ``"ga-es-2018"``, the paper's scheme, or
+        ``"unprotected"``.
     tolerate : int or None
         How many colluding providers to withstand; None: 1 where the scheme protects.
     verify : {"sample", False}
         Whether some blocks are computed again at home and compared.
     plan : dict or None
-        Fixes what the scheme would choose; for ``"ga-es"``: ``{"block": 48}``, the side of the blocks in
-        pixels, ``{"regions": 4}``, how many providers to use, ``{"halo": "ring"}`` or ``{"halo": "shared"}``,
-        whether the broker computes the pixels around blocks, or blocks travel with a halo.
+        Fixes what the scheme would choose; for those with blocks: ``{"block": 48}``, the side of the blocks
+        in pixels, ``{"regions": 4}``, how many providers to use, ``{"halo": "ring"}`` or ``{"halo":
+        "shared"}``, whether the broker computes the pixels around blocks, or blocks travel with a halo.
     on_loss : {"home", "fail"}
         What happens to the blocks of a provider that is lost where nobody may stand in for it: they are
         computed at home, or the job fails.
+    seed : int or None
+        Seeds the genetic search of ``"ga-es-2018"`` only, never a secret: the same seed gives the same
+        regions while providers are as fast. None draws one from the system's generator.
     key : bytes, str, Path or None
         Master key of at least 32 bytes, or the file that holds it; None: the user's key file,
         ``$CLOUDSEC_KEY_FILE``, made at first use.
@@ -107,6 +113,7 @@ class Broker:
         verify: Literal["sample", False] = "sample",
         plan: Mapping[str, Any] | None = None,
         on_loss: Literal["home", "fail"] = "home",
+        seed: int | None = None,
         key: bytes | str | Path | None = None,
         timeout: float = 60.0,
         token: str | None = None,
@@ -130,6 +137,7 @@ class Broker:
             raise ValueError("key must be bytes, the name of a key file, or None")
         if on_loss not in ("home", "fail"):
             raise ValueError(f"on_loss must be 'home' or 'fail', not {on_loss!r}")
+        self._seed = _seeded(seed)
         self._scheme: ProtectionScheme = SCHEMES[scheme]
         self._endpoints, self._opened = _endpoints(providers, token)
         self._tolerate = _tolerated(tolerate, self._scheme, len(self._endpoints))
@@ -140,6 +148,7 @@ class Broker:
         self._timeout = float(timeout)
         self._progress = progress
         self._quarantined: frozenset[str] = frozenset()
+        self._pace = Pace()
         # What is sent as it is needs no key that lasts.
         self._key = Keystream.fresh() if self._keyless else master_key(key)
 
@@ -197,7 +206,8 @@ class Broker:
         planes = np.array(image_planes(pixels, channel_axis), order="C")
         names = tuple(endpoint.name for endpoint in self._endpoints)
         present = {name: place for place, name in enumerate(names) if name not in self._quarantined}
-        job = Job(planes, resolved, names, present, self._tolerate, self._choices)
+        speeds = self._pace.of(names)
+        job = Job(planes, resolved, names, present, self._tolerate, self._choices, self._seed, speeds)
         keys = self._key.for_study(_study_name(study), self._fleet)
         ledger = None if self._keyless else Ledger(self._scheme, keys, Vault(keys, state_directory()))
         plan = ledger.planned(job) if ledger else self._scheme.plan(job, Study(), keys)
@@ -214,6 +224,14 @@ class Broker:
             self._endpoints, self._timeout, self._verify, self._on_loss, record, self._progress, distrust
         )
         ended = carried_out(job, plan, self._scheme, keys, terms, clock)
+        asked_for = np.any(ended.deliveries, axis=(0, 2)) if ended.deliveries else [False] * len(names)
+        self._pace = self._pace.after(
+            {
+                name: (account.pixels, account.seconds)
+                for name, account, asked in zip(names, ended.accounts, asked_for, strict=True)
+                if asked
+            }
+        )
         result = planes_image(ended.result, channel_axis)
         clock.ends("finish")
         report = report_of(
@@ -253,6 +271,18 @@ def _tolerated(tolerate: int | None, scheme: ProtectionScheme, count: int) -> in
             "together hold everything"
         )
     return colluders
+
+
+def _seeded(seed: int | None) -> int:
+    if seed is None:
+        return int.from_bytes(os.urandom(8))
+    try:
+        number = operator.index(seed)
+    except TypeError:
+        number = -1
+    if isinstance(seed, bool) or number < 0:
+        raise ValueError(f"seed must be a whole number from 0, or None, not {seed!r}")
+    return number
 
 
 def _study_name(study: str | None) -> str | None:

@@ -82,11 +82,12 @@ def _parser() -> argparse.ArgumentParser:
     process.add_argument("target", type=Path, metavar="OUT", help="a .dcm, .png or .npy file")
     process.add_argument("-o", "--operation", required=True, metavar="NAME", help="see 'cloudsec operations'")
     process.add_argument("-p", "--parameter", action="append", default=[], metavar="NAME=VALUE")
-    process.add_argument("--scheme", default="ga-es", help="ga-es (default) or unprotected")
+    process.add_argument("--scheme", default="ga-es", help="ga-es (default), ga-es-2018 or unprotected")
     process.add_argument("--provider", action="append", default=[], metavar="URL", help="one each")
     process.add_argument("--providers", type=int, metavar="N", help="embedded ones instead (default: 9)")
     process.add_argument("--tolerate", type=int, metavar="T", help="colluding providers to withstand")
-    process.add_argument("--block", type=int, metavar="PIXELS", help="side of the blocks of ga-es")
+    process.add_argument("--block", type=int, metavar="PIXELS", help="side of the blocks")
+    process.add_argument("--seed", type=int, metavar="N", help="of the search for regions by ga-es-2018")
     process.add_argument("--study", metavar="NAME", help="what belongs together (default: as DICOM says)")
     process.add_argument(
         "--on-loss", choices=("home", "fail"), default="home", help="what a lost provider's part comes to"
@@ -157,6 +158,7 @@ def _process(options: argparse.Namespace) -> int:
         tolerate=options.tolerate,
         plan=plan,
         on_loss=options.on_loss,
+        seed=options.seed,
         timeout=options.timeout,
         token=os.environ.get(TOKEN_VARIABLE),
         progress=_show_progress if sys.stderr.isatty() else None,
@@ -231,14 +233,14 @@ def _operations(options: argparse.Namespace) -> int:
 
     names = operation_names() if options.name is None else (options.name,)
     made = [make_operation(name) for name in names]
-    print(f"{'operation':<12}{'halo':>5}  {'16-bit result':<14}{'schemes':<22}parameters")
+    print(f"{'operation':<12}{'halo':>5}  {'16-bit result':<14}{'schemes':<32}parameters")
     for operation in made:
         resolved = operation.resolved(PLANE_AXES, "uint16")
         own = [f for f in user_fields(type(operation)) if options.name or f.name not in BORDER]
         parameters = ", ".join(f"{f.name}={f.default}" for f in own)
         schemes = ", ".join(key for key, scheme in SCHEMES.items() if scheme.carries(resolved))
         result = resolved.result_dtype("uint16").name
-        print(f"{operation.name:<12}{max(resolved.halo):>5}  {result:<14}{schemes:<22}{parameters}")
+        print(f"{operation.name:<12}{max(resolved.halo):>5}  {result:<14}{schemes:<32}{parameters}")
         if options.name:
             for f in own:
                 print(f"  {f.name}: {f.metadata['doc']}")

@@ -59,7 +59,10 @@ class Loss:
 
 @dataclass
 class Account:
-    """What one provider's tasks of a job took, and how many of its pieces were found right at home."""
+    """What one provider's tasks of a job took, and how many of its pieces were found right at home.
+
+    `pixels` are those of its answers, all of which it was timed for.
+    """
 
     bytes_up: int = 0
     bytes_down: int = 0
@@ -67,12 +70,14 @@ class Account:
     seconds: float = 0.0
     retries: int = 0
     verified: int = 0
+    pixels: int = 0
 
     def add(self, answer: Delivered) -> None:
         self.bytes_up += answer.bytes_up
         self.bytes_down += answer.bytes_down
         self.tasks += 1
         self.seconds += answer.seconds
+        self.pixels += answer.stack.size
 
 
 @dataclass(frozen=True, eq=False)

@@ -120,7 +120,8 @@ class Exposure:
     @cached_property
     def anonymity_set(self) -> int:
         """How many blocks were shuffled together at the provider that got the fewest; 1 where none were."""
-        if self.scheme.assurance == "none":
+        if self.plan.block is None and self.received.any():
+            # Slabs travel in order.
             return 1
         # What a stand-in is given later comes under other secrets: it is shuffled by itself. Colour
         # components add none, because those of one block look alike.

@@ -82,7 +82,8 @@ class Report:
         Providers that were not there, failed or answered wrongly, and where their blocks went.
     plan : dict
         ``block`` (pixels or None), ``regions`` (providers used), ``halo_policy``, ``tolerate``, ``reused``
-        (whether the study had its grid before).
+        (whether the study had its grid before); where regions were searched by entropy, ``generations``
+        and ``thresholds`` (bits).
     exact : str
         How it is known that the result is exact.
     timings : dict
@@ -116,7 +117,18 @@ class Report:
         shares = shown.pixel_shares, shown.received_shares, shown.gradient_shares
         rows = zip(shown.job.providers, *shares, self.accounts, strict=True)
         return tuple(
-            ProviderReport(name, computed, received, gradient, **asdict(account))
+            ProviderReport(
+                name=name,
+                pixel_share=computed,
+                received_share=received,
+                gradient_share=gradient,
+                bytes_up=account.bytes_up,
+                bytes_down=account.bytes_down,
+                tasks=account.tasks,
+                seconds=account.seconds,
+                retries=account.retries,
+                verified=account.verified,
+            )
             for name, computed, received, gradient, account in rows
         )
 
@@ -252,6 +264,7 @@ def report_of(
             "halo_policy": plan.halo_policy,
             "tolerate": job.tolerate,
             "reused": plan.reused,
+            **_searched(plan),
         },
         exact=_exact(ended, verified),
         timings=timings,
@@ -260,6 +273,13 @@ def report_of(
         planned=Exposure(job, plan, scheme, owners, (planned,)),
         sealed=ended.sealed,
     )
+
+
+def _searched(plan: Plan) -> dict[str, Any]:
+    """What a report says of the search for regions, where there was one."""
+    if plan.search is None:
+        return {}
+    return {"generations": len(plan.search.convergence), "thresholds": plan.search.thresholds.tolist()}
 
 
 def _exact(ended: Ended, verified: bool) -> str:

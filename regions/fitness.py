@@ -143,13 +143,15 @@ def fitness_terms(blocks: SortedBlocks, cuts: ArrayLike, speeds: Speeds) -> NDAr
     return np.stack([correlation, sameness, makespan / speeds.ideal(total)], axis=1)
 
 
-def random_cuts(blocks: SortedBlocks, speeds: Speeds, rng: np.random.Generator) -> NDArray[np.intp]:
-    """Places between 2 to `Speeds.most_regions` regions, any number as likely, any places as likely.
+def random_cuts(
+    blocks: SortedBlocks, speeds: Speeds, rng: np.random.Generator, *, fewest: int = 2
+) -> NDArray[np.intp]:
+    """Places between `fewest` to `Speeds.most_regions` regions, any number as likely, any places as likely.
 
     Fewer where there are not so many steps.
     """
     most = min(speeds.most_regions, blocks.steps)
-    regions = int(rng.integers(min(2, most), most + 1))
+    regions = int(rng.integers(min(fewest, most), most + 1))
     return np.sort(rng.choice(blocks.steps - 1, regions - 1, replace=False) + 1).astype(np.intp)
 
 

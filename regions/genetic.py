@@ -71,11 +71,12 @@ def genetic_thresholds(
     speeds: Speeds,
     *,
     seed: int,
+    fewest: int = 2,
     population: int = 60,
     generations: int = 100,
     patience: int = 20,
 ) -> Segmentation:
-    """Search the number of regions, from 2 to min(12, N), and their thresholds that make J small.
+    """Search the number of regions, from `fewest` to min(12, N), and their thresholds that make J small.
 
     Parameters
     ----------
@@ -84,6 +85,9 @@ def genetic_thresholds(
         Of N providers; the k-th region goes to the k-th.
     seed : int
         The same seed gives the same result.
+    fewest : int
+        Regions that there must be, where there are so many entropies; at least 2, at most min(12, N), which
+        fixes their number.
     population : int
         Individuals of a generation, at least 2.
     generations : int
@@ -113,9 +117,13 @@ def genetic_thresholds(
             "a search needs a population of at least 2, at least 0 generations and a patience of at least 1, "
             f"not {population}, {generations} and {patience}"
         )
-    toolbox = _toolbox(blocks, speeds, np.random.default_rng(seed))
-    even = [_Chromosome(even_cuts(blocks, regions).tolist()) for regions in range(speeds.most_regions, 1, -1)]
-    people = even[: population // 2]
+    if not 2 <= fewest <= speeds.most_regions:
+        raise ValueError(f"there are from 2 to {speeds.most_regions} regions, not at least {fewest}")
+    fewest = min(fewest, blocks.steps)
+    toolbox = _toolbox(blocks, speeds, np.random.default_rng(seed), fewest)
+    even = [even_cuts(blocks, regions).tolist() for regions in range(speeds.most_regions, 1, -1)]
+    # Where steps are large, equal parts are fewer than wanted.
+    people = [_Chromosome(cuts) for cuts in even if len(cuts) >= fewest - 1][: population // 2]
     people += [toolbox.individual() for _ in range(population - len(people))]
     best = tools.HallOfFame(1)
     evaluations, convergence = 0, list[float]()
@@ -143,15 +151,17 @@ def genetic_thresholds(
     )
 
 
-def _toolbox(blocks: SortedBlocks, speeds: Speeds, rng: np.random.Generator) -> base.Toolbox:
+def _toolbox(blocks: SortedBlocks, speeds: Speeds, rng: np.random.Generator, fewest: int = 2) -> base.Toolbox:
     """Operators on chromosomes for these blocks, all drawing from one generator."""
-    most = min(speeds.most_regions, blocks.steps) - 1
+    least, most = fewest - 1, min(speeds.most_regions, blocks.steps) - 1
     toolbox = base.Toolbox()
-    toolbox.register("individual", lambda: _Chromosome(random_cuts(blocks, speeds, rng).tolist()))
+    toolbox.register(
+        "individual", lambda: _Chromosome(random_cuts(blocks, speeds, rng, fewest=fewest).tolist())
+    )
     toolbox.register("clone", _copy)
     toolbox.register("select", _select, rng=rng)
-    toolbox.register("mate", _mate, rng=rng, most=most, steps=blocks.steps)
-    toolbox.register("mutate", _mutate, rng=rng, most=most, steps=blocks.steps)
+    toolbox.register("mate", _mate, rng=rng, least=least, most=most, steps=blocks.steps)
+    toolbox.register("mutate", _mutate, rng=rng, least=least, most=most, steps=blocks.steps)
     toolbox.register("evaluate", _evaluate, blocks=blocks, speeds=speeds, most=most)
     # A generation is judged in one pass over arrays, not one individual after the other.
     toolbox.register("map", lambda evaluate, people: evaluate(people))
@@ -190,26 +200,28 @@ def _select(people: list[_Chromosome], count: int, *, rng: np.random.Generator) 
     return [people[min(rivals, key=values.__getitem__)] for rivals in drawn]
 
 
-def _mate(one: _Chromosome, other: _Chromosome, *, rng: np.random.Generator, most: int, steps: int) -> None:
-    """Exchange all thresholds above one place; couples whose children had too many or no regions stay."""
+def _mate(
+    one: _Chromosome, other: _Chromosome, *, rng: np.random.Generator, least: int, most: int, steps: int
+) -> None:
+    """Exchange all thresholds above one place; couples whose children had too many or too few stay."""
     if rng.random() >= CROSSOVER:
         return
     place = int(rng.integers(1, steps + 1))
     first = [cut for cut in one if cut < place] + [cut for cut in other if cut >= place]
     second = [cut for cut in other if cut < place] + [cut for cut in one if cut >= place]
-    if 1 <= len(first) <= most and 1 <= len(second) <= most:
+    if least <= len(first) <= most and least <= len(second) <= most:
         _become(one, first)
         _become(other, second)
 
 
-def _mutate(person: _Chromosome, *, rng: np.random.Generator, most: int, steps: int) -> None:
+def _mutate(person: _Chromosome, *, rng: np.random.Generator, least: int, most: int, steps: int) -> None:
     """Move a threshold, by a step of any order of magnitude, or change the number of regions by one."""
     if not person:
         return
     cuts = list(person)
     if rng.random() < RENUMBERED:
         if rng.random() < 0.5:
-            if len(cuts) > 1:
+            if len(cuts) > least:
                 cuts.pop(int(rng.integers(len(cuts))))
         elif len(cuts) < most:
             cuts.append(int(rng.integers(1, steps)))

@@ -33,6 +33,8 @@ def job_of(
     present: Sequence[str] | None = None,
     tolerate: int = 0,
     plan: dict[str, Any] | None = None,
+    seed: int = 0,
+    speeds: Sequence[float] | None = None,
     **parameters: Any,
 ) -> Job:
     """The job of a broker with these providers on a grey image `(M, N)`, or on planes `(C, M, N)`."""
@@ -47,6 +49,8 @@ def job_of(
         {name: place for place, name in enumerate(listed) if name in there},
         tolerate,
         plan or {},
+        seed,
+        tuple(speeds or [1.0] * len(listed)),
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from itertools import count
@@ -13,7 +12,7 @@ from numpy.typing import NDArray
 
 from cloudsec.errors import IncompatibleScheme
 from cloudsec.keystream import Keystream
-from cloudsec.schemes.base import HaloPolicy, Job
+from cloudsec.schemes.base import HaloPolicy, Job, chosen_halo, chosen_number
 from cloudsec.schemes.layout import FEWEST_SEPARATED, Layout
 from cloudsec.study import Study, StudyGrid
 from providers.operation import MAX_RADIUS
@@ -52,10 +51,10 @@ def study_grid(job: Job, study: Study, keys: Keystream) -> StudyGrid | None:
     IncompatibleScheme
         If no grid carries the operation, or not that of the study.
     """
-    block, regions = _chosen(job, "block", 1, LARGEST_BLOCK), _chosen(job, "regions", 2, len(job.providers))
+    block = chosen_number(job.choices, "block", 1, LARGEST_BLOCK)
+    regions = chosen_number(job.choices, "regions", 2, len(job.providers))
     # Choices are looked at also where the image will turn out to be too small to be sent.
-    if job.choices.get("halo") not in (None, "shared", "ring"):
-        raise ValueError(f"plan: halo must be 'shared' or 'ring', not {job.choices['halo']!r}")
+    chosen_halo(job.choices)
     known = study.grid(job.shape, block)
     if known is not None:
         if regions not in (None, len(known.seats)):
@@ -227,20 +226,6 @@ def _in_keyed_order(names: Iterable[str], keys: Keystream) -> list[str]:
 def _wishes(keys: Keystream, label: str, blocks: int, regions: int) -> NDArray[np.float64]:
     """Random preferences of every block for every class."""
     return (keys.integers(label, _WISHES, blocks * regions) / _WISHES).reshape(blocks, regions)
-
-
-def _chosen(job: Job, name: str, low: int, high: int) -> int | None:
-    """A number that the plan fixes; ValueError if it is none, or out of bounds."""
-    given = job.choices.get(name)
-    if given is None:
-        return None
-    try:
-        number = operator.index(given)
-    except TypeError:
-        raise ValueError(f"plan: {name} must be a whole number, not {given!r}") from None
-    if isinstance(given, bool) or not low <= number <= high:
-        raise ValueError(f"plan: {name} must be from {low} to {high}, not {given!r}")
-    return number
 
 
 def _refuse_what_cannot_be(job: Job, regions: int, whose: str = "") -> None:

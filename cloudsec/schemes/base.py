@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,10 @@ from cloudsec.study import Study
 from providers import Filter
 from providers.wire import Task
 from regions import BlockLinks, Box, CollusionCurve
+
+if TYPE_CHECKING:
+    # Whoever imports schemes does not wait for the search.
+    from regions.genetic import Segmentation
 
 HaloPolicy = Literal["shared", "ring"]
 
@@ -36,6 +41,10 @@ class Job:
         How many colluding providers to withstand.
     choices : dict
         What the user fixed of the plan.
+    seed : int
+        Of a search for a plan; never of a secret.
+    speeds : tuple of float
+        Blocks per second by party; only their ratios are known.
     """
 
     planes: NDArray[np.generic] = field(repr=False)
@@ -44,6 +53,8 @@ class Job:
     present: Mapping[str, int]
     tolerate: int
     choices: Mapping[str, Any]
+    seed: int
+    speeds: tuple[float, ...]
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -84,6 +95,8 @@ class Plan:
         As it must be recorded before anything is sent; None if the scheme keeps no record.
     reused : bool
         Whether the study had the grid before.
+    search : Segmentation or None
+        How regions were found; None if the scheme searches none.
     """
 
     block: int | None
@@ -100,6 +113,7 @@ class Plan:
     absent: tuple[tuple[str, NDArray[np.intp]], ...] = field(default=(), repr=False)
     study: Study | None = field(default=None, repr=False)
     reused: bool = False
+    search: Segmentation | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, eq=False)
@@ -173,6 +187,8 @@ class Exposed(Protocol):
     @property
     def worst_received_share(self) -> float: ...
     @property
+    def worst_gradient_share(self) -> float: ...
+    @property
     def assembled(self) -> CollusionCurve: ...
     @property
     def adjacent(self) -> CollusionCurve: ...
@@ -192,3 +208,26 @@ def refuse_choices(choices: Mapping[str, Any], accepted: Sequence[str], scheme: 
     for unknown in choices.keys() - set(accepted):
         offer = f"it takes: {', '.join(accepted)}" if accepted else "it takes none"
         raise ValueError(f"scheme {scheme!r} has no choice {unknown!r} in its plan; {offer}")
+
+
+def chosen_number(choices: Mapping[str, Any], name: str, low: int, high: int) -> int | None:
+    """A number that the plan fixes; ValueError if it is none, or out of bounds."""
+    given = choices.get(name)
+    if given is None:
+        return None
+    try:
+        number = operator.index(given)
+    except TypeError:
+        raise ValueError(f"plan: {name} must be a whole number, not {given!r}") from None
+    if isinstance(given, bool) or not low <= number <= high:
+        raise ValueError(f"plan: {name} must be from {low} to {high}, not {given!r}")
+    return number
+
+
+def chosen_halo(choices: Mapping[str, Any]) -> HaloPolicy | None:
+    """The halo policy that the plan fixes; ValueError if it is none."""
+    given = choices.get("halo")
+    if given is None or given in ("shared", "ring"):
+        policy: HaloPolicy | None = given
+        return policy
+    raise ValueError(f"plan: halo must be 'shared' or 'ring', not {given!r}")

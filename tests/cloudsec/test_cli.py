@@ -66,6 +66,25 @@ def test_parameters_are_numbers_lists_and_words(source: Path, tmp_path: Path) ->
     assert (plan["block"], plan["regions"]) == (48, 4)
 
 
+def test_a_seed_gives_the_same_regions(source: Path, tmp_path: Path) -> None:
+    plans = []
+    for _ in range(2):
+        words = [
+            "--scheme",
+            "ga-es-2018",
+            "--block",
+            "8",
+            "--seed",
+            "3",
+            "--report",
+            str(tmp_path / "r.json"),
+        ]
+        assert main(["process", str(source), str(tmp_path / "out.npy"), "-o", "median", *words]) == 0
+        plans.append(json.loads((tmp_path / "r.json").read_text())["plan"])
+    assert plans[0] == plans[1]
+    assert plans[0]["regions"] > 1
+
+
 def test_a_dicom_file_becomes_a_derived_dicom_file(tmp_path: Path) -> None:
     import pydicom
 
@@ -96,7 +115,8 @@ def test_it_works_over_http(source: Path, tmp_path: Path, http_providers: list[s
         (["-o", "median", "-p", "size=3", "-p", "size=5"], 2, "given twice"),
         (["-o", "median", "-p", "size=three"], 2, "size must be an integer"),
         (["-o", "median", "-p", "size={}"], 2, "size must be an integer"),
-        (["-o", "median", "--scheme", "magic"], 2, "there are: ga-es, unprotected"),
+        (["-o", "median", "--seed", "-1"], 2, "seed must be a whole number from 0, or None, not -1"),
+        (["-o", "median", "--scheme", "magic"], 2, "there are: ga-es, ga-es-2018, unprotected"),
         (["-o", "median", "--providers", "0"], 2, "no providers"),
         (["-o", "median", "--providers", "1"], 2, "at least 2 providers"),
         (["-o", "median", "--tolerate", "9"], 2, "less than the number of providers, 9"),

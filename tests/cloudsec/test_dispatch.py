@@ -194,7 +194,7 @@ def test_a_silent_provider_costs_its_time_and_no_more(over: threading.Event) -> 
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-@pytest.mark.parametrize("scheme", ["ga-es", "unprotected"])
+@pytest.mark.parametrize("scheme", ["ga-es", "ga-es-2018", "unprotected"])
 def test_a_provider_that_misbehaves_is_named(image: NDArray[Any], scheme: str, fault: str) -> None:
     behaviour, words = FAULTS[fault]
     clouds = [Simulated("good-1"), Simulated("good-2"), Simulated("bad", behaviour), Simulated("good-3")]

@@ -36,7 +36,7 @@ def noise() -> NDArray[np.uint16]:
     return np.random.default_rng(0).integers(0, 4096, (300, 340), np.uint16)
 
 
-@pytest.mark.parametrize("scheme", ["ga-es", "unprotected"])
+@pytest.mark.parametrize("scheme", ["ga-es", "ga-es-2018", "unprotected"])
 def test_headers_hold_a_random_id_the_operation_and_the_shape_and_nothing_else(
     noise: NDArray[Any], scheme: str
 ) -> None:

@@ -242,7 +242,7 @@ def test_a_report_says_whether_answers_were_computed_again(verify: Any, says: st
         assert says in broker.process(IMAGE, "mean").report.exact
 
 
-@pytest.mark.parametrize("scheme", ["ga-es", "unprotected"])
+@pytest.mark.parametrize("scheme", ["ga-es", "ga-es-2018", "unprotected"])
 def test_a_report_is_the_same_after_a_round_trip(tmp_path: Path, scheme: str) -> None:
     with cloudsec.Broker(fleet(4, {2: fail}), scheme=scheme) as broker:
         report = broker.process(IMAGE, "mean").report
@@ -282,7 +282,7 @@ def test_a_report_prints_as_a_short_table() -> None:
     assert max(map(len, lines)) <= 100
 
 
-@pytest.mark.parametrize("scheme", ["ga-es", "unprotected"])
+@pytest.mark.parametrize("scheme", ["ga-es", "ga-es-2018", "unprotected"])
 @pytest.mark.parametrize("shape", [(320, 320), (320, 320, 3)])
 def test_figures_and_views_are_of_the_image_as_it_was(scheme: str, shape: tuple[int, ...]) -> None:
     image = np.random.default_rng(1).integers(0, 4096, shape, np.uint16)

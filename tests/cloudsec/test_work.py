@@ -117,7 +117,7 @@ def share_of_clouds(shape: tuple[int, int], count: int, choices: dict[str, Any])
     names = tuple(f"cloud-{i}" for i in range(count))
     operation = make_operation("median", size=5).resolved(2, "uint8")
     present = {name: party for party, name in enumerate(names)}
-    job = Job(np.zeros((1, *shape), np.uint8), operation, names, present, 0, choices)
+    job = Job(np.zeros((1, *shape), np.uint8), operation, names, present, 0, choices, 0, (1.0,) * count)
     plan = SCHEMES["ga-es"].plan(job, Study(), Keystream.of(bytes(32)))
     answered = coverage(shape, plan.boxes[plan.owners >= 0])
     assert 1 - answered.mean() == pytest.approx(sum(plan.reasons.values()))

@@ -110,6 +110,28 @@ def test_blocks_of_one_entropy_are_one_region_and_of_few_entropies_few() -> None
     assert genetic_thresholds(sorted_blocks(image, 16), Speeds.equal(9), seed=0).regions == 2
 
 
+def test_a_least_number_of_regions_is_kept_where_there_are_so_many_steps() -> None:
+    lone = Speeds(np.r_[1e3, 1e3, np.ones(4)], latency=np.r_[0, 0, np.full(4, 1e3)])
+    assert genetic_thresholds(BLOCKS, lone, seed=0).regions < 5
+    for fewest in (5, 6):
+        assert genetic_thresholds(BLOCKS, lone, seed=0, fewest=fewest).regions == fewest
+    # Equal parts of these are two, because most blocks are of one entropy.
+    image = np.zeros((64, 64), np.uint8)
+    image[:4, :16] = np.repeat([1, 2, 3, 4], 4)
+    image[0, :16] += np.arange(16, dtype=np.uint8)
+    image[1, 4:16:2] += 7
+    blocks = sorted_blocks(image, 4)
+    for fewest in (2, 3, 4):
+        found = genetic_thresholds(blocks, Speeds.equal(4), seed=0, fewest=fewest)
+        assert min(fewest, blocks.steps) <= found.regions <= 4
+
+
+@pytest.mark.parametrize("fewest", [1, 5])
+def test_a_number_of_regions_that_providers_cannot_have_is_refused(fewest: int) -> None:
+    with pytest.raises(ValueError, match=f"from 2 to 4 regions, not at least {fewest}"):
+        genetic_thresholds(BLOCKS, UNEQUAL, seed=0, fewest=fewest)
+
+
 def test_a_search_without_room_is_refused() -> None:
     for wrong in ({"population": 1}, {"generations": -1}, {"patience": 0}):
         with pytest.raises(ValueError, match="population of at least 2"):
