@@ -24,7 +24,8 @@ from regions import (
 
 HALO = 2
 OPERATION = make_operation("median", size=2 * HALO + 1)
-KEYS = Keystream.of(b"every run of the benchmarks draws the same")
+KEY = b"every run of the benchmarks draws the same"
+KEYS = Keystream.of(KEY)
 SCHEME = SCHEMES["ga-es"]
 
 
@@ -46,7 +47,7 @@ class Sent:
         held = self.received
         if stand_ins:
             held |= np.arange(len(held))[:, None] == self.plan.stand_ins
-        return Exposure(self.job, self.plan, SCHEME, self.plan.owners, held)
+        return Exposure(self.job, self.plan, SCHEME, self.plan.owners, (held,))
 
     def stacks(self) -> list[tuple[NDArray[np.generic], NDArray[np.intp]]]:
         """Per provider the windows that it gets, repeats too, and the row and column of each in the grid."""

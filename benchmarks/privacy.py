@@ -35,14 +35,13 @@ from numpy.typing import NDArray
 
 import cloudsec
 import providers
-from benchmarks.assignments import HALO, OPERATION, entropy_grid, joined, random_grid, sent_under
+from benchmarks.assignments import HALO, KEY, OPERATION, entropy_grid, joined, random_grid, sent_under
 from benchmarks.open_data import LeftOut, Picture, open_data_folder, pictures
 from cloudsec.exposure import Exposure
 from providers import handle
 from providers.wire import Answer, decode_task, encode_answer
 from regions import assembled_area, join_strips
 
-KEY = b"every run of the benchmarks draws the same"
 BLOCKS = (16, 32)
 GREEDY = (5, 6, 7, 8, 10, 11, 12, 13, 14, 15, 16)
 JOINED = 0.95

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 import os
+import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,15 +15,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cloudsec.clock import Clock
-from cloudsec.course import Ended, Terms, carried_out
+from cloudsec.course import Terms, carried_out
 from cloudsec.endpoints import Endpoint, HttpEndpoint, LocalEndpoint
-from cloudsec.exposure import Exposure
 from cloudsec.key_file import master_key, state_directory
 from cloudsec.keystream import Keystream
 from cloudsec.ledger import Ledger
 from cloudsec.pace import Pace
-from cloudsec.report import Report
-from cloudsec.schemes import HOME, SCHEMES, Job, Plan, ProtectionScheme
+from cloudsec.report import Report, report_of
+from cloudsec.schemes import SCHEMES, Job, ProtectionScheme
 from cloudsec.study import Study
 from cloudsec.vault import Vault
 from providers import Filter
@@ -224,107 +224,32 @@ class Broker:
             self._endpoints, self._timeout, self._verify, self._on_loss, record, self._progress, distrust
         )
         ended = carried_out(job, plan, self._scheme, keys, terms, clock)
+        asked = np.any(ended.deliveries, axis=(0, 2)).tolist()
         self._pace = self._pace.after(
             {
                 name: (account.pixels, account.seconds)
-                for name, account, asked in zip(names, ended.accounts, ended.received, strict=True)
-                if asked.any()
+                for name, account, sent in zip(names, ended.accounts, asked, strict=True)
+                if sent
             }
         )
         result = planes_image(ended.result, channel_axis)
         clock.ends("finish")
-        return Result(result, self._report(pixels, str(chosen), job, plan, ended, clock))
+        report = report_of(
+            job,
+            plan,
+            self._scheme,
+            ended,
+            operation=str(chosen),
+            pixels=pixels,
+            verified=self._verify,
+            timings=clock.timings(),
+        )
+        return Result(result, report)
 
     @property
     def _keyless(self) -> bool:
         """Whether images are sent as they are, so that no key or record would be of use."""
         return self._scheme.assurance == "none"
-
-    def _report(
-        self,
-        pixels: NDArray[np.generic],
-        operation: str,
-        job: Job,
-        plan: Plan,
-        ended: Ended,
-        clock: Clock,
-    ) -> Report:
-        # Without losses, the pieces of providers that are not there would be with them.
-        owners, parties = plan.owners.copy(), list(job.providers)
-        for name, pieces in plan.absent:
-            if name not in parties:
-                parties.append(name)
-            owners[pieces] = parties.index(name)
-        planned = np.arange(len(parties))[:, None] == owners
-        reasons = dict(plan.reasons)
-        lost = plan.boxes[ended.owners == HOME]
-        if len(lost):
-            reasons["lost"] = float((lost[:, 2:] - lost[:, :2]).prod(axis=1).sum() / job.planes[0].size)
-        return Report(
-            scheme=self._scheme.name,
-            assurance=self._scheme.assurance,
-            stronger_scheme=_stronger(self._scheme, job.operation),
-            operation=operation,
-            image={"shape": pixels.shape, "dtype": pixels.dtype.name},
-            home={"pixel_share": sum(reasons.values()), "reasons": reasons},
-            losses=ended.losses,
-            plan={
-                "block": plan.block,
-                "regions": plan.regions,
-                "halo_policy": plan.halo_policy,
-                "tolerate": job.tolerate,
-                "reused": plan.reused,
-                **_searched(plan),
-            },
-            exact=_exact(ended, len(plan.owners), self._verify),
-            timings=clock.timings(),
-            accounts=ended.accounts,
-            exposure=Exposure(job, plan, self._scheme, ended.owners, ended.received, ended.deliveries),
-            planned=Exposure(job, plan, self._scheme, owners, planned),
-            sealed=ended.sealed,
-        )
-
-
-def _exact(ended: Ended, pieces: int, verify: bool) -> str:
-    """How it is known that a result is exact, in one sentence."""
-    sent = int(ended.received.any(axis=0).sum())
-    if not sent:
-        return "computed on this machine"
-    if not verify:
-        return (
-            "by construction, if every provider computed what it was asked; answers were checked for shape, "
-            "type and range, but not computed again"
-        )
-    # What stands in for a loss is sampled by itself, and more closely, because there is less of it.
-    chosen, among = ended.fewest_sampled
-    return (
-        f"by construction, and {ended.sampled} of {sent} pieces, chosen by a secret key before the first "
-        f"answer, were computed again here; a provider that spoils one piece is found with a chance of "
-        f"{chosen / among:.1%}, one that spoils a tenth of all with {_odds(among, chosen):.1%}"
-    )
-
-
-def _searched(plan: Plan) -> dict[str, Any]:
-    """What a report says of the search for regions, where there was one."""
-    if plan.search is None:
-        return {}
-    return {"generations": len(plan.search.convergence), "thresholds": plan.search.thresholds.tolist()}
-
-
-def _odds(pieces: int, sampled: int) -> float:
-    """The chance that a sample without repeats holds one of a tenth of the pieces."""
-    spoiled = max(1, pieces // 10)
-    missed = 1.0
-    for drawn in range(sampled):
-        missed *= max(pieces - spoiled - drawn, 0) / (pieces - drawn)
-    return 1 - missed
-
-
-def _stronger(scheme: ProtectionScheme, operation: Filter) -> str | None:
-    """The first scheme that protects and carries the operation, for one that does not protect."""
-    if scheme.assurance != "none":
-        return None
-    return next((s.name for s in SCHEMES.values() if s.assurance != "none" and s.carries(operation)), None)
 
 
 def _tolerated(tolerate: int | None, scheme: ProtectionScheme, count: int) -> int:
@@ -361,9 +286,13 @@ def _seeded(seed: int | None) -> int:
 
 
 def _study_name(study: str | None) -> str | None:
-    if study is not None and not (isinstance(study, str) and 0 < len(study) <= MAX_STUDY_NAME):
-        raise ValueError(f"study must be a name of 1 to {MAX_STUDY_NAME} characters, or None")
-    return study
+    """The name of a study, the same however its letters are composed or what blanks are around it."""
+    if study is None:
+        return None
+    name = unicodedata.normalize("NFC", study).strip() if isinstance(study, str) else ""
+    if not 0 < len(name) <= MAX_STUDY_NAME or not name.isprintable():
+        raise ValueError(f"study must be a name of 1 to {MAX_STUDY_NAME} printable characters, or None")
+    return name
 
 
 def process(
@@ -373,7 +302,9 @@ def process(
     providers: int | Sequence[str | Endpoint] = DEFAULT_PROVIDERS,
     scheme: str = "ga-es",
     tolerate: int | None = None,
+    verify: Literal["sample", False] = "sample",
     plan: Mapping[str, Any] | None = None,
+    on_loss: Literal["home", "fail"] = "home",
     key: bytes | str | Path | None = None,
     channel_axis: int | None = None,
     study: str | None = None,
@@ -389,7 +320,9 @@ def process(
     >>> bool((result.image == providers.apply(image, "gaussian", sigma=2.0)).all())
     True
     """
-    with Broker(providers, scheme=scheme, tolerate=tolerate, plan=plan, key=key) as broker:
+    with Broker(
+        providers, scheme=scheme, tolerate=tolerate, verify=verify, plan=plan, on_loss=on_loss, key=key
+    ) as broker:
         return broker.process(image, operation, channel_axis=channel_axis, study=study, **parameters)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 PHASES = ("plan", "protect", "deliver", "recover", "finish")
+"""The parts of a job's time, in their order."""
 
 
 class Clock:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from cloudsec.clock import Clock
 from cloudsec.dispatch import Delivered, Delivery, Lost
 from cloudsec.endpoints import Endpoint
-from cloudsec.errors import CloudsecError, Dishonest, Unavailable
+from cloudsec.errors import CloudsecError, Dishonest, Unavailable, VaultError
 from cloudsec.keystream import Keystream
 from cloudsec.schemes import HOME, Job, Plan, Protected, ProtectionScheme, Sealed
 from providers.boxes import filter_boxes
@@ -89,10 +89,8 @@ class Ended:
     result : (C, M, N) ndarray
     owners : (n,) ndarray
         The party whose answer was kept for each piece; HOME for the broker.
-    received : (parties, n) ndarray of bool
-        Which pieces each party was sent.
     deliveries : tuple of (parties, n) ndarrays of bool
-        The same for each delivery by itself: pieces of two are not shuffled together.
+        Which pieces each party was sent, delivery by delivery: pieces of two are not shuffled together.
     accounts : tuple of Account
     losses : tuple of Loss
     sealed : tuple of Sealed
@@ -105,7 +103,6 @@ class Ended:
 
     result: NDArray[np.generic] = field(repr=False)
     owners: NDArray[np.intp] = field(repr=False)
-    received: NDArray[np.bool_] = field(repr=False)
     deliveries: tuple[NDArray[np.bool_], ...] = field(repr=False)
     accounts: tuple[Account, ...]
     losses: tuple[Loss, ...]
@@ -142,6 +139,8 @@ class _Course:
         dtype = job.operation.result_dtype(job.planes.dtype)
         self._result = np.empty(job.planes.shape, dtype)
         self._owners = plan.owners.copy()
+        # Of the pieces that were sent last.
+        self._unanswered = np.zeros(len(plan.owners), bool)
         self._deliveries: list[NDArray[np.bool_]] = []
         self._accounts = tuple(Account() for _ in job.providers)
         self._losses: list[Loss] = []
@@ -173,8 +172,7 @@ class _Course:
         """Send pieces to their owners and place the answers; the parties that failed, and why."""
         plan = replace(self._plan, owners=self._owners)
         protected = self._scheme.protect(self._job, plan, pieces, keys)
-        self._missing = set(range(len(protected.sealed)))
-        self._carried = protected.pieces
+        missing = set(range(len(protected.sealed)))
         self._tasks += len(protected.sealed)
         sample = self._sample(pieces, keys)
         if len(pieces):
@@ -188,14 +186,17 @@ class _Course:
             for outcome in delivery:
                 self._clock.ends("deliver")
                 self._accounts[outcome.party].retries += outcome.retries
-                error = outcome.error if isinstance(outcome, Lost) else self._placed(protected, outcome)
+                if isinstance(outcome, Lost):
+                    error: CloudsecError | None = outcome.error
+                else:
+                    error = self._placed(protected, outcome, missing)
                 if error is not None:
                     self._judge(outcome.party, error)
                     self._refuse_if_final(outcome.party, error)
                     failed[outcome.party] = error
                     delivery.drop(outcome.party)
                     # Its other tasks are not answered any more.
-                    self._tasks -= sum(protected.sealed[n].party == outcome.party for n in self._missing)
+                    self._tasks -= sum(protected.sealed[n].party == outcome.party for n in missing)
                 self._tell_progress()
                 self._clock.ends("recover")
         self._clock.ends("deliver")
@@ -204,6 +205,9 @@ class _Course:
         for number in sorted(delivery.asked):
             received[protected.sealed[number].party, protected.pieces[number]] = True
             self._sealed.append(protected.sealed[number])
+        self._unanswered[:] = False
+        for number in missing:
+            self._unanswered[protected.pieces[number]] = True
         for numbers, right in expected:
             self._compare(sample[numbers], right, failed)
         self._clock.ends("finish")
@@ -212,35 +216,40 @@ class _Course:
     def reassigned(self, failed: Mapping[int, CloudsecError]) -> NDArray[np.intp]:
         """Give the pieces of failed parties to their stand-ins, the rest home; those that must be sent."""
         self._gone |= failed.keys()
-        unanswered = np.zeros(len(self._owners), bool)
-        for number in self._missing:
-            unanswered[self._carried[number]] = True
         before = self._owners.copy()
-        for party, error in failed.items():
-            spoiled = isinstance(error, Dishonest)
-            # Nothing is kept of a provider that answered wrongly once, in this job or in a later one.
-            pieces = np.flatnonzero((before == party) & (unanswered | spoiled))
-            # A piece that is with its stand-in already has no other.
-            stand_ins = np.where(before == self._plan.owners, self._plan.stand_ins, HOME)[pieces]
-            stand_ins[np.isin(stand_ins, list(self._gone))] = HOME
-            self._owners[pieces] = stand_ins
-            name = self._job.providers[party]
-            self._lose(name, error, pieces)
-        moved = np.flatnonzero(self._owners != before)
+        # Nothing is kept of a provider that answered wrongly once, in this job or in a later one.
+        lost = {
+            party: np.flatnonzero((before == party) & (self._unanswered | isinstance(error, Dishonest)))
+            for party, error in failed.items()
+        }
+        # A piece that is with its stand-in already has no other.
+        stand_ins = np.where(before == self._plan.owners, self._plan.stand_ins, HOME)
+        stand_ins[np.isin(stand_ins, list(self._gone))] = HOME
+        moved = np.concatenate([*lost.values()])
+        self._owners[moved] = stand_ins[moved]
+        try:
+            self._record_lent(moved)
+        except VaultError:
+            # What cannot be written down is not handed out.
+            self._owners[moved] = HOME
+        for party, pieces in lost.items():
+            self._lose(self._job.providers[party], failed[party], pieces)
         self._sampled[moved] = False
-        again = moved[self._owners[moved] != HOME]
         self._own_boxes = self._plan.boxes[moved[self._owners[moved] == HOME]]
-        owners = self._owners[again]
+        return np.sort(moved[self._owners[moved] != HOME])
+
+    def _record_lent(self, moved: NDArray[np.intp]) -> None:
+        """Have it written down what stand-ins are about to be given of some pieces."""
+        owners = self._owners[moved]
+        parties = np.unique(owners[owners != HOME]).tolist()
         self._terms.record(
-            {self._job.providers[party]: self._plan.places[again[owners == party]] for party in set(owners)}
+            {self._job.providers[party]: self._plan.places[moved[owners == party]] for party in parties}
         )
-        return np.asarray(again)
 
     def ended(self) -> Ended:
         return Ended(
             self._result,
             self._owners,
-            np.logical_or.reduce(self._deliveries),
             tuple(self._deliveries),
             self._accounts,
             tuple(self._losses),
@@ -257,8 +266,8 @@ class _Course:
         chosen: NDArray[np.intp] = pieces[np.sort(keys.permutation("sample", len(pieces))[:count])]
         return chosen
 
-    def _placed(self, protected: Protected, answer: Delivered) -> CloudsecError | None:
-        """Place one answer; what is wrong with it, if no image leads to it."""
+    def _placed(self, protected: Protected, answer: Delivered, missing: set[int]) -> CloudsecError | None:
+        """Place one answer, which is missing no more; what is wrong with it, if no image leads to it."""
         task = protected.sealed[answer.number].task
         try:
             self._scheme.place(self._result, answer.stack, task, protected.manifest[answer.number])
@@ -267,7 +276,7 @@ class _Course:
             wrong = Dishonest(f"provider {name} answered what no image leads to: {error}")
             wrong.__cause__ = error
             return wrong
-        self._missing.discard(answer.number)
+        missing.discard(answer.number)
         self._accounts[answer.party].add(answer)
         self._answered += 1
         return None
@@ -280,12 +289,11 @@ class _Course:
         self, pieces: NDArray[np.intp], right: NDArray[np.generic], failed: dict[int, CloudsecError]
     ) -> None:
         """Check the answers to some pieces of one shape, by those computed at home, `(k, C, h, w)`."""
-        missing = {int(piece) for number in self._missing for piece in self._carried[number]}
         tops = np.column_stack([np.zeros(len(pieces), np.intp), self._plan.boxes[pieces, :2]])
         agrees = (cut(self._result, tops, right.shape[1:]) == right).all(axis=(1, 2, 3))
         for piece, agreed in zip(pieces.tolist(), agrees.tolist(), strict=True):
             party = int(self._owners[piece])
-            if piece in missing:
+            if self._unanswered[piece]:
                 continue
             self._sampled[piece] = True
             if agreed:

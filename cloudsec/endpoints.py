@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 import threading
 import time
+from contextlib import suppress
 from http.cookiejar import DefaultCookiePolicy
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from cloudsec.errors import ProviderFailed, Refused, Unavailable
 from providers import handle
@@ -75,7 +77,7 @@ class HttpEndpoint:
             raise ValueError(f"{url!r} is not the URL of a provider, such as http://127.0.0.1:9001")
         if token is not None and not _TOKEN.fullmatch(token):
             raise ValueError("a token is made of visible ASCII characters, without spaces or line ends")
-        self.name = f"{parts.scheme}://{parts.netloc.lower()}{parts.path.rstrip('/')}"
+        self.name = f"{parts.scheme}://{_place(parts)}{parts.path.rstrip('/')}"
         self._token = token
         self._session: requests.Session | None = None
         self._opening = threading.Lock()
@@ -133,7 +135,8 @@ class HttpEndpoint:
     def _read(self, response: requests.Response, limit: int, deadline: float) -> bytes:
         from urllib3.exceptions import HTTPError
 
-        received = bytearray()
+        parts: list[bytes] = []
+        received = 0
         while True:
             try:
                 chunk = response.raw.read1(CHUNK)
@@ -141,12 +144,13 @@ class HttpEndpoint:
                 raise Unavailable(f"provider {self.name} stopped half-way through its answer") from error
             if not chunk:
                 break
-            received += chunk
-            if len(received) > limit:
+            parts.append(chunk)
+            received += len(chunk)
+            if received > limit:
                 raise Refused(f"provider {self.name} answered more than {limit} bytes, which no answer has")
             if time.monotonic() > deadline:
                 raise Unavailable(f"provider {self.name} answered too slowly to finish in time")
-        return bytes(received)
+        return b"".join(parts)
 
     def _failure(self, status: int, body: bytes) -> ProviderFailed:
         if body.startswith(b"{"):
@@ -155,6 +159,17 @@ class HttpEndpoint:
             return Refused(f"provider {self.name} points to another address; give the one that does the work")
         kind = Unavailable if status >= 500 else Refused
         return kind(f"provider {self.name} answered HTTP status {status}; is it a CloudSec provider?")
+
+
+def _place(parts: SplitResult) -> str:
+    """Host and port, written in one way: a provider under two names would hold two parts of every image."""
+    host = (parts.hostname or "").removesuffix(".")
+    if ":" in host:
+        with suppress(ValueError):
+            host = ip_address(host).compressed
+        host = f"[{host}]"
+    default = {"http": 80, "https": 443}[parts.scheme]
+    return host if parts.port in (None, default) else f"{host}:{parts.port}"
 
 
 def failure(name: str, error: ProviderError) -> ProviderFailed:

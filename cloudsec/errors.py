@@ -1,5 +1,7 @@
 """What can go wrong at the broker; a message never holds pixels, keys or names of people."""
 
+from pathlib import Path
+
 
 class CloudsecError(Exception):
     """Anything that CloudSec refuses or could not finish."""
@@ -35,3 +37,8 @@ class DicomError(ImageFileError):
 
 class VaultError(CloudsecError):
     """A key file or a sealed record that cannot be used, made or read."""
+
+
+def shown(path: Path) -> str:
+    """A file's name that keeps a message on one line."""
+    return "".join(c if c.isprintable() else "?" for c in str(path))

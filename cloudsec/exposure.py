@@ -43,18 +43,21 @@ class Exposure:
     scheme : ProtectionScheme
     owners : (n,) ndarray
         The party whose answer was kept for each piece; HOME for the broker.
-    received : (parties, n) ndarray of bool
-        Which pieces each party was sent, whether or not it answered.
     deliveries : tuple of (parties, n) ndarrays of bool
-        The same for each delivery by itself.
+        Which pieces each party was sent, whether or not it answered; one for each delivery, at least one.
     """
 
     job: Job = field(repr=False)
     plan: Plan = field(repr=False)
     scheme: ProtectionScheme = field(repr=False)
     owners: NDArray[np.intp] = field(repr=False)
-    received: NDArray[np.bool_] = field(repr=False)
-    deliveries: tuple[NDArray[np.bool_], ...] = field(default=(), repr=False)
+    deliveries: tuple[NDArray[np.bool_], ...] = field(repr=False)
+
+    @cached_property
+    def received(self) -> NDArray[np.bool_]:
+        """Which pieces each party was sent in any delivery, ``(parties, n)``."""
+        received: NDArray[np.bool_] = np.logical_or.reduce(self.deliveries)
+        return received
 
     @property
     def parties(self) -> range:
@@ -120,23 +123,26 @@ class Exposure:
         if self.plan.block is None and self.received.any():
             # Slabs travel in order.
             return 1
-        # What a stand-in is given later comes under other secrets: it is shuffled by itself.
-        counts = np.concatenate([sent.sum(axis=1) for sent in self.deliveries or (self.received,)])
-        return int(counts[counts > 0].min()) * len(self.job.planes) if counts.any() else 0
+        # What a stand-in is given later comes under other secrets: it is shuffled by itself. Colour
+        # components add none, because those of one block look alike.
+        counts = np.concatenate([sent.sum(axis=1) for sent in self.deliveries])
+        return int(counts[counts > 0].min()) if counts.any() else 0
 
     @property
     def over_study(self) -> bool:
-        """Whether no provider was sent more of the study's images of this shape in another job.
+        """Whether no provider was sent other blocks of the study's images, or wider rims, in another job.
 
-        Goes by the study's record as it was when this job was planned.
+        Goes by the study's record as it was when this job was planned. A grid of another shape is of other
+        positions, as those of a crop are. Not known here: images that show the same at another place, and
+        what was sent by a scheme that keeps no record.
         """
         if self.plan.study is None:
             # Without a record nothing is known of other jobs.
             return False
-        grids = [grid for grid in self.plan.study.grids if grid.shape == self.job.shape]
+        grids = self.plan.study.grids
         own = (0, 0) if self.plan.halo_policy == "ring" else self.job.operation.halo
         return not grids or (
-            [grid.block for grid in grids] == [self.plan.block]
+            [(grid.shape, grid.block) for grid in grids] == [(self.job.shape, self.plan.block)]
             and all(was <= now for was, now in zip(grids[0].halo or (0, 0), own, strict=True))
             and self._one_holds_all(grids[0].classes)
             and not any(self._lent_before(name, blocks) for name, blocks in grids[0].lent.items())
@@ -167,18 +173,14 @@ class Exposure:
             party: self.scheme.plain(self.job, self.plan, np.flatnonzero(self.received[party]))
             for party in np.flatnonzero(self.received.any(axis=1)).tolist()
         }
-        found = [
-            _metrics(
-                [
-                    (
-                        [stack for component, stack in stacks if component == number],
-                        [e.task.stack[e.components == number] for e in sealed if e.party == party],
-                    )
-                    for party, stacks in plain.items()
-                ]
-            )
-            for number in range(len(self.job.planes))
-        ]
+        found = []
+        for number in range(len(self.job.planes)):
+            views = []
+            for party, stacks in plain.items():
+                unhidden = [stack for component, stack in stacks if component == number]
+                sent = [each.task.stack[each.components == number] for each in sealed if each.party == party]
+                views.append((unhidden, sent))
+            found.append(_metrics(views))
         return {
             name: Figure(
                 tuple(figures[name].mean for figures in found),

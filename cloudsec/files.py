@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cloudsec.atomic import write_whole
-from cloudsec.errors import ImageFileError
+from cloudsec.errors import ImageFileError, shown
 from cloudsec.png import PNG_MARKER, png_bytes, read_png
 from providers.operation import IMAGE_DTYPES
 
@@ -148,7 +148,7 @@ def write_image(
 @contextmanager
 def _port(path: Path, failure: str) -> Iterator[None]:
     """What leaves here is an ImageFileError in one line that begins with the file's name."""
-    name = "".join(c if c.isprintable() else "?" for c in str(path))
+    name = shown(path)
     try:
         yield
     except ImageFileError as error:

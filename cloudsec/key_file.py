@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from cloudsec.atomic import create_private, make_directory, open_regular
-from cloudsec.errors import VaultError
+from cloudsec.errors import VaultError, shown
 from cloudsec.keystream import KEY_BYTES, Keystream
 
 _CONTENT = re.compile(rb"cloudsec-key-1 ([0-9a-f]{%d})\n" % (2 * KEY_BYTES))
@@ -46,7 +46,7 @@ def master_key(key: bytes | str | Path | None) -> Keystream:
     try:
         return _read(path)
     except FileNotFoundError as error:
-        raise VaultError(f"{_shown(path)}: this key file is a link to nothing; {_RESTORE}") from error
+        raise VaultError(f"{shown(path)}: this key file is a link to nothing; {_RESTORE}") from error
 
 
 def state_directory() -> Path:
@@ -80,16 +80,16 @@ def _read(path: Path) -> Keystream:
         raise
     except OSError as error:
         raise VaultError(
-            f"{_shown(path)}: this key file cannot be read ({error.strerror}); {_RESTORE}"
+            f"{shown(path)}: this key file cannot be read ({error.strerror}); {_RESTORE}"
         ) from error
     if mode & (stat.S_IRGRP | stat.S_IWGRP | stat.S_IROTH | stat.S_IWOTH):
         raise VaultError(
-            f"{_shown(path)}: others than its owner can read or write this key file; "
+            f"{shown(path)}: others than its owner can read or write this key file; "
             "if nobody else has used it, take that from them with `chmod 600`"
         )
     match = _CONTENT.fullmatch(content)
     if match is None:
-        raise VaultError(f"{_shown(path)}: this is no whole key file of this version of CloudSec; {_RESTORE}")
+        raise VaultError(f"{shown(path)}: this is no whole key file of this version of CloudSec; {_RESTORE}")
     return Keystream.of(bytes.fromhex(match[1].decode()))
 
 
@@ -101,11 +101,6 @@ def _make(path: Path) -> None:
             create_private(path, content)
     except OSError as error:
         raise VaultError(
-            f"{_shown(path)}: no key file can be made there ({error.strerror}); "
+            f"{shown(path)}: no key file can be made there ({error.strerror}); "
             "name one in $CLOUDSEC_KEY_FILE that can be written"
         ) from error
-
-
-def _shown(path: Path) -> str:
-    """A name that keeps a message on one line."""
-    return "".join(c if c.isprintable() else "?" for c in str(path))

@@ -55,11 +55,8 @@ class Ledger:
             grid = study.grid(job.shape, plan.block)
             if grid is None or grid.halo is None:
                 raise VaultError(f"{self.vault.path} was changed while a job ran; restore it from a backup")
-            masks = {}
-            for name, places in lent.items():
-                masks[name] = np.zeros(grid.classes.shape, bool)
-                masks[name].ravel()[places] = True
-            changed = study.having(grid.received(grid.halo, masks))
+            blocks = {name: grid.blocks_at(places) for name, places in lent.items()}
+            changed = study.having(grid.received(grid.halo, blocks))
             if changed is not study:
                 change.write(changed.encoded())
 

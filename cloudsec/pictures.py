@@ -1,9 +1,8 @@
-"""Pictures of a job: what went where, and what each provider saw. Arrays in, arrays or PNG bytes out."""
+"""Pictures of a job: what went where, and what each provider saw. Arrays in, arrays out."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from io import BytesIO
 from math import ceil, sqrt
 
 import numpy as np
@@ -89,12 +88,3 @@ def excerpt(stack: NDArray[np.generic], side: int) -> NDArray[np.generic]:
     step = ceil(max(stack.shape[1:]) / side)
     thinned = stack[:, ::step, ::step]
     return thinned[: min(MOST_BLOCKS, side**2 // (thinned.shape[1] * thinned.shape[2]))]
-
-
-def png_bytes(picture: Picture) -> bytes:
-    """An 8-bit picture, (M, N) or (M, N, 3), as a PNG file."""
-    from PIL import Image
-
-    file = BytesIO()
-    Image.fromarray(picture).save(file, "PNG")
-    return file.getvalue()

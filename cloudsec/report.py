@@ -11,14 +11,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cloudsec.atomic import write_whole
-from cloudsec.course import Account, Loss
+from cloudsec.course import Account, Ended, Loss
 from cloudsec.exposure import Exposure
 from cloudsec.page import page
-from cloudsec.pictures import View, png_bytes, sheet
-from cloudsec.schemes import Sealed
+from cloudsec.pictures import View, sheet
+from cloudsec.png import png_bytes
+from cloudsec.schemes import HOME, SCHEMES, Job, Plan, ProtectionScheme, Sealed
 from cloudsec.table import summary
+from providers import Filter
 from regions import Figure, collusion_threshold
 
 
@@ -131,7 +134,7 @@ class Report:
 
     @cached_property
     def leakage(self) -> dict[str, Any]:
-        """What one provider, and colluding ones, could have learned at most (design/privacy.md)."""
+        """What one provider, and colluding ones, could have learned at most."""
         shown = self.exposure
         figures = {
             "worst_pixel_share": shown.worst_pixel_share,
@@ -156,12 +159,18 @@ class Report:
     @cached_property
     def paper_metrics(self) -> dict[str, dict[str, Any]]:
         """The paper's Cor, NPCR, UACI and entropy of what was sent, beside their ceilings."""
-        return {name: _fields(figure) for name, figure in self.exposure.paper_metrics(self.sealed).items()}
+        return {
+            name: _figure_fields(figure) for name, figure in self.exposure.paper_metrics(self.sealed).items()
+        }
 
     @cached_property
     def views(self) -> tuple[View, ...]:
-        """What each provider was sent, as it was sent."""
-        return views_of(self.sealed, self.exposure.job.providers)
+        """All that each provider was sent, in the order of sending; none for one that was sent nothing."""
+        stacks: dict[int, list[NDArray[np.generic]]] = {}
+        for each in self.sealed:
+            stacks.setdefault(each.party, []).extend(each.task.stack)
+        names = self.exposure.job.providers
+        return tuple(View(names[party], _stacked(stacks[party])) for party in sorted(stacks))
 
     def to_dict(self) -> dict[str, Any]:
         """Everything, ready for JSON."""
@@ -188,31 +197,126 @@ class Report:
     def save(self, path: str | Path) -> None:
         """Write the report as .json, or as one .html page with pictures; whole or not at all.
 
-        The page shows what providers were sent, which is pieces of the image: keep it where images are kept.
-        ValueError for another suffix.
+        The page shows what providers were sent, which is pieces of the image: only its owner can read the
+        file; keep it where images are kept. ValueError for another suffix.
         """
         place = Path(path)
         check_report_path(place)
         if place.suffix.lower() == ".html":
-            content = page(self.to_dict(), self.views)
+            write_whole(place, page(self.to_dict(), self.views).encode(), private=True)
         else:
-            content = json.dumps(self.to_dict(), indent=2) + "\n"
-        write_whole(place, content.encode())
+            write_whole(place, (json.dumps(self.to_dict(), indent=2) + "\n").encode())
 
     def save_views(self, directory: str | Path) -> None:
         """Write a picture of all that each provider was sent, ``provider-1.png`` and so on, in their order.
 
-        They show pieces of the image: keep them where images are kept.
+        They show pieces of the image: only their owner can read them; keep them where images are kept.
+        Pictures of the same names from another job do not stay among them.
         """
         place = Path(directory)
         place.mkdir(exist_ok=True)
         names = self.exposure.job.providers
-        for view in self.views:
-            picture = png_bytes(sheet(view.stack))
-            write_whole(place / f"provider-{names.index(view.name) + 1}.png", picture)
+        pictures = {f"provider-{names.index(view.name) + 1}.png": view for view in self.views}
+        for old in place.glob("provider-*.png"):
+            if old.name not in pictures and old.stem.removeprefix("provider-").isdecimal():
+                old.unlink()
+        for name, view in pictures.items():
+            write_whole(place / name, png_bytes(sheet(view.stack)), private=True)
 
     def __str__(self) -> str:
         return summary(_plain(self._fields()))
+
+
+def report_of(
+    job: Job,
+    plan: Plan,
+    scheme: ProtectionScheme,
+    ended: Ended,
+    *,
+    operation: str,
+    pixels: NDArray[np.generic],
+    verified: bool,
+    timings: dict[str, float],
+) -> Report:
+    """The record of a job that is done, of an operation as the user named it on an image as it was given."""
+    # Without losses, the pieces of providers that are not there would be with them.
+    owners, parties = plan.owners.copy(), list(job.providers)
+    for name, pieces in plan.absent:
+        if name not in parties:
+            parties.append(name)
+        owners[pieces] = parties.index(name)
+    planned = np.arange(len(parties))[:, None] == owners
+    reasons = dict(plan.reasons)
+    lost = plan.boxes[ended.owners == HOME]
+    if len(lost):
+        reasons["lost"] = float((lost[:, 2:] - lost[:, :2]).prod(axis=1).sum() / job.planes[0].size)
+    return Report(
+        scheme=scheme.name,
+        assurance=scheme.assurance,
+        stronger_scheme=_stronger(scheme, job.operation),
+        operation=operation,
+        image={"shape": pixels.shape, "dtype": pixels.dtype.name},
+        home={"pixel_share": sum(reasons.values()), "reasons": reasons},
+        losses=ended.losses,
+        plan={
+            "block": plan.block,
+            "regions": plan.regions,
+            "halo_policy": plan.halo_policy,
+            "tolerate": job.tolerate,
+            "reused": plan.reused,
+            **_searched(plan),
+        },
+        exact=_exact(ended, verified),
+        timings=timings,
+        accounts=ended.accounts,
+        exposure=Exposure(job, plan, scheme, ended.owners, ended.deliveries),
+        planned=Exposure(job, plan, scheme, owners, (planned,)),
+        sealed=ended.sealed,
+    )
+
+
+def _searched(plan: Plan) -> dict[str, Any]:
+    """What a report says of the search for regions, where there was one."""
+    if plan.search is None:
+        return {}
+    return {"generations": len(plan.search.convergence), "thresholds": plan.search.thresholds.tolist()}
+
+
+def _exact(ended: Ended, verified: bool) -> str:
+    """How it is known that a result is exact, in one sentence."""
+    sent = int(np.any(ended.deliveries, axis=(0, 1)).sum())
+    if not sent:
+        return "computed on this machine"
+    if (ended.owners == HOME).all():
+        return "computed on this machine, because no answer of a provider was kept"
+    if not verified:
+        return (
+            "by construction, if every provider computed what it was asked; answers were checked for shape, "
+            "type and range, but not computed again"
+        )
+    # What stands in for a loss is sampled by itself, and more closely, because there is less of it.
+    chosen, among = ended.fewest_sampled
+    return (
+        f"by construction, and {ended.sampled} of {sent} pieces, chosen by a secret key before the first "
+        f"answer, were computed again here; a provider that spoils one piece is found with a chance of "
+        f"{chosen / among:.1%}, one that spoils a tenth of all with {_odds(among, chosen):.1%}"
+    )
+
+
+def _odds(pieces: int, sampled: int) -> float:
+    """The chance that a sample without repeats holds one of a tenth of the pieces."""
+    spoiled = max(1, pieces // 10)
+    missed = 1.0
+    for drawn in range(sampled):
+        missed *= max(pieces - spoiled - drawn, 0) / (pieces - drawn)
+    return 1 - missed
+
+
+def _stronger(scheme: ProtectionScheme, operation: Filter) -> str | None:
+    """The first scheme that protects and carries the operation, for one that does not protect."""
+    if scheme.assurance != "none":
+        return None
+    return next((s.name for s in SCHEMES.values() if s.assurance != "none" and s.carries(operation)), None)
 
 
 def _plain(fields: dict[str, Any]) -> dict[str, Any]:
@@ -221,21 +325,13 @@ def _plain(fields: dict[str, Any]) -> dict[str, Any]:
     return plain
 
 
-def views_of(sealed: Sequence[Sealed], names: Sequence[str]) -> tuple[View, ...]:
-    """Per provider that was sent something, all of it, in the order of sending."""
-    stacks: dict[int, list[Any]] = {}
-    for each in sealed:
-        stacks.setdefault(each.party, []).extend(each.task.stack)
-    return tuple(View(names[party], _stacked(stacks[party])) for party in sorted(stacks))
-
-
-def _stacked(pieces: list[Any]) -> Any:
+def _stacked(pieces: Sequence[NDArray[np.generic]]) -> NDArray[np.integer]:
     """Pieces as one stack; slabs of unequal height are filled up below."""
     height = max(len(piece) for piece in pieces)
     return np.stack([np.pad(piece, ((0, height - len(piece)), (0, 0)), mode="edge") for piece in pieces])
 
 
-def _fields(figure: Figure) -> dict[str, Any]:
+def _figure_fields(figure: Figure) -> dict[str, Any]:
     return {
         "value": figure.mean,
         "ceiling": figure.ceiling,

@@ -39,7 +39,7 @@ class StudyGrid:
         Per class, the providers that hold it: the first of them that is there is asked.
     areas : tuple of float
         A_1, A_2, … under the widest halo, as far as they were ever needed, of the first image of the study
-        that showed enough to tell.
+        that showed enough to tell, and at least of one in which nothing is flat.
     informative : int
         Informative blocks of that image.
     halo : (int, int) or None
@@ -76,6 +76,12 @@ class StudyGrid:
         """Per class, the party that is asked, by the names of those that are there; HOME for none."""
         asked = [next((present[name] for name in names if name in present), HOME) for names in self.seats]
         return np.array(asked, np.intp)
+
+    def blocks_at(self, places: NDArray[np.intp]) -> NDArray[np.bool_]:
+        """Blocks by their numbers in the grid, row by row, as a mask of the grid."""
+        blocks = np.zeros(self.classes.size, bool)
+        blocks[places] = True
+        return blocks.reshape(self.classes.shape)
 
     def received(self, halo: tuple[int, int], lent: Mapping[str, NDArray[np.bool_]]) -> StudyGrid:
         """The grid after blocks were sent with this halo, some to stand-ins; itself if nothing is new."""

@@ -16,6 +16,7 @@ from cloudsec.wording import (
     study_sentence,
     threshold_sentence,
     was_sent,
+    worst_received,
 )
 from providers.wire import printable
 
@@ -73,7 +74,7 @@ def _providers(fields: Mapping[str, Any]) -> list[str]:
 
     def line(name: str, cells: Sequence[str]) -> str:
         padded = (f"{cell:>{width}}" for cell, width in zip(cells, widths, strict=False))
-        return (" " * gap).join([f"{cut(name, first):<{first}}", *padded])
+        return (" " * gap).join([f"{shortened(name, first):<{first}}", *padded])
 
     reasons = ", ".join(f"{reason} {share(part)}" for reason, part in home["reasons"].items())
     at_home = line("at home", [share(home["pixel_share"])]) + (f"  ({reasons})" if reasons else "")
@@ -84,7 +85,7 @@ def _loss(loss: Mapping[str, Any]) -> list[str]:
     blocks = counted(loss["blocks"], "block")
     elsewhere = [f"{number} at {name}" for name, number in loss["at_stand_ins"].items()]
     instead = ", ".join([*elsewhere, f"{loss['at_home']} at home"])
-    said = f"Lost {cut(printable(loss['provider']), WIDTH // 2)}: {sentence(loss['reason'])}"
+    said = f"Lost {shortened(printable(loss['provider']), WIDTH // 2)}: {sentence(loss['reason'])}"
     return _wrapped(f"{said} Of its {blocks}: {instead}.")
 
 
@@ -93,7 +94,8 @@ def _leakage(fields: Mapping[str, Any]) -> list[str]:
         return []
     leakage = fields["leakage"]
     worst = (
-        f"Most at one provider: {share(leakage['worst_pixel_share'])} of the pixels, "
+        f"Most at one provider: {share(leakage['worst_pixel_share'])} of the pixels computed, "
+        f"{share(worst_received(fields))} received, "
         f"{share(leakage['worst_gradient_share'])} of the gradient; "
         f"ideal {share(ideal_share(fields))}; one among {counted(leakage['anonymity_set'], 'block')}."
     )
@@ -105,7 +107,7 @@ def _leakage(fields: Mapping[str, Any]) -> list[str]:
     if before is not None:
         areas["without losses"] = before["assembled_area"]
         lines += _wrapped(
-            f"Without losses: {share(before['worst_pixel_share'])} of the pixels, "
+            f"Without losses: {share(before['worst_pixel_share'])} of the pixels computed, "
             f"{share(before['worst_gradient_share'])} of the gradient."
         )
     lines += _curves(areas)
@@ -127,10 +129,10 @@ def _curves(areas: Mapping[str, Sequence[float]]) -> list[str]:
     return lines
 
 
-def cut(text: str, width: int) -> str:
+def shortened(text: str, width: int) -> str:
     """A text of at most `width` characters; the ends of a name tell more than its middle.
 
-    >>> cut("https://clouds.example.org:9001", 20)
+    >>> shortened("https://clouds.example.org:9001", 20)
     'https://cl….org:9001'
     """
     if len(text) <= width:

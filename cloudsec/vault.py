@@ -14,7 +14,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from cloudsec.atomic import make_directory, open_regular, write_whole
-from cloudsec.errors import VaultError
+from cloudsec.errors import VaultError, shown
 from cloudsec.keystream import KEY_BYTES, Keystream
 
 LARGEST_RECORD = 1 << 28
@@ -67,10 +67,10 @@ class Vault:
             # A link to nothing is a record that is lost, not one that was never written.
             if not self.path.is_symlink():
                 return None
-            raise VaultError(f"{self._shown()}: this record is a link to nothing; {_RESTORE}") from error
+            raise VaultError(f"{shown(self.path)}: this record is a link to nothing; {_RESTORE}") from error
         except OSError as error:
             raise VaultError(
-                f"{self._shown()}: this record cannot be read ({error.strerror}); {_RESTORE}"
+                f"{shown(self.path)}: this record cannot be read ({error.strerror}); {_RESTORE}"
             ) from error
 
     @contextmanager
@@ -106,7 +106,7 @@ class Vault:
                 fcntl.flock(descriptor, fcntl.LOCK_EX)
             except OSError as error:
                 raise VaultError(
-                    f"{self._shown()}: the file system there cannot lock files ({error.strerror}); "
+                    f"{shown(self.path)}: the file system there cannot lock files ({error.strerror}); "
                     "move the records to another and name their directory in $CLOUDSEC_STATE"
                 ) from error
             try:
@@ -121,7 +121,8 @@ class Vault:
         sealed = self._sealed(content)
         if len(sealed) > LARGEST_RECORD:
             raise VaultError(
-                f"{self._shown()}: the record would grow beyond {LARGEST_RECORD} bytes; begin another study"
+                f"{shown(self.path)}: the record would grow beyond {LARGEST_RECORD} bytes; "
+                "begin another study"
             )
         try:
             write_whole(self.path, sealed, private=True)
@@ -136,13 +137,13 @@ class Vault:
         start = len(_MARKER) + _NONCE_BYTES
         if not sealed.startswith(_MARKER) or len(sealed) < start + _TAG_BYTES:
             raise VaultError(
-                f"{self._shown()}: this is no whole record of this version of CloudSec; {_RESTORE}"
+                f"{shown(self.path)}: this is no whole record of this version of CloudSec; {_RESTORE}"
             )
         try:
             return self._cipher().decrypt(sealed[len(_MARKER) : start], sealed[start:], self._context())
         except InvalidTag as error:
             raise VaultError(
-                f"{self._shown()}: this record is damaged, or another study's; {_RESTORE}"
+                f"{shown(self.path)}: this record is damaged, or another study's; {_RESTORE}"
             ) from error
 
     def _cipher(self) -> AESGCM:
@@ -153,13 +154,9 @@ class Vault:
 
     def _unwritable(self, error: OSError) -> VaultError:
         return VaultError(
-            f"{self._shown()}: this record cannot be written ({error.strerror}); make its directory "
+            f"{shown(self.path)}: this record cannot be written ({error.strerror}); make its directory "
             "writable, or move the records to one that is and name it in $CLOUDSEC_STATE"
         )
-
-    def _shown(self) -> str:
-        """A name that keeps a message on one line."""
-        return "".join(c if c.isprintable() else "?" for c in str(self.path))
 
 
 class Change:

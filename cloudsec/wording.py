@@ -50,6 +50,11 @@ def ideal_share(fields: Mapping[str, Any]) -> float:
     return 1 / max(1, used)
 
 
+def worst_received(fields: Mapping[str, Any]) -> float:
+    """The largest part of the image that one provider was sent, with the rims around blocks."""
+    return max((float(provider["received_share"]) for provider in fields["providers"]), default=0.0)
+
+
 def was_sent(fields: Mapping[str, Any]) -> bool:
     """Whether any pixel left the house."""
     return any(provider["received_share"] > 0 for provider in fields["providers"])
@@ -78,5 +83,8 @@ def bound_sentence(leakage: Mapping[str, Any]) -> str:
 def study_sentence(leakage: Mapping[str, Any]) -> str:
     """Whether the figures hold for more than this job."""
     if leakage["over_study"]:
-        return "This holds over all jobs of the study together."
+        return (
+            "This holds over all jobs of the study so far, unless some show the same at other places of the "
+            "image, or were sent unprotected."
+        )
     return "This counts this job alone; what providers keep of other jobs may add to it."

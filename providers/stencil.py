@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from math import prod
+from typing import NamedTuple
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import DTypeLike, NDArray
 
 from regions import Symmetries
@@ -20,12 +23,27 @@ MAX_TAPS = 1001
 
 WORD_BITS = 60
 """Bits of an accumulator that weights and pixels may fill together: three fewer than int64 has."""
+TILE = 48
+"""Pixels of an answer's side that are computed at once: what a matrix product needs stays in a processor's
+cache, and is too little for BLAS to wake threads that cost more than they bring."""
+TILE_PIXELS = 1 << 16
+"""Pixels of a stack that are worked on at once."""
+WIDEST_PRODUCT = 16
+"""Halos up to which a product with a matrix, most of which is zeros, beats scipy's walk along lines."""
 SCRAMBLE_BITS = 2
 """Bits by which a scramble may widen a pixel (design/decisions.md, Scrambles)."""
 WORST_DEVIATION = 2**-10
 """Share of the dtype's range by which fixed-point weights may move an answer before we refuse."""
 _SCALES = 256
 """Candidate sums of weights tried per number of bits: finds weights about one bit shorter than one try."""
+
+
+class _Tiles(NamedTuple):
+    """Tiles along one axis, one after the other from the first pixel on."""
+
+    first: int
+    side: int
+    number: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +96,41 @@ class Stencil:
                 f"weights of {self.scale.bit_length()} bits on pixels of this size need a "
                 f"{bound.bit_length()}-bit accumulator; there are 63"
             )
-        # Every partial sum is an integer below the bound, so both paths are exact and equal.
+        # Every partial sum is an integer below the bound, so all paths are exact and equal.
         if bound < EXACT_FLOAT:
-            return self._run_float(stack)
+            narrow = len(self.weights) == 2 and max(self.halo) <= WIDEST_PRODUCT
+            return self._run_product(stack) if narrow else self._run_float(stack)
         return self._run_int(stack)
+
+    def _run_product(self, stack: NDArray[np.generic]) -> NDArray[np.int64]:
+        """Both axes as products with banded matrices, tile by tile: nothing but the core is computed."""
+        core = [n - 2 * h for n, h in zip(stack.shape[1:], self.halo, strict=True)]
+        answer = np.empty((len(stack), *core), np.int64)
+        for rows in _tiles(core[0]):
+            for columns in _tiles(core[1]):
+                self._run_tiles(stack, answer, rows, columns)
+        return answer
+
+    def _run_tiles(
+        self, stack: NDArray[np.generic], answer: NDArray[np.int64], rows: _Tiles, columns: _Tiles
+    ) -> None:
+        """The tiles of one shape of all regions, so many at a time as fit into a processor's cache."""
+        down, across = _band(self.weights[0], rows.side).T, _band(self.weights[1], columns.side)
+        window = down.shape[1], len(across)
+        (top, left), steps = (rows.first, columns.first), (rows.side, columns.side)
+        bottom, right = rows.first + rows.side * rows.number, columns.first + columns.side * columns.number
+        inputs = stack[:, top : bottom + 2 * self.halo[0], left : right + 2 * self.halo[1]]
+        outputs = answer[:, top:bottom, left:right]
+        # (regions, tiles down, tiles across, rows, columns), without a copy
+        pixels = sliding_window_view(inputs, window, axis=(1, 2))[:, :: steps[0], :: steps[1]]
+        places = sliding_window_view(outputs, steps, axis=(1, 2), writeable=True)[:, :: steps[0], :: steps[1]]
+        at_once = max(1, TILE_PIXELS // prod(window))
+        regions = max(1, at_once // (rows.number * columns.number))
+        lines = max(1, at_once // columns.number)
+        for region in range(0, len(stack), regions):
+            for line in range(0, rows.number, lines):
+                part = slice(region, region + regions), slice(line, line + lines)
+                places[part] = down @ pixels[part].astype(np.float64) @ across
 
     def _run_float(self, stack: NDArray[np.generic]) -> NDArray[np.int64]:
         from scipy.ndimage import correlate1d
@@ -104,6 +153,24 @@ class Stencil:
                     total += weight * answer[_span(axis, first, first + length)]
             answer = total
         return answer
+
+
+def _tiles(length: int) -> list[_Tiles]:
+    """An axis in tiles of at most `TILE` pixels and of one length, and what is left of it."""
+    side = -(-length // max(1, -(-length // TILE)))
+    whole, rest = divmod(length, side)
+    left = [_Tiles(whole * side, rest, 1)] if rest else []
+    return [_Tiles(0, side, whole), *left]
+
+
+@lru_cache(64)
+def _band(row: tuple[int, ...], length: int) -> NDArray[np.float64]:
+    """The matrix ``(length + 2 * halo, length)`` that does a row of weights on a line of pixels."""
+    band = np.zeros((length + len(row) - 1, length))
+    for first, weight in enumerate(row):
+        np.fill_diagonal(band[first:], weight)
+    band.setflags(write=False)
+    return band
 
 
 def _span(axis: int, start: int, stop: int) -> tuple[slice, ...]:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
-
-Pixel = TypeVar("Pixel", bound=np.generic)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,18 +60,26 @@ class Scramble:
             raise ValueError("the sign of a scramble is 1 or -1")
 
     def hide(self, stack: NDArray[np.generic], dtype: DTypeLike) -> NDArray[np.generic]:
-        """The scrambled blocks, ``(n, S, T)`` → ``(n, S, T)``, in a dtype that must hold their values.
+        """The scrambled blocks, ``(n, S, T)`` → ``(n, S, T)``, in a dtype that must hold their values."""
+        hidden: NDArray[np.generic] = np.empty(stack.shape, dtype)
+        self.hide_into(hidden, stack)
+        return hidden
 
-        The arithmetic is modulo the width of that dtype and therefore right whatever the dtype of
-        the pixels, as long as the scrambled values themselves fit.
+    def hide_into(self, hidden: NDArray[np.generic], blocks: Iterable[NDArray[np.generic]]) -> None:
+        """Scramble blocks, such as windows of an image, each straight into its place in a stack.
+
+        The arithmetic is modulo the width of the stack's dtype and therefore right whatever the dtype
+        of the blocks, as long as the scrambled values themselves fit.
         """
-        width = np.dtype(dtype)
-        modular = np.dtype(f"u{width.itemsize}")
-        column = (-1, *(1,) * (stack.ndim - 1))
-        turned = self._turned(stack.astype(modular), forth=True)
-        turned *= self.sign.astype(modular).reshape(column)
-        turned += self.shift.astype(modular).reshape(column)
-        return turned.view(width)
+        modular = _modular(hidden.dtype.itemsize)
+        kinds, unturned = self._unturned(hidden.view(modular))
+        moves = zip(blocks, kinds, (self.sign < 0).tolist(), _residues(self.shift, modular), strict=True)
+        for place, (block, kind, negated, shift) in enumerate(moves):
+            target = unturned[kind][place]
+            if negated:
+                np.subtract(shift, block, out=target, dtype=modular, casting="unsafe")
+            else:
+                np.add(block, shift, out=target, dtype=modular, casting="unsafe")
 
     def reveal(
         self, answers: NDArray[np.generic], symmetries: Symmetries, scale: int = 1
@@ -89,31 +96,87 @@ class Scramble:
         scale : int
             How many units of the answers make one grey level (1 once they are rounded).
         """
-        column = (-1, *(1,) * (answers.ndim - 1))
-        exact = answers.astype(np.int64)
-        if symmetries.offset_gain is not None:
-            exact -= (self.shift * (symmetries.offset_gain * scale)).reshape(column)
-        elif self.shift.any():
-            raise ValueError("the operation does not say what an offset does to its answer")
-        if symmetries.negation_sign == -1:
-            exact *= self.sign.reshape(column)
-        elif symmetries.negation_sign is None and (self.sign < 0).any():
-            raise ValueError("the operation does not say what negation does to its answer")
-        return self._turned(exact, forth=False)
+        revealed = np.empty(answers.shape, np.int64)
+        whole = (slice(None),) * (answers.ndim - 1)
+        self.reveal_into(((block, whole) for block in revealed), answers, symmetries, scale)
+        return revealed
 
-    def _turned(self, stack: NDArray[Pixel], *, forth: bool) -> NDArray[Pixel]:
-        """Flip, then exchange axes (`forth`), or undo it; grouped by kind of turn, not block by block."""
+    def reveal_into(
+        self,
+        places: Iterable[tuple[NDArray[np.generic], tuple[slice, ...]]],
+        answers: NDArray[np.generic],
+        symmetries: Symmetries,
+        scale: int = 1,
+    ) -> None:
+        """Reveal answers, each or the part of it that is wanted, straight to where it belongs.
+
+        The arithmetic is modulo the width of the wider dtype: the right values, where those fit into the
+        places. `reveals_within` tells whether they do.
+
+        Parameters
+        ----------
+        places : iterable of (ndarray, tuple of slice)
+            Per answer, where to write, and which part of it, as the block was before it was turned.
+        answers, symmetries, scale
+            As of `reveal`.
+        """
+        shift, negated = self._undone(symmetries, scale)
+        kinds, unturned = self._unturned(answers)
+        modular = residues = None
+        for number, ((place, part), kind, minus) in enumerate(
+            zip(places, kinds, negated.tolist(), strict=True)
+        ):
+            if modular is None:
+                modular = _modular(max(answers.dtype.itemsize, place.dtype.itemsize))
+                residues = _residues(shift, modular)
+            assert residues is not None
+            where: tuple[int | slice, ...] = (number, *part)
+            answer = unturned[kind][where]
+            if minus:
+                np.subtract(residues[number], answer, out=place, dtype=modular, casting="unsafe")
+            else:
+                np.subtract(answer, residues[number], out=place, dtype=modular, casting="unsafe")
+
+    def reveals_within(
+        self, answers: NDArray[np.generic], symmetries: Symmetries, low: int, high: int
+    ) -> bool:
+        """Whether every answer, once revealed, lies from `low` to `high`; both far from int64's limits.
+
+        `answers`, of fewer than 8 bytes each, are looked at only for their extremes.
+        """
+        shift, negated = self._undone(symmetries, 1)
+        rows = answers.reshape(len(answers), -1)
+        least, most = rows.min(axis=1).astype(np.int64) - shift, rows.max(axis=1).astype(np.int64) - shift
+        bottom, top = np.where(negated, -most, least), np.where(negated, -least, most)
+        return bool((bottom >= low).all() and (top <= high).all())
+
+    def _undone(self, symmetries: Symmetries, scale: int) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+        """What the offset added to each answer, and which answers are negated after it is taken off."""
+        if symmetries.offset_gain is None and self.shift.any():
+            raise ValueError("the operation does not say what an offset does to its answer")
+        if symmetries.negation_sign is None and (self.sign < 0).any():
+            raise ValueError("the operation does not say what negation does to its answer")
+        return (
+            self.shift * ((symmetries.offset_gain or 0) * scale),
+            (self.sign < 0) & (symmetries.negation_sign == -1),
+        )
+
+    def _unturned(self, stack: NDArray[np.generic]) -> tuple[list[int], dict[int, NDArray[np.generic]]]:
+        """The kind of turn of each block, and for each kind the stack seen as before that turn."""
         ndim = self.flips.shape[1]
-        kinds = self.flips @ (2 << np.arange(ndim)) + self.swaps
-        turned = np.empty_like(stack)
-        for kind in np.unique(kinds):
-            chosen = np.flatnonzero(kinds == kind)
+        kinds = (self.flips @ (2 << np.arange(ndim)) + self.swaps).tolist()
+        seen = {}
+        for kind in set(kinds):
             flipped = tuple(axis + 1 for axis in range(ndim) if kind >> (axis + 1) & 1)
-            blocks = stack[chosen]
-            if kind & 1 and not forth:
-                blocks = blocks.swapaxes(-1, -2)
-            blocks = np.flip(blocks, flipped)
-            if kind & 1 and forth:
-                blocks = blocks.swapaxes(-1, -2)
-            turned[chosen] = blocks
-        return turned
+            seen[kind] = np.flip(stack.swapaxes(-1, -2) if kind & 1 else stack, flipped)
+        return kinds, seen
+
+
+def _modular(octets: int) -> np.dtype[np.unsignedinteger[Any]]:
+    """The dtype that computes modulo the width of integers of so many bytes."""
+    return np.dtype(f"u{octets}")
+
+
+def _residues(numbers: NDArray[np.int64], modular: np.dtype[np.unsignedinteger[Any]]) -> list[int]:
+    residues: list[int] = numbers.astype(modular).tolist()
+    return residues

@@ -1,5 +1,6 @@
 """Jobs to plan without a broker: no threads, no files, keys that are the same in every run."""
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -7,7 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cloudsec.keystream import Keystream
-from cloudsec.schemes import Job
+from cloudsec.schemes import Job, Plan
+from cloudsec.schemes.ga_es import GaEs
+from cloudsec.study import Study, StudyGrid
 from providers import Filter, make_operation
 
 KEYS = Keystream(bytes(range(32))).for_study("knee")
@@ -49,3 +52,20 @@ def job_of(
         seed,
         tuple(speeds or [1.0] * len(listed)),
     )
+
+
+def plan_of(job: Job, study: Study | None = None, keys: Keystream = KEYS) -> Plan:
+    return GaEs().plan(job, study or Study(), keys)
+
+
+def grid_of(plan: Plan) -> StudyGrid:
+    assert plan.study is not None
+    (grid,) = plan.study.grids
+    return grid
+
+
+def recommended(message: str) -> int:
+    found = re.search(r"plan=\{'block': (\d+)\}, on the command line --block (\d+)", message)
+    assert found is not None, message
+    assert found[1] == found[2]
+    return int(found[1])

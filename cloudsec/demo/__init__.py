@@ -18,7 +18,8 @@ from cloudsec.broker import Broker, Result
 from cloudsec.endpoints import Endpoint, HttpEndpoint
 from cloudsec.files import read_image
 from cloudsec.fleet import local_providers
-from cloudsec.pictures import Picture, assignment_map, grey, png_bytes
+from cloudsec.pictures import Picture, assignment_map, grey
+from cloudsec.png import png_bytes
 from cloudsec.schemes import HOME
 
 SLICE = Path(__file__).with_name("lidc-idri-0314.dcm")
@@ -86,7 +87,7 @@ def run_demo(out: Path) -> tuple[Shown, ...]:
 
 
 def _write(path: Path, picture: Picture) -> None:
-    write_whole(path, png_bytes(picture))
+    write_whole(path, png_bytes(picture, None if picture.ndim == 2 else -1))
 
 
 def table(shown: Sequence[Shown]) -> str:

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from cloudsec.clock import PHASES
 from cloudsec.page.charts import Part, bar
 from cloudsec.page.markup import Markup, element, markup, name, section, table
 from cloudsec.wording import NOTHING, counted, kilobytes, sentence, share
 
-PHASES = ("plan", "protect", "deliver", "recover", "finish")
-"""The parts of a job's time, in their order; a job without one of them does not name it."""
 REASONS = {
     "edge": ("rim of the image", "pixels near the image's edge, which would mark the blocks that lie there"),
     "ring": ("ring around blocks", "pixels whose filter window reaches into a neighbouring block"),
@@ -26,11 +25,12 @@ def did(fields: Mapping[str, Any]) -> Markup:
     shape = " × ".join(str(side) for side in image["shape"])
     block = plan["block"]
     halo = {"shared": "sent with the blocks", "ring": "kept and computed at home"}
+    cut = "none: all was computed at home" if not plan["regions"] else "none: cut into slabs"
     facts = {
         "Operation": fields["operation"],
         "Image": f"{shape} pixels, {image['dtype']}",
         "Scheme": fields["scheme"],
-        "Blocks": "none: cut into slabs" if block is None else f"{block} × {block} pixels",
+        "Blocks": cut if block is None else f"{block} × {block} pixels",
         "Providers used": str(plan["regions"]),
         "Rims of blocks": halo.get(plan["halo_policy"], plan["halo_policy"] or NOTHING),
         "Colluding providers tolerated": str(plan["tolerate"]),
@@ -148,7 +148,7 @@ def _instead(loss: Mapping[str, Any]) -> Markup:
 
 def _costs(figures: Mapping[str, Any]) -> dict[str, str]:
     costs = {
-        "Largest share of the pixels": share(figures["worst_pixel_share"]),
+        "Largest share computed": share(figures["worst_pixel_share"]),
         "Largest share of the gradient": share(figures["worst_gradient_share"]),
     }
     for size, area in enumerate(figures["assembled_area"], start=1):

@@ -10,7 +10,8 @@ from typing import Any
 
 from cloudsec.page.charts import collusion_chart
 from cloudsec.page.markup import Markup, element, markup, name, section, table
-from cloudsec.pictures import View, excerpt, png_bytes, sheet
+from cloudsec.pictures import View, excerpt, sheet
+from cloudsec.png import png_bytes
 from cloudsec.wording import (
     NOTHING,
     bound_sentence,
@@ -20,6 +21,7 @@ from cloudsec.wording import (
     study_sentence,
     threshold_sentence,
     was_sent,
+    worst_received,
 )
 
 PAGE_PIXELS = 1 << 23
@@ -89,7 +91,12 @@ def metrics(fields: Mapping[str, Any]) -> Markup:
             "They are reported because the paper that this work starts from decides by them; "
             "nothing here does.",
         ),
-        table(heads, rows, caption="Metrics of what was sent, beside the most each can be", kind="words"),
+        table(
+            heads,
+            rows,
+            caption="Metrics of what was sent, beside what chance gives or the most each can be",
+            kind="words",
+        ),
     )
 
 
@@ -117,9 +124,10 @@ def _cards(fields: Mapping[str, Any]) -> Markup:
     return element(
         "div",
         _card(
-            "Largest share of the pixels",
+            "Largest share computed",
             share(leakage["worst_pixel_share"]),
-            "No provider was given a larger part of the image.",
+            "No provider computed a larger part of the result. With the rims around blocks, one "
+            f"was sent up to {share(worst_received(fields))} of the image.",
             beside=ideal,
         ),
         _card(

@@ -62,7 +62,7 @@ def study_grid(job: Job, study: Study, keys: Keystream) -> StudyGrid | None:
                 f"the study spreads images of {job.shape} over {len(known.seats)} providers for good, not "
                 f"over {regions}; leave 'regions' out of the plan, or name another study"
             )
-        _refuse_what_cannot_be(job, len(known.seats))
+        _refuse_what_cannot_be(job, len(known.seats), " of this study")
         newcomers = [name for name in _in_keyed_order(job.present, keys) if name not in study.members]
         return _measured(known.seated(list(job.present), newcomers), job)
     classes = regions or len(job.providers)
@@ -87,7 +87,7 @@ def study_grid(job: Job, study: Study, keys: Keystream) -> StudyGrid | None:
     return None
 
 
-def halo_policy(job: Job, grid: StudyGrid) -> HaloPolicy:
+def halo_policy(job: Job, grid: StudyGrid, *, known: bool = False) -> HaloPolicy:
     """Whether blocks travel with their halo, or the broker computes the ring.
 
     A halo is shared where those who are to be withstood could join little by it.
@@ -122,6 +122,11 @@ def halo_policy(job: Job, grid: StudyGrid) -> HaloPolicy:
     way_out = f"plan={{'block': {enough}}}, on the command line --block {enough}"
     if enough > LARGEST_BLOCK:
         way_out = "scheme 'unprotected' if the image may be seen"
+    elif known:
+        cause += ", which is how an earlier job laid out the study's images of this shape"
+        way_out = (
+            f"another study (study=…, --study), or, at the price of more positions for providers, {way_out}"
+        )
     raise IncompatibleScheme(f"{cause}; use {way_out}{advice}")
 
 
@@ -145,7 +150,7 @@ def within_limit(grid: StudyGrid, colluders: int) -> bool:
 
 
 def tolerated_area(colluders: int, informative_blocks: int) -> float:
-    """A_t up to which a scheme may say that it withstands so many colluders (design/privacy.md)."""
+    """A_t up to which a scheme may say that it withstands so many colluders (cloudsec/README.md)."""
     return max(TOLERATED_AREA, colluders / max(informative_blocks, 1))
 
 
@@ -176,7 +181,7 @@ def _drawn(job: Job, block: int, regions: int, keys: Keystream) -> StudyGrid | N
 def _measured(grid: StudyGrid, job: Job) -> StudyGrid:
     """The grid with what as many colluders could join as the job is to withstand.
 
-    Measured on the first image that shows enough to tell.
+    Of the first image that shows enough to tell, and at least of one in which nothing is flat.
     """
     layout = Layout(grid.shape, grid.block, len(grid.seats))
     # Where a single block is more than what may be joined, as in a blank first slice, the figure says little.
@@ -186,13 +191,31 @@ def _measured(grid: StudyGrid, job: Job) -> StudyGrid:
     shown = informative(job.planes, grid.block, channel_axis=0)
     if len(grid.areas) >= job.tolerate and int(shown.sum()) <= grid.informative:
         return grid
+    # An image may show something in every block and yet share flat strips alone, as a test card of dots does.
+    # What it says must not be less than what an image would in which no two pixels beside one another agree.
+    checkered = (np.add.outer(*map(np.arange, job.shape)) % 2).astype(np.uint8)[None]
+    curves = (
+        _shared_area(grid, layout, job.tolerate, planes, counted)
+        for planes, counted in ((job.planes, shown), (checkered, grid.classes != NO_CLASS))
+    )
+    return replace(grid, areas=tuple(map(max, *curves)), informative=int(shown.sum()))
+
+
+def _shared_area(
+    grid: StudyGrid,
+    layout: Layout,
+    colluders: int,
+    planes: NDArray[np.generic],
+    counted: NDArray[np.bool_],
+) -> tuple[float, ...]:
+    """A_1 up to A_`colluders` of the blocks that count, under the widest halo."""
     margin = layout.margin
     window = (grid.block + 2 * margin,) * 2
-    starts = layout.core_starts - margin
-    links = block_links(job.planes, starts, window, (margin, margin), shown, channel_axis=0)
+    links = block_links(
+        planes, layout.core_starts - margin, window, (margin, margin), counted, channel_axis=0
+    )
     holds = grid.classes == np.arange(len(grid.seats))[:, None, None]
-    curve = assembled_area(holds, links, job.tolerate)
-    return replace(grid, areas=curve.areas, informative=int(shown.sum()))
+    return assembled_area(holds, links, colluders).areas
 
 
 def _in_keyed_order(names: Iterable[str], keys: Keystream) -> list[str]:
@@ -205,12 +228,12 @@ def _wishes(keys: Keystream, label: str, blocks: int, regions: int) -> NDArray[n
     return (keys.integers(label, _WISHES, blocks * regions) / _WISHES).reshape(blocks, regions)
 
 
-def _refuse_what_cannot_be(job: Job, regions: int) -> None:
+def _refuse_what_cannot_be(job: Job, regions: int, whose: str = "") -> None:
     """Refuse to withstand everybody, and halos for blocks that touch."""
     if job.tolerate >= regions:
         raise ValueError(
-            f"tolerate must be less than the number of providers, which is {regions}, not {job.tolerate}: "
-            "all of them together hold everything"
+            f"tolerate must be less than the number of providers{whose}, which is {regions}, not "
+            f"{job.tolerate}: all of them together hold everything"
         )
     if job.choices.get("halo") == "shared" and regions < FEWEST_SEPARATED:
         raise IncompatibleScheme(

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cloudsec.keystream import Keystream
-from cloudsec.study import HOME, Study
+from cloudsec.study import Study
 from providers import Filter
 from providers.wire import Task
 from regions import BlockLinks, Box, CollusionCurve
@@ -194,6 +194,8 @@ class Exposed(Protocol):
     def adjacent(self) -> CollusionCurve: ...
     @property
     def informative(self) -> int: ...
+    @property
+    def over_study(self) -> bool: ...
 
 
 def task_identity(keys: Keystream, number: int) -> str:
@@ -229,9 +231,3 @@ def chosen_halo(choices: Mapping[str, Any]) -> HaloPolicy | None:
         policy: HaloPolicy | None = given
         return policy
     raise ValueError(f"plan: halo must be 'shared' or 'ring', not {given!r}")
-
-
-__all__ = [
-    "HOME", "Exposed", "HaloPolicy", "Job", "Plan", "Protected", "ProtectionScheme", "Sealed",
-    "chosen_halo", "chosen_number", "refuse_choices", "task_identity",
-]  # fmt: skip

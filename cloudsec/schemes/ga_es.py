@@ -7,6 +7,7 @@ by the study, so that jobs with other operations show a provider no other positi
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 from math import prod
 from typing import Any, ClassVar
 
@@ -17,7 +18,6 @@ from cloudsec.errors import IncompatibleScheme
 from cloudsec.keystream import Keystream
 from cloudsec.schemes.assignment import halo_policy, study_grid, tolerated_area
 from cloudsec.schemes.base import (
-    HOME,
     Exposed,
     Job,
     Plan,
@@ -28,10 +28,10 @@ from cloudsec.schemes.base import (
 )
 from cloudsec.schemes.hiding import blocks_per_task, hidings, wire_values
 from cloudsec.schemes.layout import Layout
-from cloudsec.study import Study, StudyGrid
+from cloudsec.study import HOME, Study, StudyGrid
 from providers import Filter
 from providers.wire import Task
-from regions import NO_CLASS, BlockLinks, Box, Scramble, block_links, cut, informative, paste
+from regions import NO_CLASS, BlockLinks, Box, Scramble, block_links, cut, informative
 
 _NO_HALO = (0, 0)
 
@@ -75,7 +75,7 @@ class GaEs:
         if grid is None:
             return _all_at_home(job, study)
         reused = study.grid(job.shape, grid.block) is not None
-        policy = halo_policy(job, grid)
+        policy = halo_policy(job, grid, known=reused)
         layout = Layout(job.shape, grid.block, len(grid.seats))
         outside, ring = _reaches(job, policy)
         kept, windows = layout.kept(ring).reshape(-1, 4), layout.windows(outside).reshape(-1, 4)
@@ -90,7 +90,10 @@ class GaEs:
             for label in np.flatnonzero(party_of == HOME).tolist()
         )
         home, reasons = _own_part(layout, ring, grid)
-        lent = lent_blocks(grid, job.providers, places[vacant], owners[vacant])
+        lent = {
+            job.providers[party]: grid.blocks_at(places[vacant & (owners == party)])
+            for party in np.unique(owners[vacant & (owners != HOME)]).tolist()
+        }
         return Plan(
             block=grid.block,
             regions=len(grid.seats),
@@ -131,8 +134,13 @@ class GaEs:
                 origins = firsts + halo
                 kept = plan.boxes[own[piece]] - np.tile(origins, 2)
                 placement = _Placement(component, origins, kept, scramble, job.planes.dtype)
-                starts = np.column_stack([component, firsts])
-                stack = scramble.hide(cut(job.planes, starts, (1, *side))[:, 0], dtype)
+                # Each window goes straight from the image to its place in the task.
+                stack: NDArray[np.generic] = np.empty((len(chosen), *side), dtype)
+                corners = zip(component.tolist(), plan.windows[own[piece]].tolist(), strict=True)
+                scramble.hide_into(
+                    stack,
+                    (job.planes[c, top:bottom, left:right] for c, (top, left, bottom, right) in corners),
+                )
                 task = Task(task_identity(keys, len(entries)), job.operation, stack, job.operation.tie_free)
                 sealed = Sealed(task, int(party), component)
                 entries.append((sealed, np.unique(own[piece]), placement))
@@ -142,22 +150,28 @@ class GaEs:
     def place(
         self, result: NDArray[np.generic], answer: NDArray[np.generic], task: Task, entry: _Placement
     ) -> None:
-        operation = task.operation
-        if task.rounded:
-            rounded = entry.scramble.reveal(answer, operation.symmetries)
-            finished = operation.fitted(rounded, entry.dtype)
-        else:
-            exact = entry.scramble.reveal(answer, operation.symmetries, operation.scale)
-            finished = operation.finish(exact, entry.dtype)
+        operation, scramble = task.operation, entry.scramble
+        facts = operation.symmetries
         # Blocks that were shifted inward answer pixels of their neighbours too. Only their own are
         # kept, so that no provider can touch a pixel that is credited to another.
-        kinds, kind_of = np.unique(entry.kept, axis=0, return_inverse=True)
-        for kind, kept in enumerate(kinds):
-            chosen = kind_of == kind
-            first, stop = np.split(kept, 2)
-            own = tuple(map(slice, first, stop))
-            starts = np.column_stack([entry.components[chosen], entry.origins[chosen] + first])
-            paste(result, finished[(chosen, *own)][:, None], starts)
+        kept = list(map(_parts, *entry.kept.T.tolist()))
+        boxes = np.column_stack([entry.components, np.tile(entry.origins, 2) + entry.kept])
+        places = [
+            result[component, top:bottom, left:right]
+            for component, top, left, bottom, right in boxes.tolist()
+        ]
+        limits = np.iinfo(operation.result_dtype(entry.dtype))
+        narrow = task.rounded and max(answer.dtype.itemsize, limits.bits // 8) < np.dtype(np.int64).itemsize
+        if narrow and scramble.reveals_within(answer, facts, limits.min, limits.max):
+            # No value wraps, so that the result's own dtype is wide enough to compute in.
+            scramble.reveal_into(zip(places, kept, strict=True), answer, facts)
+            return
+        if task.rounded:
+            finished = operation.fitted(scramble.reveal(answer, facts), entry.dtype)
+        else:
+            finished = operation.finish(scramble.reveal(answer, facts, operation.scale), entry.dtype)
+        for place, block, part in zip(places, finished, kept, strict=True):
+            place[...] = block[part]
 
     def plain(self, job: Job, plan: Plan, pieces: NDArray[np.intp]) -> list[tuple[int, NDArray[np.generic]]]:
         windows = plan.windows[pieces]
@@ -194,19 +208,14 @@ class GaEs:
             f"{_withstood(job, plan, exposed)} Each provider computed at most {most:.1%} of the pixels and "
             f"received at most {received:.1%}, in {plan.block}x{plan.block} blocks, {apart}, in random "
             f"order, {changes} at random; what a block shows is not encrypted."
+            f"{_spread(job, plan)}"
         )
 
 
-def lent_blocks(
-    grid: StudyGrid, names: tuple[str, ...], places: NDArray[np.intp], owners: NDArray[np.intp]
-) -> dict[str, NDArray[np.bool_]]:
-    """Per name of a stand-in, which blocks of the grid it is given: those at `places`, by their `owners`."""
-    lent = {}
-    for party in np.unique(owners[owners != HOME]).tolist():
-        blocks = np.zeros(grid.classes.size, bool)
-        blocks[places[owners == party]] = True
-        lent[names[party]] = blocks.reshape(grid.classes.shape)
-    return lent
+@lru_cache(256)
+def _parts(top: int, left: int, bottom: int, right: int) -> tuple[slice, slice]:
+    """The part of an answer that is kept; there are few kinds."""
+    return slice(top, bottom), slice(left, right)
 
 
 def _withstood(job: Job, plan: Plan, exposed: Exposed) -> str:
@@ -218,9 +227,20 @@ def _withstood(job: Job, plan: Plan, exposed: Exposed) -> str:
         return f"{who} could join at most {area:.1%} of the image even if every common edge were found."
     area = exposed.assembled.areas[min(count, len(exposed.assembled.areas)) - 1]
     joined = f"{who} could join at most {area:.1%} of the image by the pixels that blocks share"
-    if job.tolerate and area <= tolerated_area(count, exposed.informative):
+    # What stand-ins were lent in other jobs may add to it.
+    if job.tolerate and exposed.over_study and area <= tolerated_area(count, exposed.informative):
         return f"Withstands {who[0].lower() + who[1:]}: {joined[0].lower() + joined[1:]}."
     return f"{joined}."
+
+
+def _spread(job: Job, plan: Plan) -> str:
+    """That providers are left out because the study was spread before they came; else nothing."""
+    if plan.regions >= len(job.providers) or job.choices.get("regions") is not None:
+        return ""
+    return (
+        f" The study spreads images of this shape over {plan.regions} providers, for good, so that "
+        f"{len(job.providers) - plan.regions} of those named are idle; another study would use all."
+    )
 
 
 def _reaches(job: Job, policy: str | None) -> tuple[tuple[int, int], tuple[int, int]]:

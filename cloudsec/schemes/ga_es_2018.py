@@ -16,7 +16,6 @@ from cloudsec.errors import IncompatibleScheme
 from cloudsec.keystream import Keystream
 from cloudsec.schemes.assignment import BLOCK_STEP, DEFAULT_BLOCK, LARGEST_BLOCK
 from cloudsec.schemes.base import (
-    HOME,
     Exposed,
     HaloPolicy,
     Job,
@@ -29,7 +28,7 @@ from cloudsec.schemes.base import (
     task_identity,
 )
 from cloudsec.schemes.hiding import blocks_per_task
-from cloudsec.study import Study
+from cloudsec.study import HOME, Study
 from providers import Filter
 from providers.boxes import region_around
 from providers.operation import PAD_MODES

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cloudsec.keystream import KEY_BYTES, Keystream
-from cloudsec.schemes.base import HOME, Exposed, Job, Plan, Protected, Sealed, refuse_choices, task_identity
-from cloudsec.study import Study
+from cloudsec.schemes.base import Exposed, Job, Plan, Protected, Sealed, refuse_choices, task_identity
+from cloudsec.study import HOME, Study
 from providers import Filter
 from providers.boxes import region_around
 from providers.service import MAX_WORK

@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 from abc import abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar, Self, TypeAlias
+from functools import lru_cache
+from typing import Any, ClassVar, Self, TypeAlias
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -86,8 +87,9 @@ class Gaussian(LinearFilter):
 
     def resolved(self, ndim: int, dtype: DTypeLike) -> Self:
         sigmas = self._per_axis("sigma", self.sigma, ndim)
-        kernels = [_gaussian_kernel(sigma, _radius(sigma, self.truncate)) for sigma in sigmas]
-        return dataclasses.replace(self, sigma=sigmas, weights=fixed_point(kernels, dtype))
+        return dataclasses.replace(
+            self, sigma=sigmas, weights=_gaussian_weights(sigmas, self.truncate, np.dtype(dtype))
+        )
 
     @property
     def stencil(self) -> Stencil:
@@ -114,6 +116,13 @@ class Mean(LinearFilter, WindowFilter):
 
 def _radius(sigma: float, truncate: float) -> int:
     return int(truncate * sigma + 0.5)
+
+
+@lru_cache(64)
+def _gaussian_weights(sigmas: tuple[float, ...], truncate: float, dtype: np.dtype[Any]) -> Weights:
+    # The search takes a few milliseconds, as long as a small job.
+    kernels = [_gaussian_kernel(sigma, _radius(sigma, truncate)) for sigma in sigmas]
+    return fixed_point(kernels, dtype)
 
 
 def _gaussian_kernel(sigma: float, radius: int) -> NDArray[np.float64]:

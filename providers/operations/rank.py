@@ -10,11 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from providers.operation import WindowFilter
+from providers.selection import median_by_comparison
 from providers.stencil import EXACT_FLOAT, largest_magnitude
 from regions import Symmetries
 
 MAX_RANKED = 51 * 51
 """Pixels in a window: scipy's tables grow with their square, to 54 MB at this size."""
+MOST_COMPARED = 9 * 9
+"""Pixels in a window up to which whole arrays are compared with each other, which is faster than scipy."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,11 +46,13 @@ class Median(WindowFilter):
         )
 
     def run(self, stack: NDArray[np.generic]) -> NDArray[np.int64]:
-        from scipy.ndimage import median_filter
-
         # scipy ranks 8-byte integers as float64.
         if stack.dtype.itemsize == 8 and largest_magnitude(stack) >= EXACT_FLOAT:
             raise ValueError("median is exact for pixels below 2**53 only")
+        if len(self.sizes) == 2 and prod(self.sizes) <= MOST_COMPARED:
+            return median_by_comparison(stack, self.sizes)
+        from scipy.ndimage import median_filter
+
         filtered: NDArray[np.generic] = median_filter(stack, size=(1, *self.sizes), mode="nearest")
         core = tuple(slice(h, n - h) for h, n in zip(self.halo, stack.shape[1:], strict=True))
         return filtered[(slice(None), *core)].astype(np.int64)

@@ -10,7 +10,7 @@ import cloudsec
 import providers
 from cloudsec import Dishonest, Unavailable, course, dispatch
 from cloudsec.schemes import hiding
-from tests.cloudsec.losses import (
+from tests.losses import (
     IMAGES,
     KEY,
     at_first,

@@ -138,7 +138,7 @@ def test_blocks_at_the_edge_are_in_no_other_order_sign_or_level_than_others(coun
 @pytest.mark.parametrize("count", [4, 5, 7, 9])
 def test_windows_of_one_provider_never_come_near_each_other_whatever_the_size(count: int) -> None:
     for block in (8, 9, 32):
-        least = 3 * block if count == 4 else 4 * block
+        least = 2 * block if count == 4 else 4 * block
         for length in range(least, least + 2 * block + 3):
             layout = Layout((length, 9 * block - length), block, count)
             blocks = layout.counts[0] * layout.counts[1]

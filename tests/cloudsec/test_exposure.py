@@ -1,7 +1,7 @@
 """What providers could learn: the report's figures equal a slow count over what they were really sent.
 
 Windows are found in the image by their content. Nothing of the scheme's geometry is used but the place and
-size of the grid's blocks (design/decisions.md); every definition is written out once more, pixel by pixel.
+size of the grid's blocks; every definition is written out once more, pixel by pixel.
 """
 
 from collections.abc import Iterable
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 import cloudsec
 import providers
 from providers.wire import Answer, decode_task
-from tests.sightings import sightings
+from tests.sightings import sightings, windows
 from tests.simulator import Behaviour, Simulated, changed, fail
 
 KEY = bytes(range(32))
@@ -254,11 +254,7 @@ def test_the_pixel_share_is_what_was_kept_of_the_answers(case: Case) -> None:
 
 
 def test_the_anonymity_set_is_what_was_shuffled_together_at_least(case: Case) -> None:
-    fewest = min(
-        len(set().union(*sightings(case.planes, [request])))
-        for cloud in case.clouds
-        for request in cloud.requests
-    )
+    fewest = min(len(windows(case.planes, [request])) for cloud in case.clouds for request in cloud.requests)
     assert case.result.report.leakage["anonymity_set"] == fewest
 
 

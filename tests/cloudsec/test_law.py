@@ -86,7 +86,7 @@ def cases(draw: st.DrawFn, most: int = 16) -> dict[str, Any]:
 
 def recommended_block(error: IncompatibleScheme) -> int:
     """The way out that a refusal names, which works for the same image."""
-    found = re.search(r"use plan=\{'block': (\d+)\}", str(error))
+    found = re.search(r"plan=\{'block': (\d+)\}", str(error))
     assert found is not None, str(error)
     return int(found[1])
 

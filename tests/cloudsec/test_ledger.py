@@ -266,11 +266,31 @@ def job_for(count: int = 4, **options: Any) -> Job:
     return job_of(IMAGE, "median", options.pop("listed", count), plan=options.pop("plan", PLAN), **options)
 
 
+def test_what_cannot_be_written_down_is_not_lent_but_computed_at_home(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def full(*_: object) -> None:
+        raise VaultError("no room")
+
+    fleet = clouds(9)
+    plan: dict[str, Any] = {"block": 8, "regions": 7}
+    process(fleet, plan=plan)
+    monkeypatch.setattr(Ledger, "lend", full)
+    asked = {cloud.name: len(cloud.requests) for cloud in fleet}
+    busy = next(name for name, count in asked.items() if count)
+    fleet[names(9).index(busy)].behaviour = fail
+    result = process(fleet, plan=plan)
+    assert (result.image == providers.apply(IMAGE, "median")).all()
+    (loss,) = result.report.losses
+    assert (loss.provider, loss.at_stand_ins) == (busy, {})
+    assert loss.at_home == loss.blocks
+
+
 def holds_over_study(ledger: Ledger, job: Job, plan: Plan, received: NDArray[np.bool_]) -> bool:
     """What the report of a job would say, with the record as it is now."""
     record = ledger.vault.read()
     study = Study() if record is None else Study.decoded(record)
-    return Exposure(job, replace(plan, study=study), ledger.scheme, plan.owners, received).over_study
+    return Exposure(job, replace(plan, study=study), ledger.scheme, plan.owners, (received,)).over_study
 
 
 def test_the_figures_of_a_first_and_of_an_equal_job_hold_over_the_study(tmp_path: Path) -> None:
@@ -300,13 +320,14 @@ def test_where_blocks_stayed_at_home_that_were_sent_before_the_figures_do_not_ho
     assert not holds_over_study(ledger, job, plan, received)
 
 
-def test_a_second_grid_of_the_shape_is_not_covered_but_one_of_another_shape_is_no_matter(
-    tmp_path: Path,
-) -> None:
-    ledger, job = ledger_at(tmp_path), job_for()
+def test_a_second_grid_is_not_covered_whether_of_the_shape_or_of_another(tmp_path: Path) -> None:
+    crops, job = ledger_at(tmp_path / "crops"), job_for()
+    plan = crops.planned(job)
+    assert holds_over_study(crops, job, plan, sent(plan, 4))
+    crops.planned(replace(job, planes=job.planes[:, :90]))
+    assert not holds_over_study(crops, job, plan, sent(plan, 4))
+    ledger = ledger_at(tmp_path / "blocks")
     plan = ledger.planned(job)
-    ledger.planned(replace(job, planes=job.planes[:, :90]))
-    assert holds_over_study(ledger, job, plan, sent(plan, 4))
     second = job_for(plan={"block": 9})
     other = ledger.planned(second)
     assert not holds_over_study(ledger, job, plan, sent(plan, 4))

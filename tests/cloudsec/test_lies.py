@@ -16,7 +16,7 @@ from cloudsec.course import _Course
 from cloudsec.keystream import Keystream
 from providers.boxes import filter_boxes
 from providers.wire import Answer
-from tests.cloudsec.losses import BLOCK, IMAGES, KEY, fleet, healthy, lie_everywhere, lie_once, process
+from tests.losses import BLOCK, IMAGES, KEY, fleet, healthy, lie_everywhere, lie_once, process
 from tests.sightings import windows
 from tests.simulator import Simulated, changed
 

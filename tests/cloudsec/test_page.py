@@ -164,7 +164,7 @@ def test_each_assurance_has_a_badge_of_its_own_colour(assurance: str) -> None:
 def test_what_a_loss_cost_is_shown_before_and_after() -> None:
     rows = re.findall(r"<tr>.*?</tr>", page(example(), ()))
     cells = [re.findall(r">([^<>]+)</t[dh]>", row) for row in rows]
-    assert ["Largest share of the pixels", "11.2%", "→ 11.3%"] in cells
+    assert ["Largest share computed", "11.2%", "→ 11.3%"] in cells
     assert ["Piece that 4 providers could join", "43.5%", "→ 44.2%"] in cells
     assert ["Piece that 5 providers could join", "–", "→ 81.2%"] in cells
     assert "Losses" not in Page(page(example(lost=False), ())).titles()
@@ -333,3 +333,17 @@ def test_markup_that_became_plain_text_is_escaped_and_not_trusted() -> None:
     assert markup(str.lower(element("b", "x"))) == "&lt;b&gt;x&lt;/b&gt;"
     with pytest.raises(ValueError, match="'img' has no content"):
         element("img", "x")
+
+
+def test_the_largest_share_says_what_was_computed_and_what_was_sent() -> None:
+    said = Page(page(example(), views(example()))).text
+    assert "No provider computed a larger part of the result." in said
+    assert "one was sent up to 15.9% of the image" in said
+
+
+def test_an_image_that_stayed_at_home_was_cut_into_nothing() -> None:
+    fields = nothing_sent()
+    fields["plan"]["block"] = None
+    said = Page(page(fields, [])).text
+    assert "none: all was computed at home" in said
+    assert "slabs" not in said

@@ -1,10 +1,7 @@
-from io import BytesIO
-
 import numpy as np
 import pytest
-from PIL import Image
 
-from cloudsec.pictures import MOST_BLOCKS, View, assignment_map, excerpt, grey, png_bytes, sheet
+from cloudsec.pictures import MOST_BLOCKS, View, assignment_map, excerpt, grey, sheet
 
 
 def test_grey_maps_the_limits_to_black_and_white() -> None:
@@ -46,14 +43,6 @@ def test_an_excerpt_is_bounded_in_blocks_and_in_pixels() -> None:
 def test_of_a_block_that_is_too_long_every_so_many_pixels_stay_in_both_directions() -> None:
     slab = np.arange(30 * 20).reshape(1, 30, 20)
     assert np.array_equal(excerpt(slab, 10), slab[:, ::3, ::3])
-
-
-def test_a_picture_comes_back_from_its_png() -> None:
-    for picture in (
-        np.arange(12, dtype=np.uint8).reshape(3, 4),
-        np.arange(36, dtype=np.uint8).reshape(3, 4, 3),
-    ):
-        assert np.array_equal(np.asarray(Image.open(BytesIO(png_bytes(picture)))), picture)
 
 
 def test_a_view_is_a_stack_of_blocks_of_integers() -> None:

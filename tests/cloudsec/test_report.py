@@ -10,7 +10,7 @@ import pytest
 import cloudsec
 from cloudsec.page import page
 from regions import assembled_area
-from tests.cloudsec.losses import IMAGES, KEY, fleet, process
+from tests.losses import IMAGES, KEY, fleet, process
 from tests.simulator import Simulated, fail
 
 IMAGE = np.random.default_rng(0).integers(0, 4096, (320, 320), np.uint16)
@@ -142,6 +142,39 @@ def test_what_colluders_could_join_with_all_that_they_may_stand_in_for_is_said()
         assert "with_stand_ins" not in broker.process(IMAGE, "median", size=5).report.leakage
 
 
+def test_pages_and_views_are_for_their_owner_and_of_one_job(tmp_path: Path) -> None:
+    many, few = (cloudsec.process(IMAGE, "mean", providers=count).report for count in (9, 4))
+    many.save_views(tmp_path / "views")
+    (tmp_path / "views" / "provider-of-mine.png").write_bytes(b"mine")
+    few.save_views(tmp_path / "views")
+    few.save(tmp_path / "r.html")
+    written = [f"provider-{i}.png" for i in range(1, 5)]
+    assert sorted(path.name for path in (tmp_path / "views").iterdir()) == [*written, "provider-of-mine.png"]
+    for path in (tmp_path / "r.html", *(tmp_path / "views" / name for name in written)):
+        assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_who_is_left_out_because_the_study_was_there_first_is_said() -> None:
+    clouds = [Simulated(f"c{i}") for i in range(9)]
+    with cloudsec.Broker(clouds[:4], key=KEY) as broker:
+        assert "idle" not in broker.process(IMAGE, "mean").report.statement
+    with cloudsec.Broker(clouds, key=KEY) as broker:
+        statement = broker.process(IMAGE, "mean").report.statement
+    assert (
+        "spreads images of this shape over 4 providers, for good, so that 5 of those named are idle"
+        in statement
+    )
+
+
+def test_only_figures_that_hold_over_the_study_withstand() -> None:
+    with cloudsec.Broker(9, key=KEY) as broker:
+        wide = broker.process(IMAGE, "median", size=5).report
+        narrow = broker.process(IMAGE, "median", size=3).report
+    assert wide.statement.startswith("Withstands one provider")
+    assert not narrow.leakage["over_study"]
+    assert narrow.statement.startswith("One provider could join at most")
+
+
 def test_a_second_job_of_a_study_uses_its_grid() -> None:
     with cloudsec.Broker(4, key=KEY) as broker:
         first, second = (broker.process(IMAGE, "mean", study="a").report for _ in range(2))
@@ -161,7 +194,9 @@ def test_figures_hold_over_the_study_while_no_job_sent_more() -> None:
         # Providers keep the wider rims of the second job.
         assert not over_study(broker, "median", size=3)
         assert over_study(broker, "median", size=5)
-        assert over_study(broker, "median", shape=200, size=3)
+        # Blocks of a crop lie elsewhere in what it was cut from.
+        assert not over_study(broker, "median", shape=200, size=3)
+        assert not over_study(broker, "median", size=5)
     with cloudsec.Broker(4, key=KEY, plan={"block": 64}) as broker:
         # A second grid for the same shape adds to what providers hold, though this job sends nothing by it.
         report = broker.process(IMAGE[:200, :200], "median", study="a").report
@@ -268,3 +303,10 @@ def test_figures_and_views_are_of_the_image_as_it_was(scheme: str, shape: tuple[
         assert fields[0]["leakage"][name] == fields[1]["leakage"][name]
     if scheme == "unprotected":
         assert fields[0]["paper_metrics"] == fields[1]["paper_metrics"]
+
+
+def test_no_odds_are_stated_where_no_answer_was_kept() -> None:
+    with cloudsec.Broker([Simulated(f"p{i}", fail) for i in range(4)]) as broker:
+        report = broker.process(IMAGE, "median", size=5).report
+    assert report.home["pixel_share"] == pytest.approx(1)
+    assert report.exact == "computed on this machine, because no answer of a provider was kept"

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy.ndimage import gaussian_filter
 
 from providers import make_operation
-from providers.stencil import EXACT_FLOAT, Stencil
+from providers.stencil import EXACT_FLOAT, TILE, Stencil
 
 ROWS = st.integers(0, 3).flatmap(
     lambda h: st.lists(st.integers(0, 2**20), min_size=2 * h + 1, max_size=2 * h + 1).filter(any)
@@ -35,6 +35,15 @@ def test_the_float_path_and_the_integer_path_agree_at_the_bound() -> None:
     largest = EXACT_FLOAT // stencil.scale
     stack = np.random.default_rng(0).integers(-largest + 1, largest, (3, 8, 8))
     assert (stencil._run_float(stack) == stencil._run_int(stack)).all()
+    assert (stencil._run_product(stack) == stencil._run_int(stack)).all()
+
+
+@pytest.mark.parametrize("window", [(3, 7), (TILE + 4, TILE + 5), (3 * TILE + 9, 20)])
+@pytest.mark.parametrize("count", [1, 50])
+def test_products_tile_by_tile_give_what_integer_sums_give(window: tuple[int, int], count: int) -> None:
+    stencil = Stencil(((1, 2, 1), (0, 5, 4, 1, 7)))
+    stack = np.random.default_rng(0).integers(0, 2**16, (count, *window), np.uint16)
+    assert (stencil._run_product(stack) == stencil._run_int(stack)).all()
 
 
 def test_a_sum_that_could_overflow_is_refused() -> None:

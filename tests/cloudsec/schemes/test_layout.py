@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -93,6 +93,7 @@ def meeting(starts: NDArray[np.intp], stops: NDArray[np.intp]) -> NDArray[np.int
 
 
 @given(layouts())
+@example(Layout((18, 26), 9, 4))
 def test_windows_of_one_class_never_touch_under_the_widest_halo(layout: Layout) -> None:
     classes, halo = coloured(layout), (layout.margin,) * 2
     assert layout.margin == (layout.block // 4 if layout.classes >= 4 else 0)
