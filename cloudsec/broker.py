@@ -224,12 +224,12 @@ class Broker:
             self._endpoints, self._timeout, self._verify, self._on_loss, record, self._progress, distrust
         )
         ended = carried_out(job, plan, self._scheme, keys, terms, clock)
-        asked_for = np.any(ended.deliveries, axis=(0, 2)) if ended.deliveries else [False] * len(names)
+        asked = np.any(ended.deliveries, axis=(0, 2)).tolist()
         self._pace = self._pace.after(
             {
                 name: (account.pixels, account.seconds)
-                for name, account, asked in zip(names, ended.accounts, asked_for, strict=True)
-                if asked
+                for name, account, sent in zip(names, ended.accounts, asked, strict=True)
+                if sent
             }
         )
         result = planes_image(ended.result, channel_axis)
