@@ -28,7 +28,7 @@ from regions import Symmetries
 
 SHAPE = (2048, 2048)
 SMALL_SHAPE = (1024, 1024)
-ROUNDS = 7
+ROUNDS = 5
 COSTLY_SECONDS = 0.5
 """Processor seconds that the costly operation takes for a megapixel of output."""
 STACK_PIXELS = 1 << 21

@@ -71,7 +71,8 @@ class Exposure:
     @cached_property
     def received_shares(self) -> tuple[float, ...]:
         """Per party, the share of the image's pixels that it was sent, halos included; each counts once."""
-        return tuple(float(covered.mean()) for covered in self._covered())
+        total = self.job.shape[0] * self.job.shape[1]
+        return tuple(int(np.count_nonzero(covered)) / total for covered in self._covered())
 
     @cached_property
     def gradient_shares(self) -> tuple[float, ...]:

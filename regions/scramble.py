@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-
 AT_ONCE = 64
 """Blocks that are worked on at once, so that what was just written is still in a processor's cache."""
 
