@@ -19,6 +19,7 @@ from regions import (
     assembled_area,
     correlation,
     coverage,
+    covered_area,
     gradient_map,
     gradient_share,
     npcr,
@@ -72,7 +73,7 @@ class Exposure:
     def received_shares(self) -> tuple[float, ...]:
         """Per party, the share of the image's pixels that it was sent, halos included; each counts once."""
         total = self.job.shape[0] * self.job.shape[1]
-        return tuple(int(np.count_nonzero(covered)) / total for covered in self._covered())
+        return tuple(covered_area(self.plan.windows[own]) / total for own in self.received)
 
     @cached_property
     def gradient_shares(self) -> tuple[float, ...]:
