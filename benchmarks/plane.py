@@ -149,7 +149,7 @@ def _print_broker() -> None:
                     partial(providers.apply, image, operation),
                     measure=processor_seconds,
                 )
-                # By itself: the memory that it takes and gives back would make the next job pay for new pages.
+                # By itself: the memory that it gives back would make the next job pay for new pages.
                 read_cpu, beside = medians(
                     partial(_read, job), partial(gaussian_filter, real, 2), measure=processor_seconds
                 )
