@@ -19,6 +19,7 @@ from regions import (
     assembled_area,
     correlation,
     coverage,
+    covered_area,
     gradient_map,
     gradient_share,
     npcr,
@@ -74,7 +75,8 @@ class Exposure:
     @cached_property
     def received_shares(self) -> tuple[float, ...]:
         """Per party, the share of the image's pixels that it was sent, halos included; each counts once."""
-        return tuple(float(covered.mean()) for covered in self._covered())
+        total = self.job.shape[0] * self.job.shape[1]
+        return tuple(covered_area(self.plan.windows[own]) / total for own in self.received)
 
     @cached_property
     def gradient_shares(self) -> tuple[float, ...]:

@@ -106,6 +106,8 @@ class Stencil:
         """Both axes as products with banded matrices, tile by tile: nothing but the core is computed."""
         core = [n - 2 * h for n, h in zip(stack.shape[1:], self.halo, strict=True)]
         answer = np.empty((len(stack), *core), np.int64)
+        if not answer.size:
+            return answer
         for rows in _tiles(core[0]):
             for columns in _tiles(core[1]):
                 self._run_tiles(stack, answer, rows, columns)

@@ -11,7 +11,7 @@ from regions.assembly import (
 from regions.attacks import JoinScore, StripPairs, join_strips, score_pairs
 from regions.box import Box
 from regions.colouring import NO_CLASS, greedy, stand_ins
-from regions.detail import coverage, gradient_energy, gradient_map, gradient_share, informative
+from regions.detail import coverage, covered_area, gradient_energy, gradient_map, gradient_share, informative
 from regions.entropy import block_entropy
 from regions.fitness import Fitness, Speeds, even_cuts, fitness_terms, random_cuts
 from regions.grid import BlockGrid, cut, paste
@@ -44,6 +44,7 @@ __all__ = [
     "collusion_threshold",
     "correlation",
     "coverage",
+    "covered_area",
     "cut",
     "even_cuts",
     "fitness_terms",

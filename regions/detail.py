@@ -118,6 +118,26 @@ def coverage(shape: tuple[int, ...], boxes: NDArray[np.intp]) -> NDArray[np.bool
     return covered
 
 
+def covered_area(boxes: NDArray[np.intp]) -> int:
+    """How many pixels lie in at least one of the boxes, from their edges alone.
+
+    Parameters
+    ----------
+    boxes : (n, 4) ndarray
+        First row, first column, and the row and the column after the last.
+
+    >>> covered_area(np.array([[0, 0, 2, 20], [0, 10, 1, 30]]))
+    50
+    """
+    rows, columns = np.unique(boxes[:, [0, 2]]), np.unique(boxes[:, [1, 3]])
+    if rows.size < 2 or columns.size < 2:
+        return 0
+    # Between two neighbouring edges all pixels are alike: one stands for them.
+    edges = [np.searchsorted((rows, columns)[side % 2], boxes[:, side]) for side in range(4)]
+    covered = coverage((rows.size - 1, columns.size - 1), np.column_stack(edges))
+    return int(np.diff(rows) @ covered @ np.diff(columns))
+
+
 def gradient_share(energy: NDArray[np.float64], covered: NDArray[np.bool_]) -> float:
     """Which part of the image's gradient energy lies in the pixels that a party received.
 

@@ -9,6 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+AT_ONCE = 64
+"""Blocks that are worked on at once, so that what was just written is still in a processor's cache."""
+
 
 @dataclass(frozen=True, slots=True)
 class Symmetries:
@@ -72,14 +75,17 @@ class Scramble:
         of the blocks, as long as the scrambled values themselves fit.
         """
         modular = _modular(hidden.dtype.itemsize)
-        kinds, unturned = self._unturned(hidden.view(modular))
-        moves = zip(blocks, kinds, (self.sign < 0).tolist(), _residues(self.shift, modular), strict=True)
-        for place, (block, kind, negated, shift) in enumerate(moves):
-            target = unturned[kind][place]
-            if negated:
-                np.subtract(shift, block, out=target, dtype=modular, casting="unsafe")
-            else:
-                np.add(block, shift, out=target, dtype=modular, casting="unsafe")
+        slots = hidden.view(modular)
+        kinds, unturned = self._unturned(slots)
+        for place, (block, kind) in enumerate(zip(blocks, kinds, strict=True)):
+            unturned[kind][place] = block
+        # A copy that turns is fast and arithmetic in one run is; arithmetic on turned pixels is neither.
+        column = (-1, *(1,) * (slots.ndim - 1))
+        sign, shift = (part.astype(modular).reshape(column) for part in (self.sign, self.shift))
+        for first in range(0, len(slots), AT_ONCE):
+            some = slice(first, first + AT_ONCE)
+            slots[some] *= sign[some]
+            slots[some] += shift[some]
 
     def reveal(
         self, answers: NDArray[np.generic], symmetries: Symmetries, scale: int = 1
@@ -120,22 +126,22 @@ class Scramble:
         answers, symmetries, scale
             As of `reveal`.
         """
+        targets = list(places)
         shift, negated = self._undone(symmetries, scale)
-        kinds, unturned = self._unturned(answers)
-        modular = residues = None
-        for number, ((place, part), kind, minus) in enumerate(
-            zip(places, kinds, negated.tolist(), strict=True)
-        ):
-            if modular is None:
-                modular = _modular(max(answers.dtype.itemsize, place.dtype.itemsize))
-                residues = _residues(shift, modular)
-            assert residues is not None
-            where: tuple[int | slice, ...] = (number, *part)
-            answer = unturned[kind][where]
-            if minus:
-                np.subtract(residues[number], answer, out=place, dtype=modular, casting="unsafe")
-            else:
-                np.subtract(answer, residues[number], out=place, dtype=modular, casting="unsafe")
+        modular = _modular(max(answers.dtype.itemsize, *(place.dtype.itemsize for place, _ in targets[:1])))
+        column = (-1, *(1,) * (answers.ndim - 1))
+        residue = shift.astype(modular).reshape(column)
+        sign = np.where(negated, -1, 1).astype(modular).reshape(column)
+        room = np.empty((min(AT_ONCE, len(answers)), *answers.shape[1:]), modular)
+        kinds, unturned = self._unturned(room)
+        for first in range(0, len(answers), AT_ONCE):
+            some = slice(first, first + AT_ONCE)
+            worked = room[: len(answers[some])]
+            np.subtract(answers[some], residue[some], out=worked, dtype=modular, casting="unsafe")
+            worked *= sign[some]
+            for number, ((place, part), kind) in enumerate(zip(targets[some], kinds[some], strict=True)):
+                where: tuple[int | slice, ...] = (number, *part)
+                place[...] = unturned[kind][where]
 
     def reveals_within(
         self, answers: NDArray[np.generic], symmetries: Symmetries, low: int, high: int
@@ -175,8 +181,3 @@ class Scramble:
 def _modular(octets: int) -> np.dtype[np.unsignedinteger[Any]]:
     """The dtype that computes modulo the width of integers of so many bytes."""
     return np.dtype(f"u{octets}")
-
-
-def _residues(numbers: NDArray[np.int64], modular: np.dtype[np.unsignedinteger[Any]]) -> list[int]:
-    residues: list[int] = numbers.astype(modular).tolist()
-    return residues

@@ -13,7 +13,7 @@ from providers import Filter
 from providers.stencil import SCRAMBLE_BITS
 from regions import Scramble
 
-TASK_BYTES = 4 << 20
+TASK_BYTES = 5 << 20
 """Pixels of one task: large enough that requests cost little beside the work, small enough to overlap."""
 
 

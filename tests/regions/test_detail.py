@@ -7,6 +7,7 @@ from scipy import ndimage
 from regions import (
     BlockGrid,
     coverage,
+    covered_area,
     gradient_energy,
     gradient_map,
     gradient_share,
@@ -148,3 +149,11 @@ def test_what_is_no_image_is_refused() -> None:
         informative(np.zeros((3, 3)), 0)
     with pytest.raises(ValueError, match=r"at least 1 pixel on a side, not \(2, 0\)"):
         informative(np.zeros((3, 3)), (2, 0))
+
+
+def test_an_area_from_edges_is_the_number_of_covered_pixels() -> None:
+    random = np.random.default_rng(0)
+    for count in (0, 1, 2, 40):
+        corners = np.sort(random.integers(0, 30, (count, 2, 2)), axis=1)
+        boxes = corners.reshape(count, 4)
+        assert covered_area(boxes) == np.count_nonzero(coverage((30, 30), boxes))
