@@ -10,7 +10,7 @@ from cloudsec.wording import (
     bound_sentence,
     counted,
     ideal_share,
-    kilobytes,
+    provider_figures,
     sentence,
     share,
     study_sentence,
@@ -52,20 +52,7 @@ def _providers(fields: Mapping[str, Any]) -> list[str]:
         "verified",
         "seconds",
     )
-    rows = [
-        (
-            share(provider["pixel_share"]),
-            share(provider["received_share"]),
-            share(provider["gradient_share"]),
-            kilobytes(provider["bytes_up"]),
-            kilobytes(provider["bytes_down"]),
-            str(provider["tasks"]),
-            str(provider["retries"]),
-            str(provider["verified"]),
-            f"{provider['seconds']:.3f}",
-        )
-        for provider in fields["providers"]
-    ]
+    rows = [provider_figures(provider) for provider in fields["providers"]]
     home, names = fields["home"], [printable(provider["name"]) for provider in fields["providers"]]
     widths = [max(map(len, column)) for column in zip(heads, *rows, strict=True)]
     longest = max(map(len, [*names, "provider", "at home"]))

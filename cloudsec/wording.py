@@ -50,6 +50,21 @@ def ideal_share(fields: Mapping[str, Any]) -> float:
     return 1 / max(1, used)
 
 
+def provider_figures(provider: Mapping[str, Any]) -> tuple[str, ...]:
+    """One provider's row of figures, beside its name."""
+    return (
+        share(provider["pixel_share"]),
+        share(provider["received_share"]),
+        share(provider["gradient_share"]),
+        kilobytes(provider["bytes_up"]),
+        kilobytes(provider["bytes_down"]),
+        str(provider["tasks"]),
+        str(provider["retries"]),
+        str(provider["verified"]),
+        f"{provider['seconds']:.3f}",
+    )
+
+
 def worst_received(fields: Mapping[str, Any]) -> float:
     """The largest part of the image that one provider was sent, with the rims around blocks."""
     return max((float(provider["received_share"]) for provider in fields["providers"]), default=0.0)

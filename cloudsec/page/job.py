@@ -8,7 +8,7 @@ from typing import Any
 from cloudsec.clock import PHASES
 from cloudsec.page.charts import Part, bar
 from cloudsec.page.markup import Markup, element, markup, name, section, table
-from cloudsec.wording import NOTHING, counted, kilobytes, sentence, share
+from cloudsec.wording import NOTHING, counted, provider_figures, sentence, share
 
 REASONS = {
     "edge": ("rim of the image", "pixels near the image's edge, which would mark the blocks that lie there"),
@@ -61,21 +61,7 @@ def who(fields: Mapping[str, Any]) -> Markup:
         "Checked again",
         "Seconds",
     )
-    rows = [
-        (
-            name(provider["name"]),
-            share(provider["pixel_share"]),
-            share(provider["received_share"]),
-            share(provider["gradient_share"]),
-            kilobytes(provider["bytes_up"]),
-            kilobytes(provider["bytes_down"]),
-            str(provider["tasks"]),
-            str(provider["retries"]),
-            str(provider["verified"]),
-            f"{provider['seconds']:.3f}",
-        )
-        for provider in fields["providers"]
-    ]
+    rows = [(name(provider["name"]), *provider_figures(provider)) for provider in fields["providers"]]
     note = (
         "Computed: of the result's pixels. Received: of the image's pixels, with the rims around blocks. "
         "Gradient: of the image's edges and texture, which say more than flat areas. Checked again: blocks "
