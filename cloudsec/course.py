@@ -227,13 +227,15 @@ class _Course:
         stand_ins[np.isin(stand_ins, list(self._gone))] = HOME
         moved = np.concatenate([*lost.values()])
         self._owners[moved] = stand_ins[moved]
+        unwritten = ""
         try:
             self._record_lent(moved)
-        except VaultError:
+        except VaultError as error:
             # What cannot be written down is not handed out.
             self._owners[moved] = HOME
+            unwritten = f"; its stand-ins were not asked, because {error}"
         for party, pieces in lost.items():
-            self._lose(self._job.providers[party], failed[party], pieces)
+            self._lose(self._job.providers[party], failed[party], pieces, unwritten)
         self._sampled[moved] = False
         self._own_boxes = self._plan.boxes[moved[self._owners[moved] == HOME]]
         return np.sort(moved[self._owners[moved] != HOME])
@@ -318,7 +320,7 @@ class _Course:
         if self._terms.on_loss == "fail" and (own & ~replaced).any():
             raise error
 
-    def _lose(self, name: str, error: CloudsecError, pieces: NDArray[np.intp]) -> None:
+    def _lose(self, name: str, error: CloudsecError, pieces: NDArray[np.intp], note: str = "") -> None:
         """Write a loss down; raises its error where pieces would have to go home and may not."""
         owners = self._owners[pieces]
         at_home = int((owners == HOME).sum())
@@ -328,7 +330,7 @@ class _Course:
             self._job.providers[party]: int((owners == party).sum())
             for party in np.unique(owners[owners != HOME]).tolist()
         }
-        self._losses.append(Loss(name, str(error), len(pieces), stand_ins, at_home))
+        self._losses.append(Loss(name, f"{error}{note}", len(pieces), stand_ins, at_home))
 
     def _compute(self, boxes: NDArray[np.intp]) -> None:
         """Compute pixels of the result here."""

@@ -283,6 +283,7 @@ def test_what_cannot_be_written_down_is_not_lent_but_computed_at_home(
     assert (result.image == providers.apply(IMAGE, "median")).all()
     (loss,) = result.report.losses
     assert (loss.provider, loss.at_stand_ins) == (busy, {})
+    assert loss.reason.endswith("; its stand-ins were not asked, because no room")
     assert loss.at_home == loss.blocks
 
 
