@@ -203,6 +203,12 @@ def task_identity(keys: Keystream, number: int) -> str:
     return keys.octets(f"task {number}", 16).hex()
 
 
+def nothing_left(plan: Plan, why: str) -> str:
+    """What a statement says where nobody was sent anything: `why`, unless there were pieces to send."""
+    lost = "every provider was lost, and all was computed here"
+    return f"Nothing left the house: {lost if plan.owners.size else why}."
+
+
 def refuse_choices(choices: Mapping[str, Any], accepted: Sequence[str], scheme: str) -> None:
     """ValueError for a choice that the scheme does not offer."""
     for unknown in choices.keys() - set(accepted):

@@ -23,6 +23,7 @@ from cloudsec.schemes.base import (
     Plan,
     Protected,
     Sealed,
+    nothing_left,
     refuse_choices,
     task_identity,
 )
@@ -194,11 +195,7 @@ class GaEs:
 
     def statement(self, job: Job, plan: Plan, exposed: Exposed) -> str:
         if not exposed.worst_received_share:
-            return "Nothing left the house: " + (
-                "every provider was lost, and all was computed here."
-                if plan.owners.size
-                else "the image has too few blocks to hide them among one another."
-            )
+            return nothing_left(plan, "the image has too few blocks to hide them among one another")
         facts = job.operation.symmetries
         turned = "turned, " if any(facts.flips) or facts.quarter_turns else ""
         changes = f"{turned}{'negated' if facts.negation_sign is not None else 'not negated'} and offset"

@@ -24,6 +24,7 @@ from cloudsec.schemes.base import (
     Sealed,
     chosen_halo,
     chosen_number,
+    nothing_left,
     refuse_choices,
     task_identity,
 )
@@ -149,11 +150,7 @@ class GaEs2018:
 
     def statement(self, job: Job, plan: Plan, exposed: Exposed) -> str:
         if not exposed.worst_received_share:
-            return "Nothing left the house: " + (
-                "every provider was lost, and all was computed here."
-                if plan.owners.size
-                else "all pixels are in the ring around blocks, which is computed here."
-            )
+            return nothing_left(plan, "all pixels are in the ring around blocks, which is computed here")
         ring = plan.halo_policy == "ring"
         areas = (exposed.adjacent if ring else exposed.assembled).areas
         how = "if every common edge were found" if ring else "by the pixels that blocks share"
