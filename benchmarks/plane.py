@@ -208,7 +208,7 @@ def _print_two_providers() -> None:
             ):
                 study = f"plane {count} {time.time_ns()}"
                 ours, theirs, unsplit = medians(
-                    lambda: protecting.process(image, costly, study=study),  # noqa: B023
+                    lambda: protecting.process(image, costly, study=study),  # noqa: B023 - called in this round only
                     lambda: plain.process(image, costly),
                     local,
                     measure=wall_seconds,
