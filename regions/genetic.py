@@ -1,24 +1,20 @@
 """GA-ES, Algorithm 1 of papers/002: thresholds found by selection, crossover and mutation.
 
-All chance comes from the seed; DEAP's own operators draw from Python's global generator and are not used.
-Import this module by its name: DEAP takes a tenth of a second, which whoever imports `regions` is spared.
+All chance comes from the seed. Import this module by its name, as that of the search itself.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
-from deap import base, tools
 from numpy.typing import NDArray
 
+from regions.evolution import Genes, evolved
 from regions.fitness import Fitness, Speeds, even_cuts, fitness_terms, random_cuts
 from regions.thresholds import SortedBlocks, segmented
 
-TOURNAMENT = 3
-"""Of so many individuals drawn at random the best becomes a parent."""
-CROSSOVER = 0.8
-"""Share of couples whose children mix their thresholds; the other children are copies."""
 RENUMBERED = 0.2
 """Share of mutations that remove a region or add one; the others move a threshold."""
 
@@ -52,18 +48,6 @@ class Segmentation:
     fitness: Fitness
     convergence: tuple[float, ...] = field(repr=False)
     evaluations: int
-
-
-class _Smallest(base.Fitness):  # type: ignore[misc]  # DEAP has no types
-    weights = (-1.0,)
-
-
-class _Chromosome(list[int]):
-    """The places of the thresholds, rising; as many as there are regions, less one."""
-
-    def __init__(self, cuts: list[int]) -> None:
-        super().__init__(cuts)
-        self.fitness = _Smallest()
 
 
 def genetic_thresholds(
@@ -112,33 +96,26 @@ def genetic_thresholds(
     >>> genetic_thresholds(sorted_blocks(image, 8), Speeds.equal(4), seed=1).regions
     4
     """
-    if population < 2 or generations < 0 or patience < 1:
-        raise ValueError(
-            "a search needs a population of at least 2, at least 0 generations and a patience of at least 1, "
-            f"not {population}, {generations} and {patience}"
-        )
     if not 2 <= fewest <= speeds.most_regions:
         raise ValueError(f"there are from 2 to {speeds.most_regions} regions, not at least {fewest}")
     fewest = min(fewest, blocks.steps)
-    toolbox = _toolbox(blocks, speeds, np.random.default_rng(seed), fewest)
-    even = [even_cuts(blocks, regions).tolist() for regions in range(speeds.most_regions, 1, -1)]
+    least, most = fewest - 1, min(speeds.most_regions, blocks.steps) - 1
+    rng = np.random.default_rng(seed)
+    even = [tuple(even_cuts(blocks, regions).tolist()) for regions in range(speeds.most_regions, 1, -1)]
     # Where steps are large, equal parts are fewer than wanted.
-    people = [_Chromosome(cuts) for cuts in even if len(cuts) >= fewest - 1][: population // 2]
-    people += [toolbox.individual() for _ in range(population - len(people))]
-    best = tools.HallOfFame(1)
-    evaluations, convergence = 0, list[float]()
-    while True:
-        new = [person for person in people if not person.fitness.valid]
-        for person, value in zip(new, toolbox.map(toolbox.evaluate, new), strict=True):
-            person.fitness.values = (value,)
-        evaluations += len(new)
-        best.update(people)
-        convergence.append(best[0].fitness.values[0])
-        improves = len(convergence) <= patience or convergence[-1] < convergence[-1 - patience]
-        if not improves or len(convergence) > generations:
-            break
-        people = _children(people, best[0], toolbox)
-    cuts = np.array(best[0], np.intp)
+    first = [cuts for cuts in even if len(cuts) >= least][: population // 2]
+    while len(first) < population:
+        first.append(tuple(random_cuts(blocks, speeds, rng, fewest=fewest).tolist()))
+    found = evolved(
+        first,
+        partial(_judged, blocks=blocks, speeds=speeds, most=most),
+        partial(_mated, rng=rng, least=least, most=most, steps=blocks.steps),
+        partial(_mutated, rng=rng, least=least, most=most, steps=blocks.steps),
+        rng,
+        generations=generations,
+        patience=patience,
+    )
+    cuts = np.array(found.best, np.intp)
     thresholds = blocks.thresholds[cuts - 1]
     (terms,) = fitness_terms(blocks, cuts[None], speeds).tolist()
     return Segmentation(
@@ -146,78 +123,34 @@ def genetic_thresholds(
         thresholds=thresholds,
         labels=segmented(blocks.entropy, thresholds),
         fitness=Fitness(*terms),
-        convergence=tuple(convergence),
-        evaluations=evaluations,
+        convergence=found.convergence,
+        evaluations=found.evaluations,
     )
 
 
-def _toolbox(blocks: SortedBlocks, speeds: Speeds, rng: np.random.Generator, fewest: int = 2) -> base.Toolbox:
-    """Operators on chromosomes for these blocks, all drawing from one generator."""
-    least, most = fewest - 1, min(speeds.most_regions, blocks.steps) - 1
-    toolbox = base.Toolbox()
-    toolbox.register(
-        "individual", lambda: _Chromosome(random_cuts(blocks, speeds, rng, fewest=fewest).tolist())
-    )
-    toolbox.register("clone", _copy)
-    toolbox.register("select", _select, rng=rng)
-    toolbox.register("mate", _mate, rng=rng, least=least, most=most, steps=blocks.steps)
-    toolbox.register("mutate", _mutate, rng=rng, least=least, most=most, steps=blocks.steps)
-    toolbox.register("evaluate", _evaluate, blocks=blocks, speeds=speeds, most=most)
-    # A generation is judged in one pass over arrays, not one individual after the other.
-    toolbox.register("map", lambda evaluate, people: evaluate(people))
-    return toolbox
-
-
-def _evaluate(people: list[_Chromosome], *, blocks: SortedBlocks, speeds: Speeds, most: int) -> list[float]:
-    """J of every individual; chromosomes of fewer regions are filled up with empty ones."""
-    rows = [person + [blocks.steps] * (most - len(person)) for person in people]
+def _judged(people: list[Genes], *, blocks: SortedBlocks, speeds: Speeds, most: int) -> list[float]:
+    """J of every individual in one pass over arrays; those of fewer regions are filled up with empty ones."""
+    rows = [[*person, *[blocks.steps] * (most - len(person))] for person in people]
     cuts = np.array(rows, np.intp).reshape(len(rows), most)
     totals: list[float] = fitness_terms(blocks, cuts, speeds).sum(axis=1).tolist()
     return totals
 
 
-def _children(people: list[_Chromosome], elite: _Chromosome, toolbox: base.Toolbox) -> list[_Chromosome]:
-    """The next generation, not judged yet, with the elite in it."""
-    parents = [toolbox.clone(person) for person in toolbox.select(people, len(people))]
-    for one, other in zip(parents[::2], parents[1::2], strict=False):
-        toolbox.mate(one, other)
-    for person in parents:
-        toolbox.mutate(person)
-    parents[-1] = toolbox.clone(elite)
-    return parents
-
-
-def _copy(person: _Chromosome) -> _Chromosome:
-    twin = _Chromosome(person)
-    twin.fitness.values = person.fitness.values
-    return twin
-
-
-def _select(people: list[_Chromosome], count: int, *, rng: np.random.Generator) -> list[_Chromosome]:
-    """The winners of tournaments."""
-    drawn = rng.integers(len(people), size=(count, TOURNAMENT)).tolist()
-    values = [person.fitness.values[0] for person in people]
-    return [people[min(rivals, key=values.__getitem__)] for rivals in drawn]
-
-
-def _mate(
-    one: _Chromosome, other: _Chromosome, *, rng: np.random.Generator, least: int, most: int, steps: int
-) -> None:
+def _mated(
+    one: Genes, other: Genes, *, rng: np.random.Generator, least: int, most: int, steps: int
+) -> tuple[Genes, Genes]:
     """Exchange all thresholds above one place; couples whose children had too many or too few stay."""
-    if rng.random() >= CROSSOVER:
-        return
     place = int(rng.integers(1, steps + 1))
-    first = [cut for cut in one if cut < place] + [cut for cut in other if cut >= place]
-    second = [cut for cut in other if cut < place] + [cut for cut in one if cut >= place]
-    if least <= len(first) <= most and least <= len(second) <= most:
-        _become(one, first)
-        _become(other, second)
+    first = tuple(cut for cut in one if cut < place) + tuple(cut for cut in other if cut >= place)
+    second = tuple(cut for cut in other if cut < place) + tuple(cut for cut in one if cut >= place)
+    fit = least <= len(first) <= most and least <= len(second) <= most
+    return (first, second) if fit else (one, other)
 
 
-def _mutate(person: _Chromosome, *, rng: np.random.Generator, least: int, most: int, steps: int) -> None:
+def _mutated(person: Genes, *, rng: np.random.Generator, least: int, most: int, steps: int) -> Genes:
     """Move a threshold, by a step of any order of magnitude, or change the number of regions by one."""
     if not person:
-        return
+        return person
     cuts = list(person)
     if rng.random() < RENUMBERED:
         if rng.random() < 0.5:
@@ -232,11 +165,5 @@ def _mutate(person: _Chromosome, *, rng: np.random.Generator, least: int, most: 
         way = size if rng.random() < 0.5 else -size
         cuts[moved:last] = [cut + way for cut in cuts[moved:last]]
     # Two thresholds at one place, or one beyond the ends, would make a region without blocks.
-    if len(set(cuts)) == len(cuts) and min(cuts) > 0 and max(cuts) < steps:
-        _become(person, sorted(cuts))
-
-
-def _become(person: _Chromosome, cuts: list[int]) -> None:
-    if cuts != person:
-        person[:] = cuts
-        del person.fitness.values
+    fit = len(set(cuts)) == len(cuts) and min(cuts) > 0 and max(cuts) < steps
+    return tuple(sorted(cuts)) if fit else person
