@@ -11,6 +11,7 @@ from regions.assembly import (
 from regions.attacks import JoinScore, StripPairs, join_strips, score_pairs
 from regions.box import Box
 from regions.colouring import NO_CLASS, greedy, stand_ins
+from regions.content import BlockContent, block_content
 from regions.detail import coverage, covered_area, gradient_energy, gradient_map, gradient_share, informative
 from regions.entropy import block_entropy
 from regions.fitness import Fitness, Speeds, even_cuts, fitness_terms, random_cuts
@@ -25,6 +26,7 @@ __all__ = [
     "HALOS_PER_BLOCK",
     "LATTICE_PERIODS",
     "NO_CLASS",
+    "BlockContent",
     "BlockGrid",
     "BlockLinks",
     "Box",
@@ -39,6 +41,7 @@ __all__ = [
     "Symmetries",
     "adjacent_area",
     "assembled_area",
+    "block_content",
     "block_entropy",
     "block_links",
     "collusion_threshold",
