@@ -17,8 +17,8 @@ class Pace:
     untimed : frozenset of str
         Names that were asked, and whose answers never were timed.
 
-    >>> Pace().after({"a": (600, 2.0), "b": (600, 1.0)}).of(["a", "b"])
-    (1.0, 2.0)
+    >>> Pace().after({"a": (600, 3.0), "b": (600, 1.0)}).of(["a", "b"])
+    (0.5, 1.5)
     """
 
     speeds: Mapping[str, float] = field(default_factory=dict)
@@ -40,13 +40,13 @@ class Pace:
         return Pace(timed, (self.untimed | answered.keys()) - timed.keys())
 
     def of(self, names: Iterable[str]) -> tuple[float, ...]:
-        """Speeds in this order: equal until all that were asked were timed.
+        """Speeds in this order, about 1 on average: equal until all that were asked were timed.
 
-        Who was never asked counts as the average of those that were; the slowest is 1.
+        Who was never asked counts as the average of those that were.
         """
         wanted = list(names)
         known = [self.speeds[name] for name in wanted if name in self.speeds]
         if not known or not self.untimed.isdisjoint(wanted):
             return (1.0,) * len(wanted)
         average = sum(known) / len(known)
-        return tuple(self.speeds.get(name, average) / min(known) for name in wanted)
+        return tuple(self.speeds.get(name, average) for name in wanted)

@@ -7,24 +7,24 @@ def test_speeds_are_equal_until_all_that_were_asked_were_timed() -> None:
     assert Pace().of(["a", "b"]) == (1.0, 1.0)
     partly = Pace().after({"a": (100, 1.0), "b": (0, 0.0)})
     assert partly.of(["a", "b"]) == (1.0, 1.0)
-    assert partly.after({"a": (10, 1.0), "b": (5, 1.0)}).of(["a", "b"]) == (2.0, 1.0)
-    assert Pace().after({"a": (100, 1.0), "b": (50, 1.0)}).of(["a", "b"]) == (2.0, 1.0)
+    assert partly.after({"a": (10, 1.0), "b": (5, 1.0)}).of(["a", "b"]) == (1.0, 0.5)
+    assert Pace().after({"a": (100, 1.0), "b": (50, 1.0)}).of(["a", "b"]) == pytest.approx((4 / 3, 2 / 3))
 
 
 def test_who_was_never_asked_counts_as_the_average() -> None:
     pace = Pace().after({"a": (300, 1.0), "b": (100, 1.0)})
-    assert pace.of(["a", "c", "b"]) == (3.0, 2.0, 1.0)
+    assert pace.of(["a", "c", "b"]) == (1.5, 1.0, 0.5)
 
 
 def test_jobs_of_other_work_are_put_on_one_scale() -> None:
     pace = Pace().after({"a": (300, 1.0), "b": (100, 1.0), "c": (200, 1.0)})
     # A pixel is ten times the work in this one, and c has no part in it.
-    assert pace.after({"a": (30, 1.0), "b": (10, 1.0)}).of(["a", "b", "c"]) == pytest.approx((3, 1, 2))
+    assert pace.after({"a": (30, 1.0), "b": (10, 1.0)}).of(["a", "b", "c"]) == pytest.approx((1.5, 0.5, 1))
     # b has become twice as fast beside a.
-    assert pace.after({"a": (30, 1.0), "b": (20, 1.0)}).of("ab") == pytest.approx((1.5, 1))
+    assert pace.after({"a": (30, 1.0), "b": (20, 1.0)}).of("ab") == pytest.approx((1.2, 0.8))
 
 
 def test_answers_without_pixels_or_seconds_time_nobody() -> None:
     pace = Pace().after({"a": (300, 1.0), "b": (100, 1.0)})
     for nothing in ((0, 0.0), (0, 1.0), (100, 0.0)):
-        assert pace.after({"a": nothing, "b": nothing}).of("ab") == (3.0, 1.0)
+        assert pace.after({"a": nothing, "b": nothing}).of("ab") == (1.5, 0.5)
