@@ -5,6 +5,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from benchmarks.cost import print_cost
+from benchmarks.forecast import print_forecast
 from benchmarks.genetic import print_genetic
 from benchmarks.leakage import print_leakage
 
@@ -17,3 +18,5 @@ if __name__ == "__main__":
         print_leakage()
         print()
         print_genetic()
+        print()
+        print_forecast()

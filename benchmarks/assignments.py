@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cloudsec.exposure import Exposure
+from cloudsec.forecast import Forecast
 from cloudsec.keystream import Keystream
 from cloudsec.schemes import HOME, SCHEMES, Job, Plan, Protected
 from cloudsec.study import Study, StudyGrid
@@ -178,4 +179,5 @@ def _job(planes: NDArray[np.generic], block: int, parties: int) -> Job:
     names = tuple(f"cloud-{number + 1}" for number in range(parties))
     operation = OPERATION.resolved(2, planes.dtype)
     present = {name: party for party, name in enumerate(names)}
-    return Job(planes, operation, names, present, 0, {"block": block, "halo": "shared"}, 0, (1.0,) * parties)
+    choices = {"block": block, "regions": parties, "halo": "shared"}
+    return Job(planes, operation, names, present, 0, choices, 0, Forecast((1.0,) * parties))

@@ -17,10 +17,11 @@ from numpy.typing import ArrayLike, NDArray
 from cloudsec.clock import Clock
 from cloudsec.course import Terms, carried_out
 from cloudsec.endpoints import Endpoint, HttpEndpoint, LocalEndpoint
+from cloudsec.experience import Experience
 from cloudsec.key_file import master_key, state_directory
 from cloudsec.keystream import Keystream
 from cloudsec.ledger import Ledger
-from cloudsec.pace import Pace
+from cloudsec.rehearsal import kernel_seconds
 from cloudsec.report import Report, report_of
 from cloudsec.schemes import SCHEMES, Job, ProtectionScheme
 from cloudsec.study import Study
@@ -73,8 +74,8 @@ class Broker:
         What happens to the blocks of a provider that is lost where nobody may stand in for it: they are
         computed at home, or the job fails.
     seed : int or None
-        Seeds the genetic search of ``"ga-es-2018"`` only, never a secret: the same seed gives the same
-        regions while providers are as fast. None draws one from the system's generator.
+        Seeds the genetic searches for a plan, never a secret: the same seed gives the same plan while
+        providers are as fast. None draws one from the system's generator.
     key : bytes, str, Path or None
         Master key of at least 32 bytes, or the file that holds it; None: the user's key file,
         ``$CLOUDSEC_KEY_FILE``, made at first use.
@@ -148,7 +149,9 @@ class Broker:
         self._timeout = float(timeout)
         self._progress = progress
         self._quarantined: frozenset[str] = frozenset()
-        self._pace = Pace()
+        self._experience = (
+            Experience.embedded(len(self._endpoints), os.cpu_count() or 1) if self._fleet else Experience()
+        )
         # What is sent as it is needs no key that lasts.
         self._key = Keystream.fresh() if self._keyless else master_key(key)
 
@@ -206,8 +209,11 @@ class Broker:
         planes = np.array(image_planes(pixels, channel_axis), order="C")
         names = tuple(endpoint.name for endpoint in self._endpoints)
         present = {name: place for place, name in enumerate(names) if name not in self._quarantined}
-        speeds = self._pace.of(names)
-        job = Job(planes, resolved, names, present, self._tolerate, self._choices, self._seed, speeds)
+        label = f"{resolved} {planes.dtype}"
+        if label not in self._experience.kernels:
+            self._experience = self._experience.rehearsed(label, kernel_seconds(planes, resolved))
+        forecast = self._experience.forecast(names, label)
+        job = Job(planes, resolved, names, present, self._tolerate, self._choices, self._seed, forecast)
         keys = self._key.for_study(_study_name(study), self._fleet)
         ledger = None if self._keyless else Ledger(self._scheme, keys, Vault(keys, state_directory()))
         plan = ledger.planned(job) if ledger else self._scheme.plan(job, Study(), keys)
@@ -224,16 +230,10 @@ class Broker:
             self._endpoints, self._timeout, self._verify, self._on_loss, record, self._progress, distrust
         )
         ended = carried_out(job, plan, self._scheme, keys, terms, clock)
-        asked = np.any(ended.deliveries, axis=(0, 2)).tolist()
-        self._pace = self._pace.after(
-            {
-                name: (account.pixels, account.seconds)
-                for name, account, sent in zip(names, ended.accounts, asked, strict=True)
-                if sent
-            }
-        )
         result = planes_image(ended.result, channel_axis)
         clock.ends("finish")
+        timings = clock.timings()
+        self._experience = self._experience.after(job, plan, ended, timings, label)
         report = report_of(
             job,
             plan,
@@ -242,7 +242,8 @@ class Broker:
             operation=str(chosen),
             pixels=pixels,
             verified=self._verify,
-            timings=clock.timings(),
+            predicted=forecast.seconds(plan.workload(job)),
+            timings=timings,
         )
         return Result(result, report)
 
@@ -305,6 +306,7 @@ def process(
     verify: Literal["sample", False] = "sample",
     plan: Mapping[str, Any] | None = None,
     on_loss: Literal["home", "fail"] = "home",
+    seed: int | None = None,
     key: bytes | str | Path | None = None,
     channel_axis: int | None = None,
     study: str | None = None,
@@ -321,7 +323,14 @@ def process(
     True
     """
     with Broker(
-        providers, scheme=scheme, tolerate=tolerate, verify=verify, plan=plan, on_loss=on_loss, key=key
+        providers,
+        scheme=scheme,
+        tolerate=tolerate,
+        verify=verify,
+        plan=plan,
+        on_loss=on_loss,
+        seed=seed,
+        key=key,
     ) as broker:
         return broker.process(image, operation, channel_axis=channel_axis, study=study, **parameters)
 

@@ -87,7 +87,7 @@ def _parser() -> argparse.ArgumentParser:
     process.add_argument("--providers", type=int, metavar="N", help="embedded ones instead (default: 9)")
     process.add_argument("--tolerate", type=int, metavar="T", help="colluding providers to withstand")
     process.add_argument("--block", type=int, metavar="PIXELS", help="side of the blocks")
-    process.add_argument("--seed", type=int, metavar="N", help="of the search for regions by ga-es-2018")
+    process.add_argument("--seed", type=int, metavar="N", help="of the genetic search for a plan")
     process.add_argument("--study", metavar="NAME", help="what belongs together (default: as DICOM says)")
     process.add_argument(
         "--on-loss", choices=("home", "fail"), default="home", help="what a lost provider's part comes to"

@@ -81,9 +81,10 @@ class Report:
     losses : tuple of Loss
         Providers that were not there, failed or answered wrongly, and where their blocks went.
     plan : dict
-        ``block`` (pixels or None), ``regions`` (providers used), ``halo_policy``, ``tolerate``, ``reused``
-        (whether the study had its grid before); where regions were searched by entropy, ``generations``
-        and ``thresholds`` (bits).
+        ``block`` (pixels or None), ``regions`` (providers used), ``halo_policy``, ``tolerate``,
+        ``predicted_seconds`` (but for the search for the plan), ``reused`` (whether the study had its grid
+        before); where a plan was searched, ``generations``; where regions were cut by entropy,
+        ``thresholds`` (bits).
     exact : str
         How it is known that the result is exact.
     timings : dict
@@ -236,6 +237,7 @@ def report_of(
     operation: str,
     pixels: NDArray[np.generic],
     verified: bool,
+    predicted: float,
     timings: dict[str, float],
 ) -> Report:
     """The record of a job that is done, of an operation as the user named it on an image as it was given."""
@@ -263,6 +265,7 @@ def report_of(
             "regions": plan.regions,
             "halo_policy": plan.halo_policy,
             "tolerate": job.tolerate,
+            "predicted_seconds": predicted,
             "reused": plan.reused,
             **_searched(plan),
         },
@@ -276,10 +279,9 @@ def report_of(
 
 
 def _searched(plan: Plan) -> dict[str, Any]:
-    """What a report says of the search for regions, where there was one."""
-    if plan.search is None:
-        return {}
-    return {"generations": len(plan.search.convergence), "thresholds": plan.search.thresholds.tolist()}
+    """What a report says of the search for a plan, where there was one."""
+    searched = {"generations": len(plan.convergence)} if plan.convergence else {}
+    return searched if plan.thresholds is None else searched | {"thresholds": list(plan.thresholds)}
 
 
 def _exact(ended: Ended, verified: bool) -> str:

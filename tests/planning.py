@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cloudsec.forecast import Forecast
 from cloudsec.keystream import Keystream
 from cloudsec.schemes import Job, Plan
 from cloudsec.schemes.ga_es import GaEs
@@ -50,7 +51,7 @@ def job_of(
         tolerate,
         plan or {},
         seed,
-        tuple(speeds or [1.0] * len(listed)),
+        Forecast(tuple(speeds or [1.0] * len(listed))),
     )
 
 

@@ -5,20 +5,18 @@ from __future__ import annotations
 import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from math import prod
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cloudsec.forecast import Forecast, Workload
 from cloudsec.keystream import Keystream
-from cloudsec.study import Study
+from cloudsec.study import HOME, Study
 from providers import Filter
 from providers.wire import Task
 from regions import BlockLinks, Box, CollusionCurve
-
-if TYPE_CHECKING:
-    # Whoever imports schemes does not wait for the search.
-    from regions.genetic import Segmentation
 
 HaloPolicy = Literal["shared", "ring"]
 
@@ -43,8 +41,8 @@ class Job:
         What the user fixed of the plan.
     seed : int
         Of a search for a plan; never of a secret.
-    speeds : tuple of float
-        Blocks per second by party; only their ratios are known.
+    forecast : Forecast
+        What is known of how long things take; the speeds in it are by party.
     """
 
     planes: NDArray[np.generic] = field(repr=False)
@@ -54,7 +52,7 @@ class Job:
     tolerate: int
     choices: Mapping[str, Any]
     seed: int
-    speeds: tuple[float, ...]
+    forecast: Forecast
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -95,8 +93,11 @@ class Plan:
         As it must be recorded before anything is sent; None if the scheme keeps no record.
     reused : bool
         Whether the study had the grid before.
-    search : Segmentation or None
-        How regions were found; None if the scheme searches none.
+    thresholds : tuple of float or None
+        In bits, rising, between regions of like entropy; None if the scheme searches none.
+    convergence : tuple of float
+        What the best plan was worth, at first and after every generation of the search for it; empty if
+        there was none.
     """
 
     block: int | None
@@ -113,7 +114,13 @@ class Plan:
     absent: tuple[tuple[str, NDArray[np.intp]], ...] = field(default=(), repr=False)
     study: Study | None = field(default=None, repr=False)
     reused: bool = False
-    search: Segmentation | None = field(default=None, repr=False)
+    thresholds: tuple[float, ...] | None = None
+    convergence: tuple[float, ...] = field(default=(), repr=False)
+
+    def workload(self, job: Job) -> Workload:
+        """What the plan of a job asks of everybody."""
+        sent, kept = ((boxes[:, 2:] - boxes[:, :2]).prod(axis=1) for boxes in (self.windows, self.boxes))
+        return workload(job, self.owners, sent, kept, len(job.providers))
 
 
 @dataclass(frozen=True, eq=False)
@@ -177,6 +184,22 @@ class ProtectionScheme(Protocol):
 
     def statement(self, job: Job, plan: Plan, exposed: Exposed) -> str:
         """One plain sentence on what the providers could learn."""
+
+
+def workload(
+    job: Job, owners: NDArray[np.intp], sent: NDArray[np.intp], kept: NDArray[np.intp], parties: int
+) -> Workload:
+    """What pieces ask of everybody: per piece its owner, pixels that are sent, and pixels that are kept.
+
+    Pieces of HOME, and what no piece gives, are the broker's.
+    """
+    components, out = len(job.planes), owners != HOME
+    answered, sending = (
+        np.asarray(np.bincount(owners[out], pixels[out] * components, parties), np.float64)
+        for pixels in (kept, sent)
+    )
+    home = prod(job.shape) * components - float(answered.sum())
+    return Workload(int(out.sum()) * components, home, sending + answered, answered)
 
 
 class Exposed(Protocol):

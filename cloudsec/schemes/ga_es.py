@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from cloudsec.errors import IncompatibleScheme
 from cloudsec.keystream import Keystream
-from cloudsec.schemes.assignment import halo_policy, study_grid, tolerated_area
+from cloudsec.schemes.assignment import study_grid
 from cloudsec.schemes.base import (
     Exposed,
     Job,
@@ -29,12 +29,11 @@ from cloudsec.schemes.base import (
 )
 from cloudsec.schemes.hiding import blocks_per_task, hidings, wire_values
 from cloudsec.schemes.layout import Layout
+from cloudsec.schemes.policy import halo_policy, reaches, tolerated_area
 from cloudsec.study import HOME, Study, StudyGrid
 from providers import Filter
 from providers.wire import Task
 from regions import NO_CLASS, BlockLinks, Box, Scramble, block_links, cut, informative
-
-_NO_HALO = (0, 0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,13 +71,14 @@ class GaEs:
                 "what an offset does to its answer; use scheme 'unprotected' if the image may be seen"
             )
         refuse_choices(job.choices, ("block", "regions", "halo"), self.name)
-        grid = study_grid(job, study, keys)
-        if grid is None:
+        assigned = study_grid(job, study, keys)
+        if assigned is None:
             return _all_at_home(job, study)
+        grid = assigned.grid
         reused = study.grid(job.shape, grid.block) is not None
         policy = halo_policy(job, grid, known=reused)
         layout = Layout(job.shape, grid.block, len(grid.seats))
-        outside, ring = _reaches(job, policy)
+        outside, ring = reaches(job, policy)
         kept, windows = layout.kept(ring).reshape(-1, 4), layout.windows(outside).reshape(-1, 4)
         places = np.flatnonzero(grid.classes.ravel() != NO_CLASS)
         classes, seconds = grid.classes.ravel()[places], grid.stand_ins.ravel()[places]
@@ -110,6 +110,7 @@ class GaEs:
             absent=absent,
             study=study.having(grid.received(outside, lent)),
             reused=reused,
+            convergence=assigned.convergence,
         )
 
     def protect(self, job: Job, plan: Plan, pieces: NDArray[np.intp], keys: Keystream) -> Protected:
@@ -182,7 +183,7 @@ class GaEs:
     def links(self, job: Job, plan: Plan) -> BlockLinks:
         assert plan.block is not None
         layout = Layout(job.shape, plan.block, plan.regions)
-        outside, _ = _reaches(job, plan.halo_policy)
+        outside, _ = reaches(job, plan.halo_policy)
         window = tuple(plan.block + 2 * reach for reach in outside)
         return block_links(
             job.planes,
@@ -231,19 +232,15 @@ def _withstood(job: Job, plan: Plan, exposed: Exposed) -> str:
 
 
 def _spread(job: Job, plan: Plan) -> str:
-    """That providers are left out because the study was spread before they came; else nothing."""
-    if plan.regions >= len(job.providers) or job.choices.get("regions") is not None:
+    """That providers are left out though they were named; else nothing."""
+    idle = len(job.providers) - plan.regions
+    if idle <= 0 or job.choices.get("regions") is not None:
         return ""
+    why = "as its first job laid them out" if plan.reused else "which is worth more than using all"
     return (
-        f" The study spreads images of this shape over {plan.regions} providers, for good, so that "
-        f"{len(job.providers) - plan.regions} of those named are idle; another study would use all."
+        f" The study spreads images of this shape over {plan.regions} providers, {why}; {idle} of those "
+        "named stand by."
     )
-
-
-def _reaches(job: Job, policy: str | None) -> tuple[tuple[int, int], tuple[int, int]]:
-    """Pixels around a block that travel with it, and pixels within it that are not answered, per axis."""
-    rows, columns = job.operation.halo
-    return (_NO_HALO, (rows, columns)) if policy == "ring" else ((rows, columns), _NO_HALO)
 
 
 def _own_part(

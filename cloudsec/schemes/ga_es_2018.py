@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from cloudsec.errors import IncompatibleScheme
 from cloudsec.keystream import Keystream
-from cloudsec.schemes.assignment import BLOCK_STEP, DEFAULT_BLOCK, LARGEST_BLOCK
 from cloudsec.schemes.base import (
     Exposed,
     HaloPolicy,
@@ -29,6 +28,8 @@ from cloudsec.schemes.base import (
     task_identity,
 )
 from cloudsec.schemes.hiding import blocks_per_task
+from cloudsec.schemes.planning import DEFAULT_BLOCK
+from cloudsec.schemes.policy import BLOCK_STEP, LARGEST_BLOCK
 from cloudsec.study import HOME, Study
 from providers import Filter
 from providers.boxes import region_around
@@ -96,7 +97,8 @@ class GaEs2018:
             stand_ins=np.full(len(places), HOME),
             home=_gaps(job.shape, rows, columns),
             reasons={"ring": float(at_home)} if policy == "ring" and at_home else {},
-            search=search,
+            thresholds=tuple(search.thresholds.tolist()) if search else None,
+            convergence=search.convergence if search else (),
         )
 
     def protect(self, job: Job, plan: Plan, pieces: NDArray[np.intp], keys: Keystream) -> Protected:
@@ -160,7 +162,9 @@ class GaEs2018:
         alone = ""
         if plan.regions == 1:
             alone = " There is a single region, because "
-            alone += "all blocks have one entropy." if plan.search else "only one provider could be asked."
+            alone += (
+                "all blocks have one entropy." if plan.convergence else "only one provider could be asked."
+            )
         return (
             "No confidentiality: blocks travel as they are, only in random order, and those of like entropy "
             f"lie together. One provider received {exposed.worst_gradient_share:.1%} of the image's "
@@ -200,7 +204,7 @@ def _segmented(
         return len(parties), np.zeros(counts, np.intp), None
     from regions.genetic import genetic_thresholds  # DEAP takes a while to load
 
-    speeds = Speeds(np.array([job.speeds[party] for party in parties]))
+    speeds = Speeds(np.array([job.forecast.speeds[party] for party in parties]))
     fewest = 2 if wanted is None else speeds.most_regions
     found = genetic_thresholds(
         sorted_blocks(job.planes, block, channel_axis=0), speeds, seed=job.seed, fewest=fewest

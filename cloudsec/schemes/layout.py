@@ -72,19 +72,23 @@ class Layout:
                 starts[..., axis] = along[:, None] if axis == 0 else along
         return starts
 
-    def coloured(self, wishes: NDArray[np.float64]) -> NDArray[np.intp]:
+    def coloured(
+        self, wishes: NDArray[np.float64], loads: NDArray[np.float64] | None = None
+    ) -> NDArray[np.intp]:
         """Class of every block, ``(rows, columns)``; NO_CLASS for those that do not go out.
 
         Parameters
         ----------
         wishes : (blocks, classes) ndarray of float64
             Preferences as `regions.greedy` takes them; lattices leave no choice.
+        loads : (classes,) ndarray of float64, optional
+            Share of the blocks that each class should have, in any unit, where lattices leave a choice.
         """
         counts = self.grid.counts
         if self.classes in LATTICE_PERIODS:
             drawn = lattice(counts, LATTICE_PERIODS[self.classes])
         elif self.separates:
-            drawn = greedy(self.grid, wishes)
+            drawn = greedy(self.grid, wishes, loads=loads)
         else:
             drawn = np.add.outer(np.arange(counts[0]), np.arange(counts[1])) % self.classes
         labels = np.full(counts, NO_CLASS, np.intp)

@@ -81,7 +81,10 @@ def test_a_seed_gives_the_same_regions(source: Path, tmp_path: Path) -> None:
         ]
         assert main(["process", str(source), str(tmp_path / "out.npy"), "-o", "median", *words]) == 0
         plans.append(json.loads((tmp_path / "r.json").read_text())["plan"])
+    # What was timed on the way differs.
+    seconds = [plan.pop("predicted_seconds") for plan in plans]
     assert plans[0] == plans[1]
+    assert min(seconds) > 0
     assert plans[0]["regions"] > 1
 
 

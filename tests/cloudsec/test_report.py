@@ -41,7 +41,8 @@ def test_every_figure_of_a_job_built_by_hand_is_right() -> None:
         "pixel_share": pytest.approx(edge), "reasons": {"edge": pytest.approx(edge)}
     }  # fmt: skip
     assert fields["plan"] == {
-        "block": 32, "regions": 4, "halo_policy": "shared", "tolerate": 1, "reused": False
+        "block": 32, "regions": 4, "halo_policy": "shared", "tolerate": 1, "reused": False,
+        "generations": 1, "predicted_seconds": report.plan["predicted_seconds"],
     }  # fmt: skip
     assert fields["losses"] == []
     assert [provider["name"] for provider in fields["providers"]] == [f"embedded-{i}" for i in range(1, 5)]
@@ -154,16 +155,13 @@ def test_pages_and_views_are_for_their_owner_and_of_one_job(tmp_path: Path) -> N
         assert path.stat().st_mode & 0o777 == 0o600
 
 
-def test_who_is_left_out_because_the_study_was_there_first_is_said() -> None:
+def test_who_is_left_out_is_said() -> None:
     clouds = [Simulated(f"c{i}") for i in range(9)]
     with cloudsec.Broker(clouds[:4], key=KEY) as broker:
-        assert "idle" not in broker.process(IMAGE, "mean").report.statement
+        assert "stand by" not in broker.process(IMAGE, "mean").report.statement
     with cloudsec.Broker(clouds, key=KEY) as broker:
         statement = broker.process(IMAGE, "mean").report.statement
-    assert (
-        "spreads images of this shape over 4 providers, for good, so that 5 of those named are idle"
-        in statement
-    )
+    assert "over 4 providers, as its first job laid them out; 5 of those named stand by" in statement
 
 
 def test_only_figures_that_hold_over_the_study_withstand() -> None:
@@ -220,7 +218,8 @@ def test_a_report_says_plainly_that_unprotected_protects_nothing() -> None:
     assert fields["statement"].startswith("No confidentiality")
     assert fields["stronger_scheme"] == "ga-es"
     assert fields["plan"] == {
-        "block": None, "regions": 3, "halo_policy": None, "tolerate": 0, "reused": False
+        "block": None, "regions": 3, "halo_policy": None, "tolerate": 0, "reused": False,
+        "predicted_seconds": fields["plan"]["predicted_seconds"],
     }  # fmt: skip
     assert fields["home"] == {"pixel_share": 0, "reasons": {}}
     shares = [provider["pixel_share"] for provider in fields["providers"]]

@@ -57,11 +57,11 @@ def test_the_kth_region_by_rising_entropy_goes_to_the_kth_provider(count: int, c
     assert plan.places.tolist() == list(range(15 * 17))
     assert set(plan.owners.tolist()) == set(range(plan.regions))
     assert 2 <= plan.regions <= min(12, count)
-    assert plan.search is not None
-    assert len(plan.search.thresholds) == plan.regions - 1
+    assert plan.thresholds is not None
+    assert len(plan.thresholds) == plan.regions - 1
     edges = [[bits.ravel()[plan.owners == k].max(), bits.ravel()[plan.owners == k + 1].min()] for k in
              range(plan.regions - 1)]  # fmt: skip
-    assert all(low < at < high for (low, high), at in zip(edges, plan.search.thresholds, strict=True))
+    assert all(low < at < high for (low, high), at in zip(edges, plan.thresholds, strict=True))
     assert (plan.stand_ins == HOME).all()
     assert plan.study is None
 
@@ -79,7 +79,7 @@ def test_who_is_there_takes_the_regions_in_list_order() -> None:
 def test_one_provider_gets_all_and_none_leaves_all_at_home(present: list[str], owner: int) -> None:
     plan = planned(job_of(IMAGE, "median", 3, present=present))
     assert (plan.owners == owner).all()
-    assert (plan.regions, plan.search) == (len(present), None)
+    assert (plan.regions, plan.thresholds, plan.convergence) == (len(present), None, ())
 
 
 @pytest.mark.parametrize("wanted", [2, 3, 5, 7])
@@ -110,8 +110,8 @@ def test_the_seed_and_the_speeds_decide_the_regions_and_nothing_else_does() -> N
         return list(SCHEME.plan(job, Study(), keys).owners)
 
     assert owners(1, unequal) == owners(1, unequal, Keystream.fresh())
-    searches = [planned(job_of(IMAGE, seed=seed, plan={"block": 6})).search for seed in (1, 2)]
-    assert searches[0].evaluations != searches[1].evaluations
+    searches = [planned(job_of(IMAGE, seed=seed, plan={"block": 6})).convergence for seed in (1, 2)]
+    assert searches[0] != searches[1]
     equal = np.bincount(owners(1, (1.0,) * 4))
     assert equal.max() < 1.6 * equal.min()
     counts = np.bincount(owners(1, unequal))
@@ -126,7 +126,8 @@ def test_two_jobs_under_a_seed_have_the_same_regions_in_other_orders() -> None:
         first = broker.process(IMAGE, "median", size=1).report
     with cloudsec.Broker(clouds, scheme="ga-es-2018", plan={"block": 10}, seed=np.int64(7)) as broker:
         second = broker.process(IMAGE, "median", size=1).report
-    assert first.plan == second.plan
+    # What was timed on the way differs.
+    assert first.plan | {"predicted_seconds": 0} == second.plan | {"predicted_seconds": 0}
     for cloud in clouds:
         one, other = (decode_task(request).stack for request in cloud.requests)
         assert (one != other).any()
