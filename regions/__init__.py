@@ -14,7 +14,7 @@ from regions.colouring import NO_CLASS, greedy, stand_ins
 from regions.detail import coverage, covered_area, gradient_energy, gradient_map, gradient_share, informative
 from regions.entropy import block_entropy
 from regions.fitness import Fitness, Speeds, even_cuts, fitness_terms, random_cuts
-from regions.grid import BlockGrid, cut, paste
+from regions.grid import BlockGrid, alike, cut, paste
 from regions.metrics import Figure, correlation, npcr, permuted_correlation, stack_entropy, uaci
 from regions.neighbours import HALOS_PER_BLOCK, neighbours
 from regions.partition import LATTICE_PERIODS, lattice
@@ -38,6 +38,7 @@ __all__ = [
     "StripPairs",
     "Symmetries",
     "adjacent_area",
+    "alike",
     "assembled_area",
     "block_entropy",
     "block_links",
