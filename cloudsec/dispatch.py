@@ -15,11 +15,11 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from cloudsec.endpoints import Endpoint, failure
+from cloudsec.endpoints import Endpoint, failure, response_of
 from cloudsec.errors import CloudsecError, Dishonest, Unavailable
 from cloudsec.schemes import Sealed
 from providers.errors import BadTask, ProviderError
-from providers.wire import Task, decode_answer, encode_task
+from providers.wire import Task, decode_answer, task_parts
 
 _THREAD = "cloudsec delivery"
 GRACE = 1.0
@@ -167,12 +167,12 @@ class Delivery:
 
     def _deliver(self, number: int, party: int, timeout: float, retries: int) -> Delivered:
         endpoint, task = self._endpoints[party], self._sealed[number].task
-        request = encode_task(task)
+        request = task_parts(task)
         started = time.monotonic()
-        response = endpoint.send(request, timeout)
+        response = response_of(endpoint, request, timeout)
         seconds = time.monotonic() - started
         stack = checked_answer(task, response, endpoint.name)
-        return Delivered(number, party, stack, len(request), len(response), seconds, retries)
+        return Delivered(number, party, stack, sum(map(len, request)), len(response), seconds, retries)
 
 
 def checked_answer(task: Task, response: bytes, name: str) -> NDArray[np.generic]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 import threading
 import time
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from http.cookiejar import DefaultCookiePolicy
 from ipaddress import ip_address
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
 from urllib.parse import SplitResult, urlsplit
 
 from cloudsec.errors import ProviderFailed, Refused, Unavailable
@@ -26,6 +27,7 @@ ANSWER_FACTOR = 8
 ANSWER_HEADER = 1 << 16
 """Bytes of an answer beside its pixels, errors included."""
 CHUNK = 1 << 18
+Parts: TypeAlias = Sequence[bytes | memoryview]
 _TOKEN = re.compile(r"[\x21-\x7e]+")
 
 
@@ -39,6 +41,21 @@ class Endpoint(Protocol):
 
     def send(self, request: bytes, timeout: float) -> bytes:
         """The response to one encoded task; ProviderFailed where there is none within `timeout` seconds."""
+
+
+@runtime_checkable
+class TakesParts(Protocol):
+    """An endpoint that can send what lies in several places, without first copying it into one."""
+
+    def send_parts(self, parts: Parts, timeout: float) -> bytes:
+        """As `Endpoint.send` of all parts in a row."""
+
+
+def response_of(endpoint: Endpoint, parts: Parts, timeout: float) -> bytes:
+    """The response to a request in parts, which are joined for an endpoint that takes only a whole."""
+    if isinstance(endpoint, TakesParts):
+        return endpoint.send_parts(parts, timeout)
+    return endpoint.send(b"".join(parts), timeout)
 
 
 class LocalEndpoint:
@@ -83,22 +100,26 @@ class HttpEndpoint:
         self._opening = threading.Lock()
 
     def send(self, request: bytes, timeout: float) -> bytes:
+        return self.send_parts((request,), timeout)
+
+    def send_parts(self, parts: Parts, timeout: float) -> bytes:
         import requests
 
+        body = _Body(parts)
         deadline = time.monotonic() + timeout
         try:
             with self._open_session().post(
                 f"{self.name}/v1/tasks",
-                data=request,
+                data=body,
                 headers={"Content-Type": "application/octet-stream", "Accept-Encoding": "identity"},
                 timeout=(min(timeout, CONNECT_SECONDS), timeout),
                 allow_redirects=False,
                 stream=True,
             ) as response:
-                body = self._read(response, ANSWER_FACTOR * len(request) + ANSWER_HEADER, deadline)
+                answer = self._read(response, ANSWER_FACTOR * len(body) + ANSWER_HEADER, deadline)
                 if response.status_code == 200:
-                    return body
-                raise self._failure(response.status_code, body)
+                    return answer
+                raise self._failure(response.status_code, answer)
         except requests.Timeout as error:
             raise Unavailable(
                 f"provider {self.name} did not answer within {timeout:g} s; try again, or give it more time"
@@ -159,6 +180,19 @@ class HttpEndpoint:
             return Refused(f"provider {self.name} points to another address; give the one that does the work")
         kind = Unavailable if status >= 500 else Refused
         return kind(f"provider {self.name} answered HTTP status {status}; is it a CloudSec provider?")
+
+
+class _Body:
+    """A request of known length; its parts go into the socket one after the other."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    def __len__(self) -> int:
+        return sum(map(len, self._parts))
+
+    def __iter__(self) -> Iterator[Any]:  # What declares the types of requests knows of bytes only.
+        return iter(self._parts)
 
 
 def _place(parts: SplitResult) -> str:

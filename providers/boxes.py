@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from providers.operation import PAD_MODES, Filter
-from regions import Box, cut
+from regions import Box, alike, cut
 
 STACK_BYTES = 4 << 20
 """Pixels that are worked on at once, as the int64 that operations work in: a few times as much is held.
@@ -73,9 +73,9 @@ def filter_boxes(
         box = Box(tuple(boxes[number, :2].tolist()), tuple(boxes[number, 2:].tolist()))
         yield np.array([number]), np.stack([filter_box(plane, operation, box) for plane in planes])[None]
     within = np.flatnonzero(inside)
-    windows, kind_of = np.unique(last[within] - first[within], axis=0, return_inverse=True)
-    for kind, window in enumerate(windows.tolist()):
-        numbers = within[kind_of == kind]
+    for kind in alike(last[within] - first[within]):
+        numbers = within[kind]
+        window = (last[numbers[0]] - first[numbers[0]]).tolist()
         at_once = max(1, STACK_BYTES // max(1, 8 * len(planes) * prod(window)))
         for start in range(0, len(numbers), at_once):
             part = numbers[start : start + at_once]

@@ -76,6 +76,11 @@ class Answer:
 
 def encode_task(task: Task) -> bytes:
     """The bytes of a task; two tasks with equal operation and shape have equally many."""
+    return b"".join(task_parts(task))
+
+
+def task_parts(task: Task) -> tuple[bytes, memoryview]:
+    """The same bytes in two parts, of which the second are the pixels where they lie, not copied."""
     operation = task.operation
     header = {
         "id": task.id,
@@ -109,7 +114,7 @@ def decode_task(request: bytes) -> Task:
 
 def encode_answer(answer: Answer) -> bytes:
     """The bytes of an answer."""
-    return _message(ANSWER_MARKER, {"id": answer.id}, answer.stack)
+    return b"".join(_message(ANSWER_MARKER, {"id": answer.id}, answer.stack))
 
 
 def encode_error(error: ProviderError) -> bytes:
@@ -135,13 +140,13 @@ def decode_error(body: bytes) -> ProviderError:
     return CODES.get(code, ProviderError)(printable(message)[:300])
 
 
-def _message(marker: bytes, header: dict[str, Any], stack: NDArray[np.generic]) -> bytes:
+def _message(marker: bytes, header: dict[str, Any], stack: NDArray[np.generic]) -> tuple[bytes, memoryview]:
     little = stack.dtype.newbyteorder("<")
     header |= {"dtype": little.str, "shape": stack.shape}
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-(8 + len(text)) % _ALIGNMENT)
     body = np.ascontiguousarray(stack, little).data.cast("B")
-    return b"".join((marker, struct.pack("<I", len(text)), text, body))
+    return b"".join((marker, struct.pack("<I", len(text)), text)), body
 
 
 def _parse(marker: bytes, message: bytes, *, keys: set[str]) -> tuple[dict[str, Any], NDArray[np.generic]]:

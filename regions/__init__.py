@@ -15,7 +15,7 @@ from regions.content import BlockContent, block_content
 from regions.detail import coverage, covered_area, gradient_energy, gradient_map, gradient_share, informative
 from regions.entropy import block_entropy
 from regions.fitness import Fitness, Speeds, even_cuts, fitness_terms, random_cuts
-from regions.grid import BlockGrid, cut, paste
+from regions.grid import BlockGrid, alike, cut, paste
 from regions.metrics import Figure, correlation, npcr, permuted_correlation, stack_entropy, uaci
 from regions.neighbours import HALOS_PER_BLOCK, neighbours
 from regions.partition import LATTICE_PERIODS, lattice
@@ -40,6 +40,7 @@ __all__ = [
     "StripPairs",
     "Symmetries",
     "adjacent_area",
+    "alike",
     "assembled_area",
     "block_content",
     "block_entropy",

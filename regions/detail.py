@@ -8,6 +8,8 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import ArrayLike, NDArray
 
+from regions.grid import alike
+
 INFORMATIVE_SHARE = (4, 255)
 """A block is informative if it spans more than this part of the image's range: 4 levels of 8 bits."""
 
@@ -110,11 +112,12 @@ def coverage(shape: tuple[int, ...], boxes: NDArray[np.intp]) -> NDArray[np.bool
            [0, 1, 0]])
     """
     covered = np.zeros(shape, bool)
-    sides, kind_of = np.unique(boxes[:, 2:] - boxes[:, :2], axis=0, return_inverse=True)
-    for kind, side in enumerate(sides):
+    sides = boxes[:, 2:] - boxes[:, :2]
+    for some in alike(sides):
+        side = sides[some[0]]
         if side.all():
             views = sliding_window_view(covered, tuple(side), writeable=True)
-            views[tuple(boxes[kind_of == kind, :2].T)] = True
+            views[tuple(boxes[some, :2].T)] = True
     return covered
 
 

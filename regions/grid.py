@@ -1,4 +1,4 @@
-"""The block grid of an image: where blocks lie, cut in stacks with halo, pasted back."""
+"""The block grid of an image: where blocks lie, which are alike, cut in stacks with halo, pasted back."""
 
 from __future__ import annotations
 
@@ -82,3 +82,15 @@ def paste(image: NDArray[np.generic], pieces: NDArray[np.generic], starts: NDArr
     """
     views = sliding_window_view(image, pieces.shape[1:], writeable=True)
     views[tuple(starts.T)] = pieces
+
+
+def alike(rows: NDArray[np.generic]) -> list[NDArray[np.intp]]:
+    """Which rows of a table are equal: for each kind of row the numbers of those, rising.
+
+    >>> alike(np.array([[32, 8], [0, 8], [32, 8]]))
+    [array([1]), array([0, 2])]
+    """
+    # Not np.unique, which compares rows as bytes and takes far longer.
+    order = np.lexsort(rows.T)
+    changes = (rows[order[1:]] != rows[order[:-1]]).any(axis=1)
+    return np.split(order, np.flatnonzero(changes) + 1) if len(rows) else []

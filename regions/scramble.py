@@ -7,7 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import DTypeLike, NDArray
+
+from regions.grid import alike
 
 AT_ONCE = 64
 """Blocks that are worked on at once, so that what was just written is still in a processor's cache."""
@@ -59,33 +62,56 @@ class Scramble:
     def __post_init__(self) -> None:
         if not len(self.flips) == len(self.swaps) == len(self.sign) == len(self.shift):
             raise ValueError("a scramble needs flips, swaps, sign and shift for every block")
-        if not np.isin(self.sign, (1, -1)).all():
+        if (np.abs(self.sign) != 1).any():
             raise ValueError("the sign of a scramble is 1 or -1")
 
     def hide(self, stack: NDArray[np.generic], dtype: DTypeLike) -> NDArray[np.generic]:
         """The scrambled blocks, ``(n, S, T)`` → ``(n, S, T)``, in a dtype that must hold their values."""
-        hidden: NDArray[np.generic] = np.empty(stack.shape, dtype)
-        self.hide_into(hidden, stack)
-        return hidden
+        starts = np.zeros((len(stack), stack.ndim), np.intp)
+        starts[:, 0] = np.arange(len(stack))
+        return self.hide_windows(stack, starts, stack.shape[1:], dtype)
 
-    def hide_into(self, hidden: NDArray[np.generic], blocks: Iterable[NDArray[np.generic]]) -> None:
-        """Scramble blocks, such as windows of an image, each straight into its place in a stack.
+    def hide_windows(
+        self,
+        planes: NDArray[np.generic],
+        starts: NDArray[np.intp],
+        window: tuple[int, ...],
+        dtype: DTypeLike,
+    ) -> NDArray[np.generic]:
+        """Windows of an image as scrambled blocks, each straight into its place in the stack.
 
-        The arithmetic is modulo the width of the stack's dtype and therefore right whatever the dtype
-        of the blocks, as long as the scrambled values themselves fit.
+        The arithmetic is modulo the width of `dtype` and therefore right whatever the dtype of the image,
+        as long as the scrambled values themselves fit.
+
+        Parameters
+        ----------
+        planes : (C, M, N) ndarray of integers
+            Colour components.
+        starts : (n, 3) ndarray
+            Component, first row and first column of each window.
+        window : (int, int)
+        dtype : of the stack
+
+        Returns
+        -------
+        (n, *window) ndarray
         """
-        modular = _modular(hidden.dtype.itemsize)
-        slots = hidden.view(modular)
+        hidden: NDArray[np.generic] = np.empty((len(starts), *window), dtype)
+        slots = hidden.view(_modular(hidden.dtype.itemsize))
         kinds, unturned = self._unturned(slots)
-        for place, (block, kind) in enumerate(zip(blocks, kinds, strict=True)):
-            unturned[kind][place] = block
-        # A copy that turns is fast and arithmetic in one run is; arithmetic on turned pixels is neither.
-        column = (-1, *(1,) * (slots.ndim - 1))
-        sign, shift = (part.astype(modular).reshape(column) for part in (self.sign, self.shift))
-        for first in range(0, len(slots), AT_ONCE):
-            some = slice(first, first + AT_ONCE)
-            slots[some] *= sign[some]
-            slots[some] += shift[some]
+        shift = self.shift.astype(slots.dtype).reshape(-1, *(1,) * len(window))
+        views = sliding_window_view(planes, window, axis=tuple(range(1, planes.ndim)))
+        for same in alike(np.column_stack([kinds, self.sign])):
+            kind, sign = kinds[same[0]], self.sign[same[0]]
+            for some in np.split(same, range(AT_ONCE, len(same), AT_ONCE)):
+                # A copy that turns is fast, arithmetic in one run is; arithmetic on turned pixels is neither.
+                blocks = views[tuple(starts[some].T)].astype(slots.dtype, copy=False)
+                if sign < 0:
+                    np.subtract(shift[some], blocks, out=blocks)
+                else:
+                    blocks += shift[some]
+                unturned[kind][some] = blocks
+        return hidden
 
     def reveal(
         self, answers: NDArray[np.generic], symmetries: Symmetries, scale: int = 1
@@ -139,7 +165,9 @@ class Scramble:
             worked = room[: len(answers[some])]
             np.subtract(answers[some], residue[some], out=worked, dtype=modular, casting="unsafe")
             worked *= sign[some]
-            for number, ((place, part), kind) in enumerate(zip(targets[some], kinds[some], strict=True)):
+            for number, ((place, part), kind) in enumerate(
+                zip(targets[some], kinds[some].tolist(), strict=True)
+            ):
                 where: tuple[int | slice, ...] = (number, *part)
                 place[...] = unturned[kind][where]
 
@@ -167,12 +195,14 @@ class Scramble:
             (self.sign < 0) & (symmetries.negation_sign == -1),
         )
 
-    def _unturned(self, stack: NDArray[np.generic]) -> tuple[list[int], dict[int, NDArray[np.generic]]]:
+    def _unturned(
+        self, stack: NDArray[np.generic]
+    ) -> tuple[NDArray[np.intp], dict[int, NDArray[np.generic]]]:
         """The kind of turn of each block, and for each kind the stack seen as before that turn."""
         ndim = self.flips.shape[1]
-        kinds = (self.flips @ (2 << np.arange(ndim)) + self.swaps).tolist()
+        kinds = self.flips @ (2 << np.arange(ndim)) + self.swaps
         seen = {}
-        for kind in set(kinds):
+        for kind in set(kinds.tolist()):
             flipped = tuple(axis + 1 for axis in range(ndim) if kind >> (axis + 1) & 1)
             seen[kind] = np.flip(stack.swapaxes(-1, -2) if kind & 1 else stack, flipped)
         return kinds, seen

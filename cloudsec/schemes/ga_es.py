@@ -137,12 +137,7 @@ class GaEs:
                 kept = plan.boxes[own[piece]] - np.tile(origins, 2)
                 placement = _Placement(component, origins, kept, scramble, job.planes.dtype)
                 # Each window goes straight from the image to its place in the task.
-                stack: NDArray[np.generic] = np.empty((len(chosen), *side), dtype)
-                corners = zip(component.tolist(), plan.windows[own[piece]].tolist(), strict=True)
-                scramble.hide_into(
-                    stack,
-                    (job.planes[c, top:bottom, left:right] for c, (top, left, bottom, right) in corners),
-                )
+                stack = scramble.hide_windows(job.planes, np.column_stack([component, firsts]), side, dtype)
                 task = Task(task_identity(keys, len(entries)), job.operation, stack, job.operation.tie_free)
                 sealed = Sealed(task, int(party), component)
                 entries.append((sealed, np.unique(own[piece]), placement))

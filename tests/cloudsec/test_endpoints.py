@@ -6,6 +6,7 @@ import pytest
 import cloudsec
 import providers
 from cloudsec import Endpoint, HttpEndpoint, LocalEndpoint
+from cloudsec.endpoints import response_of
 from providers import make_operation
 from providers.wire import Task, encode_task
 from tests.simulator import RawServer, http_response
@@ -24,6 +25,33 @@ def test_every_way_to_a_provider_brings_the_same_bytes(http_providers: list[str]
     ):
         assert isinstance(endpoint, Endpoint)
         assert endpoint.send(REQUEST, 10) == wanted
+
+
+def test_a_request_in_parts_arrives_as_one(http_providers: list[str]) -> None:
+    wanted = providers.handle(REQUEST)
+    parts = REQUEST[:9], memoryview(REQUEST)[9:]
+    for endpoint in (LocalEndpoint("here"), HttpEndpoint(http_providers[0])):
+        assert response_of(endpoint, parts, 10) == wanted
+    with RawServer(http_response("200 OK", b"")) as server:
+        response_of(HttpEndpoint(server.url), parts, 10)
+        head, _, body = server.requests[0].partition(b"\r\n\r\n")
+    assert body == REQUEST
+    assert f"content-length: {len(REQUEST)}".encode() in head.lower().splitlines()
+
+
+def test_an_endpoint_of_anybody_is_given_bytes() -> None:
+    class Recorder:
+        name = "recorder"
+        given: object = None
+
+        def send(self, request: bytes, timeout: float) -> bytes:
+            self.given = request
+            return b""
+
+    recorder = Recorder()
+    response_of(recorder, (REQUEST[:9], memoryview(REQUEST)[9:]), 10)
+    assert type(recorder.given) is bytes
+    assert recorder.given == REQUEST
 
 
 def test_a_request_tells_the_provider_nothing_but_the_task_and_the_token() -> None:

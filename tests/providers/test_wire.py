@@ -22,6 +22,7 @@ from providers.wire import (
     encode_answer,
     encode_error,
     encode_task,
+    task_parts,
 )
 
 IDENTITY = "00112233445566778899aabbccddeeff"
@@ -76,6 +77,13 @@ def test_what_is_written_is_read_again(name: str, dtype: str, rounded: bool) -> 
     answer = decode_answer(encode_answer(Answer(IDENTITY, stack)))
     assert (answer.stack == stack).all()
     assert answer.stack.dtype == dtype
+
+
+def test_the_parts_of_a_task_are_its_bytes_and_its_pixels_are_not_copied() -> None:
+    task = Task(IDENTITY, make_operation("median").resolved(2, "uint16"), np.ones((2, 9, 9), np.uint16), True)
+    head, pixels = task_parts(task)
+    assert head + pixels == encode_task(task)
+    assert np.shares_memory(np.frombuffer(pixels, np.uint8), task.stack)
 
 
 def test_tasks_of_equal_shape_and_operation_have_equally_many_bytes() -> None:

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from regions import BlockGrid, cut, paste
+from regions import BlockGrid, alike, cut, paste
 
 
 @st.composite
@@ -64,3 +64,13 @@ def test_windows_that_do_not_fit_are_refused() -> None:
         BlockGrid((10, 10), (8, 0))
     with pytest.raises(ValueError, match="one block size per axis"):
         BlockGrid((10, 10), (8,))
+
+
+@given(st.lists(st.tuples(st.integers(-1, 1), st.integers(0, 2)), max_size=20))
+def test_rows_are_alike_if_and_only_if_they_are_equal(rows: list[tuple[int, int]]) -> None:
+    kinds = [kind.tolist() for kind in alike(np.array(rows, np.intp).reshape(-1, 2))]
+    assert sorted(number for kind in kinds for number in kind) == list(range(len(rows)))
+    assert all(kind == sorted(kind) for kind in kinds)
+    found = [{rows[number] for number in kind} for kind in kinds]
+    assert all(len(values) == 1 for values in found)
+    assert len(set().union(*found)) == len(kinds)

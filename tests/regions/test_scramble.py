@@ -3,7 +3,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from regions import Scramble, Symmetries
+from regions import Scramble, Symmetries, cut
+from regions import scramble as module
 
 IDENTITY = Symmetries(flips=(True, True), quarter_turns=True, offset_gain=1, negation_sign=-1)
 
@@ -29,6 +30,60 @@ def test_revealing_undoes_hiding_for_the_operation_that_does_nothing(scramble: S
     hidden = scramble.hide(stack, dtype)
     assert hidden.dtype == dtype
     assert (scramble.reveal(hidden, IDENTITY) == stack).all()
+
+
+@given(
+    scrambles(5, st.integers(300, 40_000)),
+    st.sampled_from(["int8", "int16", "int32", "int64"]),
+    st.sampled_from(["uint16", "uint32", "int64"]),
+    st.sampled_from([1, module.AT_ONCE]),
+)
+def test_windows_hidden_where_they_lie_are_the_hidden_stack_of_them(
+    scramble: Scramble, pixels: str, dtype: str, at_once: int
+) -> None:
+    planes = np.random.default_rng(0).integers(-100, 100, (2, 12, 13)).astype(pixels)
+    starts = np.array([[0, 0, 0], [1, 6, 7], [0, 3, 4], [0, 3, 4], [1, 0, 7]])
+    stack = cut(planes, starts, (1, 6, 6))[:, 0]
+    before = planes.copy()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "AT_ONCE", at_once)
+        hidden = scramble.hide_windows(planes, starts, (6, 6), dtype)
+    assert (hidden == scramble.hide(stack, dtype)).all()
+    assert (planes == before).all()
+
+
+@given(
+    scrambles(5, st.integers(300, 40_000)),
+    st.sampled_from(["uint16", "uint32", "int64"]),
+    st.sampled_from(["int8", "int16", "int32"]),
+    st.sampled_from([1, module.AT_ONCE]),
+)
+def test_of_answers_revealed_where_they_belong_the_part_that_is_kept_is_written_and_nothing_else(
+    scramble: Scramble, wire: str, dtype: str, at_once: int
+) -> None:
+    stack = np.random.default_rng(0).integers(-128, 128, (5, 6, 6)).astype(np.int16)
+    hidden = scramble.hide(stack, wire)
+    before = hidden.copy()
+    whole = np.s_[0:6, 0:6]
+    kept = [whole, whole, whole, np.s_[2:6, 0:5], np.s_[0:1, 1:6]]
+    places = [
+        np.s_[0, 0:6, 0:6],
+        np.s_[1, 6:12, 7:13],
+        np.s_[0, 6:12, 0:6],
+        np.s_[0, 6:10, 6:11],
+        np.s_[1, :1, 7:12],
+    ]
+    image = np.full((2, 12, 13), 77, dtype)
+    wanted = image.copy()
+    for block, place, part in zip(stack, places, kept, strict=True):
+        wanted[place] = block[part]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "AT_ONCE", at_once)
+        scramble.reveal_into(
+            ((image[place], part) for place, part in zip(places, kept, strict=True)), hidden, IDENTITY
+        )
+    assert (image == wanted).all()
+    assert (hidden == before).all()
 
 
 @given(scrambles(5, st.integers(300, 40_000)))
