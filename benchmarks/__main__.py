@@ -7,6 +7,7 @@ from tempfile import TemporaryDirectory
 from benchmarks.cost import print_cost
 from benchmarks.genetic import print_genetic
 from benchmarks.leakage import print_leakage
+from benchmarks.paper import print_paper
 
 if __name__ == "__main__":
     with TemporaryDirectory() as place:
@@ -15,5 +16,7 @@ if __name__ == "__main__":
         print_cost()
         print()
         print_leakage()
+        print()
+        print_paper()
         print()
         print_genetic()
