@@ -8,6 +8,7 @@ from benchmarks.cost import print_cost
 from benchmarks.forecast import print_forecast
 from benchmarks.genetic import print_genetic
 from benchmarks.leakage import print_leakage
+from benchmarks.paper import print_paper
 
 if __name__ == "__main__":
     with TemporaryDirectory() as place:
@@ -16,6 +17,8 @@ if __name__ == "__main__":
         print_cost()
         print()
         print_leakage()
+        print()
+        print_paper()
         print()
         print_genetic()
         print()

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import zipfile
 from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path
 from time import process_time
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
+from benchmarks.open_data import Picture, open_data_folder, pictures
 from benchmarks.optimum import optimum
 from benchmarks.resegmented import resegmented
 from cloudsec.demo import SLICE
@@ -46,15 +43,15 @@ class Subject:
         return sorted_blocks(self.image, self.block, channel_axis=self.channel_axis, most_steps=most_steps)
 
 
-def subjects(folder: Path) -> list[Subject]:
+def subjects(folder: Path | None) -> list[Subject]:
     """CT, MR, mammogram and retina of the open data; without them the demonstration's slice."""
-    if not folder.is_dir():
+    if folder is None:
         return [Subject("CT (demo)", read_image(SLICE).pixels, 16)]
     return [
-        Subject("CT chest", _plane(folder / "ct" / "ct_chest_lidc0314_20x6mm.zip"), 16),
-        Subject("MR wrist", _plane(folder / "mr" / "mr_wrist_dcm4che_16.zip"), 8),
-        Subject("MG", np.asarray(Image.open(folder / "mg" / "gmic_0_R-CC.png")).astype(np.uint16), 40),
-        Subject("retina RGB", np.asarray(Image.open(folder / "retina" / "drive_21.tif")), 18, -1),
+        Subject("CT chest", _plane(folder, "ct_chest_lidc0314"), 16),
+        Subject("MR wrist", _plane(folder, "mr_wrist_dcm4che"), 8),
+        Subject("MG", _plane(folder, "gmic_0_R-CC"), 40),
+        Subject("retina RGB", _plane(folder, "drive_21.tif"), 18, -1),
     ]
 
 
@@ -105,10 +102,7 @@ def gaps(blocks: SortedBlocks, speeds: Speeds, seeds: int = SEEDS) -> Gaps:
 
 def print_genetic() -> None:
     """Gaps by image and number of providers, then seconds of one core."""
-    folder = Path(
-        os.environ.get("CLOUDSEC_TEST_DATA", Path(__file__).parents[2] / "shared" / "data" / "open")
-    )
-    judged = [(subject, subject.sorted()) for subject in subjects(folder)]
+    judged = [(subject, subject.sorted()) for subject in subjects(open_data_folder())]
     print(
         f"ga-es-2018, J = correlation + sameness + time; {SEEDS} seeds. J*: smallest of all thresholds at\n"
         "the steps, by dynamic programming; bound: no thresholds are below. Gap: (J - J*) / (median of\n"
@@ -171,18 +165,10 @@ def _seconds(run: Any, times: int) -> float:
     return float(np.median(taken))
 
 
-def _plane(archive: Path) -> NDArray[Any]:
-    """The plane in the middle of a series."""
-    with zipfile.ZipFile(archive) as series:
-        names = sorted(series.namelist())
-        return _read(series.read(names[len(names) // 2]))
-
-
-def _read(data: bytes) -> NDArray[Any]:
-    import pydicom
-
-    pixels: NDArray[Any] = pydicom.dcmread(BytesIO(data)).pixel_array
-    return pixels
+def _plane(folder: Path, word: str) -> NDArray[Any]:
+    """The image in the middle of those whose names hold the word, however small."""
+    found = [entry.pixels for entry in pictures(folder, word, least=1) if isinstance(entry, Picture)]
+    return found[len(found) // 2]
 
 
 if __name__ == "__main__":

@@ -36,7 +36,7 @@ from numpy.typing import NDArray
 import cloudsec
 import providers
 from benchmarks.assignments import HALO, KEY, OPERATION, entropy_grid, joined, random_grid, sent_under
-from benchmarks.open_data import LeftOut, Picture, open_data_folder, pictures
+from benchmarks.open_data import NOT_HERE, LeftOut, Picture, by_reason, open_data_folder, pictures
 from cloudsec.exposure import Exposure
 from providers import handle
 from providers.wire import Answer, decode_task, encode_answer
@@ -206,15 +206,18 @@ def attacked(picture: Picture, grid_of: Callable[..., Any], parties: int, block:
 
 def main(word: str = "") -> int:
     """Print all tables; 1 if a bound is broken."""
+    folder = open_data_folder()
+    if folder is None:
+        sys.exit(NOT_HERE)
     tables: dict[str, Table] = {}
 
     def add(title: str, columns: tuple[tuple[str, str, int], ...], line: Line) -> None:
         tables.setdefault(title, Table(title, columns)).lines.append(line)
 
-    left_out: dict[str, list[str]] = {}
-    for entry in pictures(open_data_folder(), word):
+    left_out: list[LeftOut] = []
+    for entry in pictures(folder, word):
         if isinstance(entry, LeftOut):
-            left_out.setdefault(entry.reason, []).append(entry.name)
+            left_out.append(entry)
             continue
         print(f"{entry.name} {entry.pixels.shape}", file=sys.stderr, flush=True)
         for block in BLOCKS:
@@ -233,10 +236,8 @@ def main(word: str = "") -> int:
                 for block in BLOCKS:
                     title = f"strip join, N={parties}, B={block}, blocks {name}"
                     add(title, JOIN, attacked(entry, grid_of, parties, block))
-    print(f"median of size {2 * HALO + 1}, {len(next(iter(tables.values())).lines)} images. Left out:")
-    for reason, names in left_out.items():
-        first = names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
-        print(f"  {first}: {reason}")
+    print(f"median of size {2 * HALO + 1}, {len(next(iter(tables.values())).lines)} images.")
+    print(*by_reason(left_out), sep="\n")
     for table in tables.values():
         table.print()
     broken = [

@@ -20,8 +20,9 @@ from regions import (
     correlation,
     coverage,
     covered_area,
+    detail_share,
+    entropy_map,
     gradient_map,
-    gradient_share,
     npcr,
     stack_entropy,
     uaci,
@@ -81,10 +82,12 @@ class Exposure:
     @cached_property
     def gradient_shares(self) -> tuple[float, ...]:
         """Per party, the share of the image's gradient energy in the pixels that it was sent."""
-        if not self.received.any():
-            return (0.0,) * len(self.received)
-        energy = gradient_map(self.job.planes, channel_axis=0)
-        return tuple(gradient_share(energy, covered) for covered in self._covered())
+        return self._detail_shares(gradient_map)
+
+    @cached_property
+    def entropy_shares(self) -> tuple[float, ...]:
+        """Per party, the share of the image's entropy, by 16 x 16 blocks, in the pixels that it was sent."""
+        return self._detail_shares(entropy_map)
 
     @property
     def worst_pixel_share(self) -> float:
@@ -97,6 +100,10 @@ class Exposure:
     @property
     def worst_gradient_share(self) -> float:
         return max(self.gradient_shares)
+
+    @property
+    def worst_entropy_share(self) -> float:
+        return max(self.entropy_shares)
 
     @cached_property
     def assembled(self) -> CollusionCurve:
@@ -190,6 +197,13 @@ class Exposure:
             )
             for name in found[0]
         }
+
+    def _detail_shares(self, map_of: Callable[..., NDArray[np.float64]]) -> tuple[float, ...]:
+        """Party by party, what of a map of the image lies in the pixels that it was sent."""
+        if not self.received.any():
+            return (0.0,) * len(self.received)
+        detail = map_of(self.job.planes, channel_axis=0)
+        return tuple(detail_share(detail, covered) for covered in self._covered())
 
     def _covered(self) -> Iterator[NDArray[np.bool_]]:
         """Party by party, the pixels of the image that it was sent."""

@@ -12,8 +12,8 @@ from regions.attacks import JoinScore, StripPairs, join_strips, score_pairs
 from regions.box import Box
 from regions.colouring import NO_CLASS, greedy, stand_ins
 from regions.content import BlockContent, block_content
-from regions.detail import coverage, covered_area, gradient_energy, gradient_map, gradient_share, informative
-from regions.entropy import block_entropy
+from regions.detail import coverage, covered_area, detail_share, gradient_energy, gradient_map, informative
+from regions.entropy import block_entropy, entropy_map
 from regions.fitness import Fitness, Speeds, even_cuts, fitness_terms, random_cuts
 from regions.grid import BlockGrid, alike, cut, paste
 from regions.metrics import Figure, correlation, npcr, permuted_correlation, stack_entropy, uaci
@@ -50,11 +50,12 @@ __all__ = [
     "coverage",
     "covered_area",
     "cut",
+    "detail_share",
+    "entropy_map",
     "even_cuts",
     "fitness_terms",
     "gradient_energy",
     "gradient_map",
-    "gradient_share",
     "greedy",
     "informative",
     "join_strips",

@@ -141,25 +141,25 @@ def covered_area(boxes: NDArray[np.intp]) -> int:
     return int(np.diff(rows) @ covered @ np.diff(columns))
 
 
-def gradient_share(energy: NDArray[np.float64], covered: NDArray[np.bool_]) -> float:
-    """Which part of the image's gradient energy lies in the pixels that a party received.
+def detail_share(detail: NDArray[np.float64], covered: NDArray[np.bool_]) -> float:
+    """Which part of the image's detail lies in the pixels that a party received.
 
     What two parties received counts for both, so that with halos their shares add up to more than 1.
 
     Parameters
     ----------
-    energy : (M, N) ndarray of float64
-        From `gradient_map`.
+    detail : (M, N) ndarray of float64
+        Of every pixel, from `gradient_map` or `entropy_map`.
     covered : (M, N) ndarray of bool
         The pixels that it received, from `coverage`.
 
     Returns
     -------
     float
-        From 0 to 1; 0 where the image has no gradient.
+        From 0 to 1; 0 where the image has none.
     """
-    total = float(energy.sum())
-    return float(energy[covered].sum()) / total if total else 0.0
+    total = float(detail.sum())
+    return float(detail[covered].sum()) / total if total else 0.0
 
 
 def _exact(image: ArrayLike, channel_axis: int | None) -> NDArray[Any]:

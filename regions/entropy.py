@@ -75,6 +75,39 @@ def block_entropy(
     return bits
 
 
+def entropy_map(image: ArrayLike, block: int = 16, *, channel_axis: int | None = None) -> NDArray[np.float64]:
+    """Of every pixel, the entropy of its block, summed over colour components.
+
+    Parameters
+    ----------
+    image : (M, N) or, with `channel_axis`, (M, N, C) ndarray of integers
+    block : int
+        Side of the blocks in pixels; the last blocks hold the pixels that there are.
+    channel_axis : int, optional
+
+    Returns
+    -------
+    (M, N) ndarray of float64
+        Bits. A sum over pixels weighs each block by its size.
+
+    Raises
+    ------
+    ValueError
+        As from `block_entropy`, and for an image that is not of one plane.
+
+    >>> import numpy as np
+    >>> entropy_map(np.array([[0, 1, 7]], np.uint8), block=2)
+    array([[1., 1., 0.]])
+    """
+    pixels = np.asarray(image)
+    parts = pixels[..., None] if channel_axis is None else np.moveaxis(pixels, channel_axis, -1)
+    if parts.ndim != 3:
+        raise ValueError(f"an entropy map is of one plane, not of the shape {pixels.shape}")
+    bits = block_entropy(parts, block, channel_axis=-1).sum(axis=-1)
+    rows, columns = parts.shape[:2]
+    return np.asarray(bits.repeat(block, axis=0)[:rows].repeat(block, axis=1)[:, :columns])
+
+
 def _spans(length: int, side: int) -> list[tuple[slice, slice]]:
     """Where the whole blocks of an axis lie, then the partial one: (blocks, pixels with the side as step)."""
     whole = length // side

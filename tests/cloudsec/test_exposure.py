@@ -231,7 +231,13 @@ def test_shares_count_every_pixel_once(case: Case) -> None:
     down = sum(w * (below - above)[:, :, i : i + case.planes.shape[2]] for i, w in enumerate((1, 2, 1)))
     across = sum(w * (right - left)[:, i : i + case.planes.shape[1]] for i, w in enumerate((1, 2, 1)))
     energy = (down**2 + across**2).sum(axis=0)
-    received, gradients = [], []
+    entropy = np.zeros(energy.shape)
+    for top, left in np.ndindex(-(-entropy.shape[0] // 16), -(-entropy.shape[1] // 16)):
+        inside = slice(16 * top, 16 * top + 16), slice(16 * left, 16 * left + 16)
+        for plane in case.planes:
+            counts = np.unique(plane[inside], return_counts=True)[1]
+            entropy[inside] -= (counts / counts.sum() * np.log2(counts / counts.sum())).sum()
+    received, gradients, entropies = [], [], []
     for held in case.held():
         seen = np.zeros(energy.shape, bool)
         for window in held:
@@ -239,9 +245,12 @@ def test_shares_count_every_pixel_once(case: Case) -> None:
                 seen[row, column] = True
         received.append(seen.mean())
         gradients.append(energy[seen].sum() / energy.sum())
+        entropies.append(entropy[seen].sum() / entropy.sum())
     assert [p.received_share for p in report.providers] == pytest.approx(received)
     assert [p.gradient_share for p in report.providers] == pytest.approx(gradients)
     assert report.leakage["worst_gradient_share"] == pytest.approx(max(gradients))
+    assert report.exposure.entropy_shares == pytest.approx(entropies)
+    assert report.exposure.worst_entropy_share == pytest.approx(max(entropies))
 
 
 def test_the_pixel_share_is_what_was_kept_of_the_answers(case: Case) -> None:

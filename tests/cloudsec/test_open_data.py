@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from benchmarks.assignments import entropy_grid, joined, own_grid, random_grid, sent_under
-from benchmarks.open_data import LeftOut, Picture, pictures
+from benchmarks.open_data import LeftOut, Picture, every_picture, pictures
+from benchmarks.paper import HEADS, compared
 from benchmarks.privacy import areas, bounded, job, with_stand_ins
 
 SOME = ("IMG0010.dcm", "drive_21.tif")
@@ -69,6 +70,29 @@ def test_what_is_left_out_of_the_open_data_is_named(open_data: Path) -> None:
     left_out = [entry for entry in pictures(open_data, "JPLL") if isinstance(entry, LeftOut)]
     assert [entry.name for entry in left_out] == ["cr/RG3_JPLL.dcm", "xa/XA1_JPLL.dcm"]
     assert all("not decoded here: JPEG Lossless" in entry.reason for entry in left_out)
+
+
+def test_every_image_is_there_once(open_data: Path) -> None:
+    entries = list(every_picture(open_data))
+    found = [entry for entry in entries if isinstance(entry, Picture)]
+    assert len({(entry.pixels.shape, entry.pixels.tobytes()) for entry in found}) == len(found)
+    # The demonstration's slice is one of the series.
+    assert [entry.name for entry in entries if isinstance(entry, LeftOut) and "the same as" in entry.reason]
+
+
+def test_without_the_open_data_there_is_what_anybody_has() -> None:
+    sizes = [entry.pixels.shape for entry in every_picture(None) if isinstance(entry, Picture)]
+    assert sizes == [(512, 512), (1411, 1411, 3), (512, 512, 3)]
+
+
+def test_the_papers_scheme_gives_one_provider_more_of_the_detail_than_ours() -> None:
+    slice_ = next(entry for entry in every_picture(None) if isinstance(entry, Picture))
+    ours, paper = compared(slice_, "ga-es"), compared(slice_, "ga-es-2018")
+    assert len(ours) == len(HEADS)
+    own = HEADS.index("home")
+    for figure in (0, own - 2, own - 1):
+        assert ours[figure] < paper[figure], HEADS[figure]
+    assert ours[:own] == compared(slice_, "ga-es")[:own]
 
 
 def test_other_assignments_are_of_the_same_blocks() -> None:

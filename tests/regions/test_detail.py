@@ -8,9 +8,9 @@ from regions import (
     BlockGrid,
     coverage,
     covered_area,
+    detail_share,
     gradient_energy,
     gradient_map,
-    gradient_share,
     informative,
     lattice,
 )
@@ -60,10 +60,10 @@ def test_the_share_of_a_party_is_that_of_the_pixels_it_received_each_counted_onc
     seen = {
         (r, c) for top, left, bottom, right in boxes for r in range(top, bottom) for c in range(left, right)
     }
-    share = gradient_share(energy, coverage(energy.shape, boxes))
+    share = detail_share(energy, coverage(energy.shape, boxes))
     assert share == pytest.approx(sum(energy[pixel] for pixel in seen) / energy.sum())
     assert 0 <= share <= 1 + 1e-12
-    assert gradient_share(energy, coverage(energy.shape, np.concatenate([boxes, boxes]))) == share
+    assert detail_share(energy, coverage(energy.shape, np.concatenate([boxes, boxes]))) == share
 
 
 def boxes_of(grid: BlockGrid, halo: tuple[int, int]) -> np.ndarray:
@@ -76,22 +76,21 @@ def test_without_halos_the_shares_of_a_partition_add_up_to_one_and_with_halos_to
     energy = gradient_map(np.random.default_rng(0).integers(0, 999, (96, 96)))
     grid = BlockGrid(energy.shape, (16, 16))
     holds = lattice(grid.counts, 2) == np.arange(4)[:, None, None]
-    bare = [gradient_share(energy, coverage(energy.shape, boxes_of(grid, (0, 0))[own])) for own in holds]
+    bare = [detail_share(energy, coverage(energy.shape, boxes_of(grid, (0, 0))[own])) for own in holds]
     blocks = energy.reshape(6, 16, 6, 16).sum(axis=(1, 3))
     assert bare == pytest.approx([(blocks * own).sum() / energy.sum() for own in holds])
     assert sum(bare) == pytest.approx(1)
     assert (
-        sum(gradient_share(energy, coverage(energy.shape, boxes_of(grid, (2, 2))[own])) for own in holds)
-        > 1.3
+        sum(detail_share(energy, coverage(energy.shape, boxes_of(grid, (2, 2))[own])) for own in holds) > 1.3
     )
 
 
 def test_who_holds_nothing_and_who_holds_all_have_none_and_all() -> None:
     energy = gradient_map(np.random.default_rng(0).integers(0, 999, (32, 48)))
     everything = boxes_of(BlockGrid(energy.shape, (16, 16)), (2, 2)).reshape(-1, 4)
-    assert gradient_share(energy, coverage(energy.shape, everything[:0])) == 0
-    assert gradient_share(energy, coverage(energy.shape, everything)) == pytest.approx(1)
-    assert gradient_share(np.zeros((32, 48)), coverage((32, 48), everything)) == 0
+    assert detail_share(energy, coverage(energy.shape, everything[:0])) == 0
+    assert detail_share(energy, coverage(energy.shape, everything)) == pytest.approx(1)
+    assert detail_share(np.zeros((32, 48)), coverage((32, 48), everything)) == 0
 
 
 @given(st.integers(1, 20), st.integers(1, 20), st.integers(1, 9), st.integers(1, 9), st.integers(0, 2**32))

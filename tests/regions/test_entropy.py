@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from skimage.measure import shannon_entropy
 
 from providers.testing import images
-from regions import block_entropy
+from regions import block_entropy, entropy_map
 
 SHAPES = st.tuples(st.integers(1, 20), st.integers(1, 20))
 
@@ -88,3 +88,20 @@ def test_colour_without_entropy_is_refused(shape: tuple[int, ...], block: int, a
 def test_what_has_no_entropy_is_refused(image: NDArray[np.generic], block: int, says: str) -> None:
     with pytest.raises(ValueError, match=says):
         block_entropy(image, block)
+
+
+@given(images(st.tuples(st.integers(1, 20), st.integers(1, 20), st.sampled_from([3, 4]))), st.integers(1, 9))
+def test_every_pixel_has_the_entropy_of_its_block_all_components_together(
+    image: NDArray[np.generic], side: int
+) -> None:
+    bits = block_entropy(image, side, channel_axis=-1).sum(axis=-1)
+    found = entropy_map(np.moveaxis(image, -1, 0), side, channel_axis=0)
+    assert found.shape == image.shape[:2]
+    for row, column in np.ndindex(found.shape):
+        assert found[row, column] == bits[row // side, column // side]
+    assert (entropy_map(image[..., 0], side) == entropy_map(image[..., :1], side, channel_axis=-1)).all()
+
+
+def test_a_volume_has_no_entropy_map() -> None:
+    with pytest.raises(ValueError, match="one plane"):
+        entropy_map(np.zeros((2, 4, 4), np.uint8))

@@ -19,7 +19,7 @@ from cloudsec.schemes import HOME, SCHEMES, Job, Plan, hiding
 from cloudsec.study import Study
 from providers.operation import PAD_MODES
 from providers.wire import Task, decode_task
-from regions import block_entropy, coverage, gradient_map, gradient_share
+from regions import block_entropy, coverage, detail_share, gradient_map
 from tests.planning import KEYS, job_of, names, noise
 from tests.simulator import FAULTS, Simulated
 
@@ -271,7 +271,7 @@ def test_the_report_says_that_there_is_no_confidentiality_and_why(halo: str) -> 
     assert not leakage["over_study"]
     energy = gradient_map(IMAGE)
     worst = max(
-        gradient_share(energy, coverage(IMAGE.shape, report.exposure.plan.windows[owners == party]))
+        detail_share(energy, coverage(IMAGE.shape, report.exposure.plan.windows[owners == party]))
         for party in range(3)
     )
     assert leakage["worst_gradient_share"] == worst
