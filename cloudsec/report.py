@@ -82,8 +82,8 @@ class Report:
         Providers that were not there, failed or answered wrongly, and where their blocks went.
     plan : dict
         ``block`` (pixels or None), ``regions`` (providers used), ``halo_policy``, ``tolerate``, ``reused``
-        (whether the study had its grid before); where regions were searched by entropy, ``generations``
-        and ``thresholds`` (bits).
+        (whether the study had its grid before); where regions were searched by entropy, ``generations``,
+        ``thresholds`` (bits) and ``convergence`` (J of the best so far, in each generation).
     exact : str
         How it is known that the result is exact.
     timings : dict
@@ -279,7 +279,11 @@ def _searched(plan: Plan) -> dict[str, Any]:
     """What a report says of the search for regions, where there was one."""
     if plan.search is None:
         return {}
-    return {"generations": len(plan.search.convergence), "thresholds": plan.search.thresholds.tolist()}
+    return {
+        "generations": len(plan.search.convergence),
+        "thresholds": plan.search.thresholds.tolist(),
+        "convergence": plan.search.convergence,
+    }
 
 
 def _exact(ended: Ended, verified: bool) -> str:

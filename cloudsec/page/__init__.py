@@ -49,6 +49,7 @@ def page(fields: Mapping[str, Any], views: Sequence[View]) -> str:
         element(
             "main",
             job.did(fields),
+            job.searched(fields),
             job.verified(fields),
             job.who(fields),
             job.stayed(fields),

@@ -6,9 +6,17 @@ from collections.abc import Mapping
 from typing import Any
 
 from cloudsec.clock import PHASES
-from cloudsec.page.charts import Part, bar
+from cloudsec.page.charts import Part, bar, convergence_chart
 from cloudsec.page.markup import Markup, element, markup, name, section, table
-from cloudsec.wording import NOTHING, counted, provider_figures, sentence, share
+from cloudsec.wording import (
+    NOTHING,
+    counted,
+    provider_figures,
+    search_sentence,
+    sentence,
+    share,
+    was_searched,
+)
 
 REASONS = {
     "edge": ("rim of the image", "pixels near the image's edge, which would mark the blocks that lie there"),
@@ -40,6 +48,22 @@ def did(fields: Mapping[str, Any]) -> Markup:
         facts["Stronger scheme"] = f"{fields['stronger_scheme']} could carry this operation too"
     pairs = [markup(element("dt", key), element("dd", value)) for key, value in facts.items()]
     return section("What was done", element("dl", *pairs, class_="facts"))
+
+
+def searched(fields: Mapping[str, Any]) -> Markup:
+    """How regions by entropy were found; nothing where none were looked for."""
+    if not was_searched(fields):
+        return markup()
+    note = (
+        "J adds up how alike neighbouring pixels are inside regions, how little two orders of a region's "
+        "blocks differ, and how long providers take. The search keeps the regions of the smallest J."
+    )
+    return section(
+        "Search for regions",
+        element("p", search_sentence(fields["plan"])),
+        convergence_chart(fields["plan"]["convergence"]),
+        element("p", note, class_="note"),
+    )
 
 
 def verified(fields: Mapping[str, Any]) -> Markup:

@@ -8,7 +8,7 @@ from itertools import zip_longest
 from math import isqrt
 from typing import Any
 
-from cloudsec.page.charts import collusion_chart
+from cloudsec.page.charts import Curve, collusion_chart
 from cloudsec.page.markup import Markup, element, markup, name, section, table
 from cloudsec.pictures import View, excerpt, sheet
 from cloudsec.png import png_bytes
@@ -62,7 +62,13 @@ def leaked(fields: Mapping[str, Any]) -> Markup:
                 "share of the blocks that show something. Every link that is there counts as found: an "
                 "upper bound from geometry, not what an attack has done.",
             ),
-            collusion_chart(assembled, adjacent),
+            collusion_chart(
+                (
+                    Curve("joined by the strips of pixels that blocks share", assembled),
+                    Curve("joined wherever blocks touch, as by a perfect jigsaw solver", adjacent),
+                ),
+                "the table below has its figures",
+            ),
             table(("Colluding providers", *heads), rows, caption="The same in figures", kind="figures"),
         ]
     return section(title, *parts)
