@@ -83,11 +83,9 @@ def convergence_chart(best: Sequence[float]) -> Markup:
     """The best J so far in each generation of a search, the smaller the better, between its extremes."""
     low, high = min(best), max(best)
     span = high - low
-    levels = [
-        (level, f"{low + level * span:.3f}") for level in ((0, 0.25, 0.5, 0.75, 1.0) if span else (0.5,))
-    ]
+    levels = (0, 0.25, 0.5, 0.75, 1.0) if span else (0.5,)
     drawn = [
-        *_frame(levels, len(best), "generation"),
+        *_frame([(level, f"{low + level * span:.3f}") for level in levels], len(best), "generation"),
         _curve([(value - low) / span if span else 0.5 for value in best], len(best), 0, marked=False),
         _entry(0, 1, "J of the best regions so far", 0, marked=False),
     ]

@@ -22,6 +22,7 @@ p { margin: .5rem 0; max-width: 48rem; }
 h1, dd, figcaption, li, .card { overflow-wrap: anywhere; }
 .words td { overflow-wrap: break-word; max-width: 24rem; }
 th bdi, td bdi { display: inline-block; width: max-content; max-width: 14rem; overflow-wrap: anywhere; }
+a { color: var(--accent); }
 .note { color: var(--soft); font-size: .9rem; }
 .badge { display: inline-block; padding: .2rem .7rem; border-radius: 1rem; font-weight: 600; color: #ffffff;
   background: #51606e; }
@@ -49,6 +50,7 @@ td ul { list-style: none; margin: 0; padding: 0; }
 .card .value { margin: .1rem 0; font-size: 1.5rem; font-weight: 600; line-height: 1.3; }
 .card .value small { font-size: .9rem; font-weight: 400; color: var(--soft); }
 .card p { margin: 0; font-size: .9rem; }
+.charts { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(26rem, 100%), 1fr)); gap: 1rem; }
 .chart { display: block; width: 100%; max-width: 40rem; height: auto; margin: 1rem 0; }
 .chart text { fill: var(--ink); font-size: 12px; }
 .chart .label { fill: var(--soft); }
