@@ -35,7 +35,7 @@ endif
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1 - \2/p' Makefile
 
-demo: $(RUN) ## process a real image with real provider processes, write the report to demo-output
+demo: $(RUN) ## the paper's scheme beside ours at real provider processes; its report in demo-output
 	@$(BIN)/cloudsec demo --out demo-output
 
 test: lint ## run linters, import contracts, type check and the tests

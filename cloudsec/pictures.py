@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from math import ceil, sqrt
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from cloudsec.schemes import HOME
 
 Picture = NDArray[np.uint8]
+_T = TypeVar("_T", bound=np.generic)
 
 COLOURS = np.array(
     [
@@ -49,19 +51,38 @@ class View:
             )
 
 
-def grey(pixels: NDArray[np.generic], low: int, high: int) -> Picture:
-    """Pixels as 8-bit grey, black at `low` and white at `high`; (M, N) → (M, N)."""
-    scaled = (pixels.astype(np.float64) - low) * (255 / max(high - low, 1))
+def grey(pixels: NDArray[np.generic], low: float, high: float) -> Picture:
+    """Values as 8-bit grey, black at `low` and white at `high`; of any shape, colour components alike."""
+    scaled = (pixels.astype(np.float64) - low) * (255 / ((high - low) or 1))
     return np.clip(np.rint(scaled), 0, 255).astype(np.uint8)
 
 
-def assignment_map(picture: Picture, assignment: NDArray[np.intp], block: int) -> Picture:
-    """An image tinted by provider, dark where the broker computes; (M, N) → (M, N, 3)."""
-    rows, columns = (np.arange(n) // block for n in picture.shape)
-    owner = assignment[np.ix_(rows, columns)]
-    tint = np.where((owner == HOME)[..., None], 40.0, COLOURS[owner % len(COLOURS)])
-    mixed = tint * (0.45 + 0.55 * picture[..., None] / 255)
+def owner_map(shape: tuple[int, int], boxes: NDArray[np.intp], owners: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Whose answer each pixel of the result is: (n, 4) boxes and their owners → (M, N); HOME elsewhere."""
+    owned = np.full(shape, HOME)
+    for (top, left, bottom, right), owner in zip(boxes.tolist(), owners.tolist(), strict=True):
+        owned[top:bottom, left:right] = owner
+    return owned
+
+
+def assignment_map(picture: Picture, owners: NDArray[np.intp]) -> Picture:
+    """An image tinted by provider, dark where the broker computes; (M, N) or (M, N, C) → (M, N, 3)."""
+    light = picture if picture.ndim == 2 else picture.mean(axis=2)
+    tint = np.where((owners == HOME)[..., None], 40.0, COLOURS[owners % len(COLOURS)])
+    mixed = tint * (0.45 + 0.55 * light[..., None] / 255)
     return np.clip(mixed, 0, 255).astype(np.uint8)
+
+
+def entropy_map(bits: NDArray[np.float64], block: int, shape: tuple[int, int], most: float) -> Picture:
+    """The entropy of blocks as grey, from none to `most` bits; (rows, columns) → (M, N)."""
+    rows, columns = (np.arange(length) // block for length in shape)
+    return grey(bits, 0, most)[np.ix_(rows, columns)]
+
+
+def thinned(pixels: NDArray[_T], side: int) -> NDArray[_T]:
+    """Every so many pixels, so that at most `side` rows and columns are left; (M, N) or (M, N, C)."""
+    step = ceil(max(pixels.shape[:2]) / side)
+    return pixels[::step, ::step]
 
 
 def sheet(stack: NDArray[np.generic]) -> Picture:

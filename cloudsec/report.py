@@ -83,8 +83,8 @@ class Report:
     plan : dict
         ``block`` (pixels or None), ``regions`` (providers used), ``halo_policy``, ``tolerate``,
         ``predicted_seconds`` (but for the search for the plan), ``reused`` (whether the study had its grid
-        before); where a plan was searched, ``generations``; where regions were cut by entropy,
-        ``thresholds`` (bits).
+        before); where a plan was searched, ``generations`` and ``convergence`` (J of the best so far, in each
+        generation); where regions were cut by entropy, ``thresholds`` (bits).
     exact : str
         How it is known that the result is exact.
     timings : dict
@@ -280,7 +280,9 @@ def report_of(
 
 def _searched(plan: Plan) -> dict[str, Any]:
     """What a report says of the search for a plan, where there was one."""
-    searched = {"generations": len(plan.convergence)} if plan.convergence else {}
+    if not plan.convergence:
+        return {}
+    searched = {"generations": len(plan.convergence), "convergence": list(plan.convergence)}
     return searched if plan.thresholds is None else searched | {"thresholds": list(plan.thresholds)}
 
 

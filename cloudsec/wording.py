@@ -75,6 +75,31 @@ def was_sent(fields: Mapping[str, Any]) -> bool:
     return any(provider["received_share"] > 0 for provider in fields["providers"])
 
 
+def was_searched(fields: Mapping[str, Any]) -> bool:
+    """Whether a plan was searched."""
+    return "convergence" in fields["plan"]
+
+
+def search_sentence(plan: Mapping[str, Any]) -> str:
+    """What the search for a plan came to.
+
+    >>> search_sentence({"generations": 2, "thresholds": [3.25, 5.0], "convergence": [1.5, 1.25]})
+    'Regions by entropy part at 3.250, 5.000 bits; 2 generations brought J from 1.5000 to 1.2500.'
+    """
+    limits = ", ".join(f"{bits:.3f}" for bits in plan.get("thresholds", ()))
+    if "thresholds" not in plan:
+        found = f"Blocks of {plan['block']} pixels for {counted(plan['regions'], 'provider')}"
+    else:
+        found = f"Regions by entropy part at {limits} bits" if limits else "All blocks are of one entropy"
+    first, last, tried = plan["convergence"][0], plan["convergence"][-1], plan["generations"]
+    went = (
+        f"found no smaller J than {last:.4f}"
+        if last == first
+        else f"brought J from {first:.4f} to {last:.4f}"
+    )
+    return f"{found}; {counted(tried, 'generation')} {went}."
+
+
 def threshold_sentence(leakage: Mapping[str, Any]) -> str:
     """How many providers would have to collude, from the geometry of what they hold."""
     piece = "put together a piece of more than a tenth of the image's informative blocks."

@@ -7,8 +7,8 @@ import numpy as np
 from cloudsec.pictures import View
 
 
-def example(providers: int = 9, *, lost: bool = True) -> dict[str, Any]:
-    """The fields of a job at so many providers, one of which failed."""
+def example(providers: int = 9, *, lost: bool = True, searched: bool = False) -> dict[str, Any]:
+    """The fields of a job at so many providers: one may have failed, regions may have been searched."""
     names = [f"http://127.0.0.1:{40930 + i}" for i in range(providers)]
     losses = {
         "provider": names[-1],
@@ -30,6 +30,11 @@ def example(providers: int = 9, *, lost: bool = True) -> dict[str, Any]:
     }
     if lost:
         leakage["without_losses"] = without | {"assembled_area": [0.0012, 0.0051, 0.0553, 0.4347][:providers]}
+    search = {
+        "generations": 6,
+        "thresholds": [3.9614, 6.3437, 7.9091],
+        "convergence": [1.5432, 1.5123, 1.5123, 1.4981, 1.4876, 1.4876],
+    }
     return {
         "scheme": "ga-es",
         "assurance": "heuristic",
@@ -66,7 +71,15 @@ def example(providers: int = 9, *, lost: bool = True) -> dict[str, Any]:
                 "ceilings": [12.0001, 12.1002, 12.0248],
             },
         },
-        "plan": {"block": 48, "regions": providers, "halo_policy": "shared", "tolerate": 2, "reused": True},
+        "plan": {
+            "block": 48,
+            "regions": providers,
+            "halo_policy": "shared",
+            "tolerate": 2,
+            "predicted_seconds": 0.2871,
+            "reused": True,
+        }
+        | (search if searched else {}),
         "exact": "by construction, and 73 blocks were computed again at home and agreed",
         "timings": {
             "plan": 0.0123,

@@ -1,47 +1,37 @@
-"""The demonstration: a real CT slice, filtered by real provider processes, and what each of them saw."""
+"""The demonstration: the paper's scheme beside ours, at real provider processes, and what each saw."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack, closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 import providers
 from cloudsec.atomic import write_whole
 from cloudsec.broker import Broker, Result
+from cloudsec.demo.comparison import LEGEND, Comparison, Setting, Shown, equal, table
+from cloudsec.demo.page import comparison_page
+from cloudsec.demo.samples import SLICE, Sample, samples
 from cloudsec.endpoints import Endpoint, HttpEndpoint
-from cloudsec.files import read_image
 from cloudsec.fleet import local_providers
-from cloudsec.pictures import Picture, assignment_map, grey
-from cloudsec.png import png_bytes
-from cloudsec.schemes import HOME
 
-SLICE = Path(__file__).with_name("lidc-idri-0314.dcm")
-ATTRIBUTION = "CT slice: LIDC-IDRI-0314, The Cancer Imaging Archive, CC BY 3.0"
-OPERATIONS: tuple[tuple[str, dict[str, Any]], ...] = (("gaussian", {"sigma": 2.0}), ("median", {"size": 5}))
+__all__ = ["LEGEND", "PAGE", "SLICE", "run_demo", "samples", "table"]
+
+PAGE = "report.html"
 PROVIDERS = 4
-SCHEME = "ga-es"
-STUDY = "CloudSec demonstration"
-
-
-@dataclass(frozen=True, eq=False)
-class Shown:
-    """One operation of the demonstration: the job, and the same operation unsplit on this machine."""
-
-    name: str
-    result: Result
-    reference: NDArray[np.generic] = field(repr=False)
-    reference_seconds: float
-
-    @property
-    def difference(self) -> NDArray[np.int64]:
-        return np.abs(self.result.image.astype(np.int64) - self.reference.astype(np.int64))
+OPERATION: tuple[str, dict[str, Any]] = ("gaussian", {"sigma": 2.0})
+SEED = 2018
+"""Of the search for regions, so that it differs between runs by the speeds of providers only."""
+SETTINGS = (
+    Setting("ga-es-2018", "ga-es-2018", {"plan": {"regions": 4}, "seed": SEED}),
+    Setting("ga-es", "ga-es, tolerate=1", {"tolerate": 1}),
+    Setting("ga-es", "ga-es, tolerate=2", {"tolerate": 2}),
+    Setting("unprotected", "unprotected"),
+)
+"""The first as in figures 10 and 11 of the paper: four regions and a Gaussian filter."""
 
 
 @dataclass(frozen=True)
@@ -55,55 +45,45 @@ class _Named:
         return self.inner.send(request, timeout)
 
 
-def run_demo(out: Path) -> tuple[Shown, ...]:
-    """Run the demonstration at provider processes started for it; pictures and reports go into `out`."""
-    image = read_image(SLICE).pixels
+def run_demo(out: Path, images: Sequence[Sample]) -> tuple[Comparison, ...]:
+    """Send the images to provider processes started for it, under each setting.
+
+    One page on all of them goes into `out`, and the report of each job.
+    """
     out.mkdir(parents=True, exist_ok=True)
-    low, high = int(image.min()), int(image.max())
-    _write(out / "original.png", grey(image, low, high))
-    shown = []
     with ExitStack() as stack:
         fleet = stack.enter_context(local_providers(PROVIDERS))
         endpoints = [stack.enter_context(closing(HttpEndpoint(provider.url))) for provider in fleet]
         named = [_Named(f"provider-{number}", endpoint) for number, endpoint in enumerate(endpoints, start=1)]
-        with Broker(named, scheme=SCHEME) as broker:
-            for name, parameters in OPERATIONS:
-                result = broker.process(image, name, study=STUDY, **parameters)
-                started = time.perf_counter()
-                reference = providers.apply(image, name, **parameters)
-                seconds = time.perf_counter() - started
-                shown.append(Shown(result.report.operation, result, reference, seconds))
-                result.report.save(out / f"{name}-report.html")
-                _write(out / f"{name}-result.png", grey(result.image, low, high))
-                # One grey level of difference would already be white.
-                _write(out / f"{name}-difference.png", grey(shown[-1].difference, 0, 1))
-    exposure = shown[-1].result.report.exposure
-    assert exposure.plan.block is not None
-    owners = np.full(exposure.plan.counts, HOME)
-    owners.ravel()[exposure.plan.places] = exposure.owners
-    _write(out / "blocks.png", assignment_map(grey(image, low, high), owners, exposure.plan.block))
-    shown[-1].result.report.save_views(out)
-    return tuple(shown)
+        compared = tuple(_compared(image, named) for image in images)
+    jobs = {}
+    for comparison in compared:
+        for each in comparison.shown:
+            place = f"{comparison.sample.name}-{each.setting.slug}.html"
+            each.result.report.save(out / place)
+            jobs[each] = place
+    write_whole(out / PAGE, comparison_page(compared, jobs).encode())
+    return compared
 
 
-def _write(path: Path, picture: Picture) -> None:
-    write_whole(path, png_bytes(picture, None if picture.ndim == 2 else -1))
+def _compared(sample: Sample, endpoints: Sequence[Endpoint]) -> Comparison:
+    name, parameters = OPERATION
+    started = time.perf_counter()
+    reference = providers.apply(sample.pixels, name, channel_axis=sample.channel_axis, **parameters)
+    seconds = time.perf_counter() - started
+    results = [(setting, _second_run(sample, setting, endpoints)) for setting in SETTINGS]
+    shown = tuple(Shown(setting, result, equal(result.image, reference)) for setting, result in results)
+    return Comparison(sample, reference, seconds, shown)
 
 
-def table(shown: Sequence[Shown]) -> str:
-    """The demonstration's figures as a table to read."""
-    head = (
-        f"{'operation':<28}{'difference':>11}{'at home':>9}{'most at one':>13}{'A_1':>7}{'checked':>9}"
-        f"{'seconds':>9}{'unsplit':>9}"
-    )
-    rows = []
-    for each in shown:
-        report = each.result.report
-        most = max(provider.pixel_share for provider in report.providers)
-        checked = sum(provider.verified for provider in report.providers)
-        rows.append(
-            f"{each.name:<28}{each.difference.max():>11}{report.home['pixel_share']:>9.1%}{most:>13.1%}"
-            f"{report.leakage['assembled_area'][0]:>7.1%}{checked:>9}"
-            f"{report.timings['total']:>9.3f}{each.reference_seconds:>9.3f}"
-        )
-    return "\n".join([head, "-" * len(head), *rows])
+def _second_run(sample: Sample, setting: Setting, endpoints: Sequence[Endpoint]) -> Result:
+    """What the second of two like jobs of a broker gives, which knows by then how fast providers are."""
+    name, parameters = OPERATION
+    # What is to be withstood is decided once for a study.
+    study = f"CloudSec demonstration: {sample.name}, {setting.label}"
+    with Broker(endpoints, scheme=setting.scheme, **setting.options) as broker:
+        for _ in range(2):
+            result = broker.process(
+                sample.pixels, name, channel_axis=sample.channel_axis, study=study, **parameters
+            )
+    return result

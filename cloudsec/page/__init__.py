@@ -6,14 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cloudsec.page import job, leakage
-from cloudsec.page.markup import Markup, element, markup
-from cloudsec.page.style import STYLE
+from cloudsec.page.document import document
+from cloudsec.page.markup import Markup, element
 from cloudsec.pictures import View
 
 __all__ = ["page"]
-
-POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
-"""A browser that heeds it fetches nothing and runs nothing, whatever a name in the page holds."""
 
 ASSURANCES = {
     "perfect": "Proven: what providers hold says nothing about the image, however much they compute, unless "
@@ -35,20 +32,13 @@ def page(fields: Mapping[str, Any], views: Sequence[View]) -> str:
     views : sequence of View
         What each provider was sent; a page with pictures holds pixels of the image, without them none.
     """
-    head = element(
-        "head",
-        element("meta", charset="utf-8"),
-        element("meta", http_equiv="Content-Security-Policy", content=POLICY),
-        element("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        element("title", f"CloudSec report: {fields['operation']}"),
-        element("style", Markup(STYLE)),
-    )
-    body = element(
-        "body",
+    return document(
+        f"CloudSec report: {fields['operation']}",
         _headline(fields),
         element(
             "main",
             job.did(fields),
+            job.searched(fields),
             job.verified(fields),
             job.who(fields),
             job.stayed(fields),
@@ -60,7 +50,6 @@ def page(fields: Mapping[str, Any], views: Sequence[View]) -> str:
         ),
         _footer(views),
     )
-    return markup(Markup("<!DOCTYPE html>\n"), element("html", head, body, lang="en"), Markup("\n"))
 
 
 def _headline(fields: Mapping[str, Any]) -> Markup:

@@ -1,4 +1,4 @@
-"""Charts as inline SVG: a curve over colluding providers, and a bar of parts. Figures in, markup out."""
+"""Charts as inline SVG: curves over colluding providers or generations, and a bar of parts."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from math import ceil
 from cloudsec.page.markup import Markup, element, markup
 from regions.assembly import TOLERABLE_AREA
 
-WIDTH, HEIGHT = 480, 316
-LEFT, RIGHT, TOP, BOTTOM = 52, 464, 72, 272
-"""The frame of the curve, in units of the drawing; the legend lies above, the labels left and below."""
+WIDTH, HEIGHT = 480, 256
+LEFT, RIGHT, TOP, BOTTOM = 52, 464, 12, 212
+"""The frame of curves, in units of the drawing; the legend lies above it, the labels left and below."""
+LEGEND_ROW = 19
 MOST_TICKS = 16
 """So many numbers fit below the frame."""
 COLOURS = 6
@@ -26,6 +27,14 @@ class Part:
     size: float
     written: str
     rest: bool = False
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A curve: what the legend says, and its values from 0 to 1, side by side."""
+
+    said: str
+    values: Sequence[float]
 
 
 def bar(parts: Sequence[Part], label: str) -> Markup:
@@ -49,89 +58,109 @@ def bar(parts: Sequence[Part], label: str) -> Markup:
     return markup(picture, element("ul", *entries, class_="legend"))
 
 
-def collusion_chart(assembled: Sequence[float], adjacent: Sequence[float]) -> Markup:
-    """What the worst coalitions of 1, 2, … providers could put together, from 0 to 1, by both counts."""
-    most = max(len(assembled), len(adjacent))
-    line = element("line", x1=LEFT, x2=RIGHT, y1=_y(TOLERABLE_AREA), y2=_y(TOLERABLE_AREA), class_="limit")
-    said = (
-        f"Curve of what 1 to {most} colluding providers could put together of the image; "
-        "the table below has its figures"
-    )
-    return element(
-        "svg",
-        *_axes(most),
-        line,
-        _curve(adjacent, most, "adjacent"),
-        _curve(assembled, most, "assembled"),
-        *_legend(),
-        viewBox=f"0 0 {WIDTH} {HEIGHT}",
-        class_="chart",
-        role="img",
-        aria_label=said,
-    )
+def collusion_chart(curves: Sequence[Curve], figures: str) -> Markup:
+    """What the worst coalitions of 1, 2, … providers could put together; `figures`: where that is in figures.
+
+    The first curve lies above the others; there are at most four.
+    """
+    most = max(len(curve.values) for curve in curves)
+    levels = [(level, f"{level:.0%}") for level in (0, 0.2, 0.4, 0.6, 0.8, 1.0)]
+    height = _y(TOLERABLE_AREA)
+    drawn = [
+        *_frame(levels, most, "colluding providers"),
+        _upright("largest piece, share of blocks"),
+        element("line", x1=LEFT, x2=RIGHT, y1=height, y2=height, class_="limit"),
+        *reversed([_curve(curve.values, most, number) for number, curve in enumerate(curves)]),
+    ]
+    rows = len(curves) + 1
+    legend = [_entry(row, rows, curve.said, row) for row, curve in enumerate(curves)]
+    limit = f"{TOLERABLE_AREA:.0%}: the threshold counts from above this line"
+    said = f"Curves of what 1 to {most} colluding providers could put together of the image; {figures}"
+    return _chart([*drawn, *legend, _entry(len(curves), rows, limit, None)], rows, said)
 
 
-def _x(size: int, most: int) -> float:
-    return (LEFT + RIGHT) / 2 if most == 1 else LEFT + 16 + (RIGHT - LEFT - 32) * (size - 1) / (most - 1)
+def convergence_chart(best: Sequence[float]) -> Markup:
+    """The best J so far in each generation of a search, the smaller the better, between its extremes."""
+    low, high = min(best), max(best)
+    span = high - low
+    levels = (0, 0.25, 0.5, 0.75, 1.0) if span else (0.5,)
+    drawn = [
+        *_frame([(level, f"{low + level * span:.3f}") for level in levels], len(best), "generation"),
+        _curve([(value - low) / span if span else 0.5 for value in best], len(best), 0, marked=False),
+        _entry(0, 1, "J of the best regions so far", 0, marked=False),
+    ]
+    return _chart(drawn, 1, f"Curve of J over {len(best)} generations, from {best[0]:.4f} to {best[-1]:.4f}")
 
 
-def _y(area: float) -> float:
-    return round(BOTTOM - (BOTTOM - TOP) * area, 2)
+def _x(number: int, most: int) -> float:
+    middle = (LEFT + RIGHT) / 2
+    return middle if most == 1 else round(LEFT + 16 + (RIGHT - LEFT - 32) * (number - 1) / (most - 1), 2)
+
+
+def _y(value: float) -> float:
+    return round(BOTTOM - (BOTTOM - TOP) * value, 2)
+
+
+def _chart(drawn: Sequence[Markup], rows: int, said: str) -> Markup:
+    """What was drawn, with room for so many rows of a legend above the frame."""
+    above = LEGEND_ROW * rows
+    box = f"0 {-above} {WIDTH} {HEIGHT + above}"
+    return element("svg", *drawn, viewBox=box, class_="chart", role="img", aria_label=said)
 
 
 def _text(text: str, x: float, y: float, **attributes: str) -> Markup:
     return element("text", text, x=x, y=y, **attributes)
 
 
-def _axes(most: int) -> list[Markup]:
-    parts = [
-        element("line", x1=LEFT, x2=RIGHT, y1=_y(level), y2=_y(level), class_="grid")
-        for level in (0.2, 0.4, 0.6, 0.8, 1.0)
-    ]
-    parts += [
-        _text(f"{level:.0%}", LEFT - 8, _y(level) + 4, text_anchor="end")
-        for level in (0, 0.2, 0.4, 0.6, 0.8, 1.0)
-    ]
-    parts.append(element("line", x1=LEFT, x2=RIGHT, y1=BOTTOM, y2=BOTTOM, class_="axis"))
-    parts += [
-        _text(str(size), _x(size, most), BOTTOM + 18, text_anchor="middle")
-        for size in range(1, most + 1, ceil(most / MOST_TICKS))
-    ]
-    middle = (LEFT + RIGHT) / 2
-    parts.append(_text("colluding providers", middle, HEIGHT - 6, text_anchor="middle", class_="label"))
-    upright = f"rotate(-90 12 {(TOP + BOTTOM) / 2})"
-    said = "largest piece, share of blocks"
-    parts.append(_text(said, 12, (TOP + BOTTOM) / 2, text_anchor="middle", transform=upright, class_="label"))
-    return parts
-
-
-def _curve(areas: Sequence[float], most: int, kind: str) -> Markup:
-    places = [(round(_x(size, most), 2), _y(area)) for size, area in enumerate(areas, start=1)]
-    points = " ".join(f"{x},{y}" for x, y in places)
-    marks = [_mark(x, y, kind) for x, y in places]
-    return element("g", element("polyline", points=points), *marks, class_=kind)
-
-
-def _mark(x: float, y: float, kind: str) -> Markup:
-    """A filled circle, or a larger open square that stays to be seen around it."""
-    if kind == "assembled":
-        return element("circle", cx=x, cy=y, r=3.5)
-    return element("rect", x=round(x - 5.5, 2), y=round(y - 5.5, 2), width=11, height=11)
-
-
-def _legend() -> list[Markup]:
+def _frame(levels: Sequence[tuple[float, str]], most: int, below: str) -> list[Markup]:
+    """Lines at levels from 0 to 1, each with its label, and the numbers from 1 to `most` below them."""
     parts = []
-    for row, (kind, said) in enumerate(
-        (
-            ("assembled", "joined by the strips of pixels that blocks share"),
-            ("adjacent", "joined wherever blocks touch, as by a perfect jigsaw solver"),
-            ("limit", f"{TOLERABLE_AREA:.0%}: the threshold counts from above this line"),
-        )
-    ):
-        y = 10 + 19 * row
-        stroke = element("line", x1=LEFT, x2=LEFT + 36, y1=y, y2=y, class_="limit")
-        if kind != "limit":
-            sample = element("polyline", points=f"{LEFT},{y} {LEFT + 36},{y}")
-            stroke = element("g", sample, _mark(LEFT + 18, y, kind), class_=kind)
-        parts += [stroke, _text(said, LEFT + 46, y + 4)]
+    for level, label in levels:
+        kind = "grid" if level else "axis"
+        parts.append(element("line", x1=LEFT, x2=RIGHT, y1=_y(level), y2=_y(level), class_=kind))
+        parts.append(_text(label, LEFT - 8, _y(level) + 4, text_anchor="end"))
+    parts += [
+        _text(str(number), _x(number, most), BOTTOM + 18, text_anchor="middle")
+        for number in range(1, most + 1, ceil(most / MOST_TICKS))
+    ]
+    parts.append(_text(below, (LEFT + RIGHT) / 2, HEIGHT - 6, text_anchor="middle", class_="label"))
     return parts
+
+
+def _upright(text: str) -> Markup:
+    """A label left of the frame, read from below."""
+    middle = (TOP + BOTTOM) / 2
+    return _text(text, 12, middle, text_anchor="middle", transform=f"rotate(-90 12 {middle})", class_="label")
+
+
+def _curve(values: Sequence[float], most: int, number: int, *, marked: bool = True) -> Markup:
+    places = [(_x(place, most), _y(value)) for place, value in enumerate(values, start=1)]
+    return _line(places, number, [_mark(x, y, number) for x, y in places] if marked else [])
+
+
+def _line(places: Sequence[tuple[float, float]], number: int, marks: Sequence[Markup]) -> Markup:
+    points = " ".join(f"{x},{y}" for x, y in places)
+    return element("g", element("polyline", points=points), *marks, class_=f"curve curve{number}")
+
+
+def _mark(x: float, y: float, number: int) -> Markup:
+    """A filled circle, or another open shape that stays to be seen around those of lower numbers."""
+    if number == 0:
+        return element("circle", cx=x, cy=y, r=3.5)
+    corners = (
+        ((-5.5, -5.5), (5.5, -5.5), (5.5, 5.5), (-5.5, 5.5)),
+        ((0, -8.5), (8.5, 0), (0, 8.5), (-8.5, 0)),
+        ((0, -9), (9, 7), (-9, 7)),
+    )[number - 1]
+    return element("polygon", points=" ".join(f"{round(x + dx, 2)},{round(y + dy, 2)}" for dx, dy in corners))
+
+
+def _entry(row: int, rows: int, said: str, number: int | None, *, marked: bool = True) -> Markup:
+    """One row of the legend: a sample of the curve of that number, or of the limit, and what it is."""
+    y = LEGEND_ROW * (row - rows) + 10
+    if number is None:
+        sample = element("line", x1=LEFT, x2=LEFT + 36, y1=y, y2=y, class_="limit")
+    else:
+        marks = [_mark(LEFT + 18, y, number)] if marked else []
+        sample = _line([(LEFT, y), (LEFT + 36, y)], number, marks)
+    return markup(sample, _text(said, LEFT + 46, y + 4))

@@ -6,9 +6,17 @@ from collections.abc import Mapping
 from typing import Any
 
 from cloudsec.clock import PHASES
-from cloudsec.page.charts import Part, bar
+from cloudsec.page.charts import Part, bar, convergence_chart
 from cloudsec.page.markup import Markup, element, markup, name, section, table
-from cloudsec.wording import NOTHING, counted, provider_figures, sentence, share
+from cloudsec.wording import (
+    NOTHING,
+    counted,
+    provider_figures,
+    search_sentence,
+    sentence,
+    share,
+    was_searched,
+)
 
 REASONS = {
     "edge": ("rim of the image", "pixels near the image's edge, which would mark the blocks that lie there"),
@@ -40,6 +48,29 @@ def did(fields: Mapping[str, Any]) -> Markup:
         facts["Stronger scheme"] = f"{fields['stronger_scheme']} could carry this operation too"
     pairs = [markup(element("dt", key), element("dd", value)) for key, value in facts.items()]
     return section("What was done", element("dl", *pairs, class_="facts"))
+
+
+def searched(fields: Mapping[str, Any]) -> Markup:
+    """How the plan was found; nothing where none was searched."""
+    if not was_searched(fields):
+        return markup()
+    more = (
+        ""
+        if "thresholds" in fields["plan"]
+        else (
+            ", what colluders could join, what the largest share of one provider is, and what stays at home"
+        )
+    )
+    note = (
+        "J adds up how alike neighbouring pixels are inside regions, how little two orders of a region's "
+        f"blocks differ, how long a job takes{more}. The search keeps the plan of the smallest J."
+    )
+    return section(
+        "Search for a plan",
+        element("p", search_sentence(fields["plan"])),
+        convergence_chart(fields["plan"]["convergence"]),
+        element("p", note, class_="note"),
+    )
 
 
 def verified(fields: Mapping[str, Any]) -> Markup:
@@ -119,7 +150,10 @@ def timed(fields: Mapping[str, Any]) -> Markup:
     """Where the time went."""
     timings = fields["timings"]
     parts = [Part(phase, timings[phase], f"{timings[phase]:.3f} s") for phase in PHASES if phase in timings]
-    said = f"{timings['total']:.3f} s in all; processor time of this process: {timings['cpu']:.3f} s."
+    said = (
+        f"{timings['total']:.3f} s in all; {fields['plan']['predicted_seconds']:.3f} s were predicted, the "
+        f"search for the plan apart. Processor time of this process: {timings['cpu']:.3f} s."
+    )
     return section("Time", element("p", said), bar(parts, "Seconds by phase"))
 
 

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from itertools import zip_longest
 from math import isqrt
 from typing import Any
 
-from cloudsec.page.charts import collusion_chart
-from cloudsec.page.markup import Markup, element, markup, name, section, table
-from cloudsec.pictures import View, excerpt, sheet
-from cloudsec.png import png_bytes
+from cloudsec.page.charts import Curve, collusion_chart
+from cloudsec.page.figures import view_figure
+from cloudsec.page.markup import Markup, element, markup, section, table
+from cloudsec.pictures import View
 from cloudsec.wording import (
     NOTHING,
     bound_sentence,
-    counted,
     ideal_share,
     share,
     study_sentence,
@@ -62,7 +60,13 @@ def leaked(fields: Mapping[str, Any]) -> Markup:
                 "share of the blocks that show something. Every link that is there counts as found: an "
                 "upper bound from geometry, not what an attack has done.",
             ),
-            collusion_chart(assembled, adjacent),
+            collusion_chart(
+                (
+                    Curve("joined by the strips of pixels that blocks share", assembled),
+                    Curve("joined wherever blocks touch, as by a perfect jigsaw solver", adjacent),
+                ),
+                "the table below has its figures",
+            ),
             table(("Colluding providers", *heads), rows, caption="The same in figures", kind="figures"),
         ]
     return section(title, *parts)
@@ -113,7 +117,7 @@ def seen(views: Sequence[View]) -> Markup:
             "Blocks as they were sent, in the order of sending. Each is stretched to full contrast, as a "
             "curious provider would do: what can be recognised here, a provider can recognise.",
         ),
-        element("div", *(_figure_of(view, side) for view in views), class_="views"),
+        element("div", *(view_figure(view, side) for view in views), class_="views"),
     )
 
 
@@ -168,22 +172,3 @@ def _card(title: str, value: str, meaning: str, *, beside: str = "") -> Markup:
 
 def _figure(value: float | None) -> str:
     return NOTHING if value is None else f"{value:.4f}"
-
-
-def _figure_of(view: View, side: int) -> Markup:
-    count, rows, columns = view.stack.shape
-    if not count:
-        return element("figure", element("figcaption", name(view.name), ": received no block"))
-    drawn = excerpt(view.stack, side)
-    picture = sheet(drawn)
-    how_many = counted(count, "block") if len(drawn) == count else f"{len(drawn)} of {count} blocks"
-    smaller = "" if drawn.shape[1:] == (rows, columns) else ", drawn smaller"
-    image = element(
-        "img",
-        src="data:image/png;base64," + b64encode(png_bytes(picture)).decode(),
-        alt=f"What {view.name} received: {how_many}, side by side",
-        width=picture.shape[1],
-        height=picture.shape[0],
-    )
-    caption = f": {how_many} of {columns} × {rows} pixels{smaller}"
-    return element("figure", image, element("figcaption", element("b", name(view.name)), caption))

@@ -2,10 +2,12 @@
 
 STYLE = """
 :root { color-scheme: light dark; --paper: #ffffff; --panel: #f4f6f8; --ink: #1b2733; --soft: #51606e;
-  --rule: #d3dae1; --accent: #0b5c94; --second: #b04a00; --limit: #b3261e;
+  --rule: #d3dae1; --accent: #0b5c94; --second: #b04a00; --third: #14693a; --fourth: #8a2f8f;
+  --limit: #b3261e;
   --p0: #0072b2; --p1: #e69f00; --p2: #009e73; --p3: #cc79a7; --p4: #56b4e9; --p5: #d55e00; --rest: #8a94a0; }
 @media screen and (prefers-color-scheme: dark) { :root { --paper: #12181f; --panel: #1b242d; --ink: #e6ebf0;
-  --soft: #a9b6c2; --rule: #37444f; --accent: #6cb8ec; --second: #f0a35e; --limit: #ff8a80; } }
+  --soft: #a9b6c2; --rule: #37444f; --accent: #6cb8ec; --second: #f0a35e; --third: #6fcf97;
+  --fourth: #dba0e6; --limit: #ff8a80; } }
 * { box-sizing: border-box; }
 body { margin: 0 auto; padding: 1.5rem 1rem 3rem; max-width: 64rem;
   background: var(--paper); color: var(--ink);
@@ -20,6 +22,7 @@ p { margin: .5rem 0; max-width: 48rem; }
 h1, dd, figcaption, li, .card { overflow-wrap: anywhere; }
 .words td { overflow-wrap: break-word; max-width: 24rem; }
 th bdi, td bdi { display: inline-block; width: max-content; max-width: 14rem; overflow-wrap: anywhere; }
+a { color: var(--accent); }
 .note { color: var(--soft); font-size: .9rem; }
 .badge { display: inline-block; padding: .2rem .7rem; border-radius: 1rem; font-weight: 600; color: #ffffff;
   background: #51606e; }
@@ -47,16 +50,19 @@ td ul { list-style: none; margin: 0; padding: 0; }
 .card .value { margin: .1rem 0; font-size: 1.5rem; font-weight: 600; line-height: 1.3; }
 .card .value small { font-size: .9rem; font-weight: 400; color: var(--soft); }
 .card p { margin: 0; font-size: .9rem; }
+.charts { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(26rem, 100%), 1fr)); gap: 1rem; }
 .chart { display: block; width: 100%; max-width: 40rem; height: auto; margin: 1rem 0; }
 .chart text { fill: var(--ink); font-size: 12px; }
 .chart .label { fill: var(--soft); }
 .grid { stroke: var(--rule); }
 .axis { stroke: var(--soft); }
 .limit { stroke: var(--limit); stroke-width: 1.5; stroke-dasharray: 2 3; }
-.assembled polyline, .adjacent polyline { fill: none; stroke-width: 2; }
-.assembled { stroke: var(--accent); fill: var(--accent); }
-.adjacent { stroke: var(--second); fill: none; stroke-width: 1.5; }
-.adjacent polyline { stroke-dasharray: 7 4; }
+.curve polyline { fill: none; stroke-width: 2; }
+.curve { fill: none; stroke-width: 1.5; }
+.curve0 { stroke: var(--accent); fill: var(--accent); }
+.curve1 { stroke: var(--second); } .curve1 polyline { stroke-dasharray: 7 4; }
+.curve2 { stroke: var(--third); } .curve2 polyline { stroke-dasharray: 2 3; }
+.curve3 { stroke: var(--fourth); } .curve3 polyline { stroke-dasharray: 9 3 2 3; }
 .bar { display: block; width: 100%; max-width: 48rem; height: 1.5rem; margin: .6rem 0; }
 .part { stroke: var(--paper); stroke-width: 2; }
 .part0 { fill: var(--p0); } .part1 { fill: var(--p1); } .part2 { fill: var(--p2); }

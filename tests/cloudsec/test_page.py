@@ -13,7 +13,17 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from cloudsec.page import page
-from cloudsec.page.charts import BOTTOM, LEFT, RIGHT, TOP, Part, bar, collusion_chart
+from cloudsec.page.charts import (
+    BOTTOM,
+    LEFT,
+    RIGHT,
+    TOP,
+    Curve,
+    Part,
+    bar,
+    collusion_chart,
+    convergence_chart,
+)
 from cloudsec.page.leakage import PAGE_PIXELS
 from cloudsec.page.markup import VOID, element, markup
 from cloudsec.page.style import STYLE
@@ -116,20 +126,26 @@ def figures(value: Any) -> Iterable[float | str]:
         yield value
 
 
+@pytest.mark.parametrize("searched", [True, False])
 @pytest.mark.parametrize("lost", [True, False])
-def test_every_figure_of_a_report_is_on_its_page(lost: bool) -> None:
-    fields = example(lost=lost)
+def test_every_figure_of_a_report_is_on_its_page(lost: bool, searched: bool) -> None:
+    fields = example(lost=lost, searched=searched)
+    # What a search found is a figure; the way there is a curve.
+    thresholds, curve = fields["plan"].pop("thresholds", []), fields["plan"].pop("convergence", [])
     metrics, timings = fields.pop("paper_metrics"), fields.pop("timings")
     seconds = [provider.pop("seconds") for provider in fields["providers"]] + list(timings.values())
+    seconds.append(fields["plan"].pop("predicted_seconds"))
     sizes = [provider.pop(way) for provider in fields["providers"] for way in ("bytes_up", "bytes_down")]
-    text = Page(page(example(lost=lost), ())).text
+    text = Page(page(example(lost=lost, searched=searched), ())).text
     for figure in figures(fields):
         written = f"{figure:.1%}" if isinstance(figure, float) else str(figure)
         assert re.search(rf"(?<!\d){re.escape(written)}(?!\d)", text, re.IGNORECASE), written
     for figure in figures(metrics):
         assert f"{figure:.4f}" in text, figure
-    for figure in seconds:
+    for figure in seconds + thresholds:
         assert f"{figure:.3f}" in text, figure
+    for figure in curve[:1] + curve[-1:]:
+        assert f"{figure:.4f}" in text, figure
     for figure in sizes:
         assert f"{figure / 1000:.1f}" in text, figure
     assert "reused from an earlier job" in text
@@ -272,7 +288,7 @@ def test_letters_stand_out_from_what_is_behind_them() -> None:
     for colours in (day, night):
         for behind in ("paper", "panel"):
             assert min(contrast(colours[ink], colours[behind]) for ink in ("ink", "soft")) >= 4.5
-        marks = ("accent", "second", "limit")
+        marks = ("accent", "second", "third", "fourth", "limit")
         assert min(contrast(colours[mark], colours["paper"]) for mark in marks) >= 3
     badges = re.findall(r"\.badge(?:\.\w+)? \{[^}]*background: (#\w{6})", STYLE)
     assert len(badges) == 5
@@ -280,13 +296,16 @@ def test_letters_stand_out_from_what_is_behind_them() -> None:
 
 
 def test_the_curve_goes_from_nothing_at_the_bottom_to_all_at_the_top() -> None:
-    parsed = Page(collusion_chart([0.0, 0.5, 1.0], [0.1, 0.6]))
+    curves = Curve("strips", [0.0, 0.5, 1.0]), Curve("edges", [0.1, 0.6])
+    parsed = Page(collusion_chart(curves, "figures below"))
     circles = [circle for circle in parsed.all("circle") if float(circle["cy"]) >= TOP]
     assert [float(circle["cy"]) for circle in circles] == [BOTTOM, (TOP + BOTTOM) / 2, TOP]
     places = [float(circle["cx"]) for circle in circles]
     assert places[1] - places[0] == places[2] - places[1] > 0
-    squares = [rect for rect in parsed.all("rect") if float(rect["y"]) >= TOP]
-    middles = [float(rect["y"]) + float(rect["height"]) / 2 for rect in squares]
+    corners = [
+        [float(pair.split(",")[1]) for pair in each["points"].split()] for each in parsed.all("polygon")
+    ]
+    middles = [sum(heights) / len(heights) for heights in corners if min(heights) >= TOP]
     assert middles == pytest.approx([BOTTOM - 0.1 * (BOTTOM - TOP), BOTTOM - 0.6 * (BOTTOM - TOP)])
     limits = [line for line in parsed.all("line") if line.get("class") == "limit"]
     assert float(limits[0]["y1"]) == float(limits[0]["y2"]) == pytest.approx(middles[0])
@@ -303,13 +322,53 @@ def test_the_curve_of_shared_strips_is_the_one_of_circles() -> None:
 @pytest.mark.parametrize("most", [1, 2, 64])
 def test_a_curve_of_any_length_lies_inside_its_frame(most: int) -> None:
     areas = [(i + 1) / most for i in range(most)]
-    parsed = Page(collusion_chart(areas, areas))
+    parsed = Page(collusion_chart([Curve("one", areas), Curve("other", areas)], ""))
     circles = [circle for circle in parsed.all("circle") if float(circle["cy"]) >= TOP]
     assert len(circles) == most
     assert all(LEFT < float(circle["cx"]) < RIGHT for circle in circles)
     sizes = [int(text) for tag, text in parsed.texts if tag == "text" and text.isdigit()]
     assert sizes[0] == 1
     assert len(sizes) <= 16
+
+
+def test_every_curve_has_a_mark_of_its_own_and_a_row_of_the_legend_above_the_frame() -> None:
+    curves = [Curve(f"scheme {number}", [0.1 * number, 0.5]) for number in range(4)]
+    parsed = Page(collusion_chart(curves, ""))
+    assert [text for _, text in parsed.texts if text.startswith("scheme")] == [curve.said for curve in curves]
+    top = float(parsed.all("svg")[0]["viewbox"].split()[1])
+    rows = [float(text["y"]) for text in parsed.all("text") if float(text["y"]) < TOP]
+    assert len(rows) >= 5
+    assert all(top < row for row in rows)
+    # Of each curve two marks in the frame and one in the legend, all of one shape.
+    assert len(parsed.all("circle")) == 3
+    shapes = {len(each["points"].split()) for each in parsed.all("polygon")}
+    assert (len(parsed.all("polygon")), shapes) == (9, {3, 4})
+
+
+def test_the_search_is_a_curve_that_falls_to_the_bottom_of_its_frame() -> None:
+    parsed = Page(convergence_chart([1.5, 1.25, 1.25, 1.0]))
+    (line,) = [each for each in parsed.all("polyline") if float(each["points"].split(",")[1].split()[0]) >= 0]
+    heights = [float(point.split(",")[1]) for point in line["points"].split()]
+    assert heights == [TOP, (TOP + BOTTOM) / 2, (TOP + BOTTOM) / 2, BOTTOM]
+    assert {"1.500", "1.250", "1.000"} <= {text for _, text in parsed.texts}
+
+
+@pytest.mark.parametrize("generations", [1, 101])
+def test_a_search_that_found_nothing_better_has_a_curve_too(generations: int) -> None:
+    parsed = Page(convergence_chart([1.5] * generations))
+    assert [text for _, text in parsed.texts].count("1.500") == 1
+    assert f"{generations} generations, from 1.5000 to 1.5000" in parsed.all("svg")[0]["aria-label"]
+
+
+def test_only_a_job_whose_plan_was_searched_speaks_of_a_search() -> None:
+    assert "Search for a plan" in Page(page(example(searched=True), ())).titles()
+    assert "Search for a plan" not in Page(page(example(), ())).titles()
+    alone = example(searched=True)
+    alone["plan"] |= {"thresholds": [], "generations": 1, "convergence": [1.25]}
+    assert (
+        "All blocks are of one entropy; 1 generation found no smaller J than 1.2500"
+        in Page(page(alone, ())).text
+    )
 
 
 def test_the_parts_of_a_bar_lie_side_by_side_and_fill_it() -> None:

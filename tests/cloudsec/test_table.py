@@ -85,6 +85,13 @@ def test_any_number_of_providers_has_a_table(providers: int) -> None:
     assert shown == [share(i / providers) for i in range(providers)]
 
 
+def test_what_a_search_for_regions_found_is_said_where_there_was_one() -> None:
+    said = " ".join(summary(example(searched=True)).split())
+    assert "Regions by entropy part at 3.961, 6.344, 7.909 bits; 6 generations" in said
+    assert "brought J from 1.5432 to 1.4876." in said
+    assert "generation" not in summary(example())
+
+
 def test_where_nothing_left_the_house_no_leakage_is_spoken_of() -> None:
     said = summary(nothing_sent())
     assert "(small 100.0%)" in said

@@ -277,7 +277,8 @@ def test_the_report_says_that_there_is_no_confidentiality_and_why(halo: str) -> 
     assert leakage["worst_gradient_share"] == worst
     assert report.stronger_scheme == "ga-es"
     assert len(report.plan["thresholds"]) == report.plan["regions"] - 1
-    assert report.plan["generations"] > 20
+    assert report.plan["generations"] == len(report.plan["convergence"]) > 20
+    assert report.plan["convergence"] == list(report.exposure.plan.convergence)
 
 
 def test_one_alone_could_join_a_whole_of_what_lies_together() -> None:
