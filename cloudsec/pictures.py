@@ -73,12 +73,6 @@ def assignment_map(picture: Picture, owners: NDArray[np.intp]) -> Picture:
     return np.clip(mixed, 0, 255).astype(np.uint8)
 
 
-def entropy_map(bits: NDArray[np.float64], block: int, shape: tuple[int, int], most: float) -> Picture:
-    """The entropy of blocks as grey, from none to `most` bits; (rows, columns) → (M, N)."""
-    rows, columns = (np.arange(length) // block for length in shape)
-    return grey(bits, 0, most)[np.ix_(rows, columns)]
-
-
 def thinned(pixels: NDArray[_T], side: int) -> NDArray[_T]:
     """Every so many pixels, so that at most `side` rows and columns are left; (M, N) or (M, N, C)."""
     step = ceil(max(pixels.shape[:2]) / side)

@@ -10,9 +10,9 @@ from cloudsec.page.charts import Curve, collusion_chart, convergence_chart
 from cloudsec.page.document import document
 from cloudsec.page.figures import picture_figure, view_figure
 from cloudsec.page.markup import Markup, element, markup, name, section, table
-from cloudsec.pictures import COLOURS, assignment_map, entropy_map, grey, owner_map, thinned
+from cloudsec.pictures import COLOURS, assignment_map, grey, owner_map, thinned
 from cloudsec.wording import search_sentence
-from regions import block_entropy
+from regions import entropy_map
 
 VIEW_PIXELS = 1 << 21
 """About so many pixels are drawn of what providers saw, shared among all views of the page."""
@@ -84,14 +84,12 @@ def _image(comparison: Comparison, side: int) -> Markup:
 
 def _entropy(comparison: Comparison) -> Markup:
     """What the paper divides an image by: the bits of its blocks, of colours the mean of the components."""
-    pixels = comparison.sample.pixels
-    block = comparison.searched_block
-    bits = block_entropy(pixels, block, channel_axis=comparison.sample.channel_axis)
-    if pixels.ndim == 3:
-        bits = bits.mean(axis=-1)
-    most = min(log2(block * block), 8 * pixels.itemsize)
+    sample, block = comparison.sample, comparison.searched_block
+    components = 1 if sample.channel_axis is None else sample.pixels.shape[sample.channel_axis]
+    bits = entropy_map(sample.pixels, block, channel_axis=sample.channel_axis) / components
+    most = min(log2(block * block), 8 * sample.pixels.itemsize)
     return picture_figure(
-        thinned(entropy_map(bits, block, pixels.shape[:2], most), SIDE),
+        thinned(grey(bits, 0, most), SIDE),
         f"Entropy of the blocks, from {bits.min():.1f} to {bits.max():.1f} bits",
         f"Entropy of blocks of {block} × {block} pixels: black 0, white {most:.0f} bits; "
         f"here {bits.min():.1f} to {bits.max():.1f}",

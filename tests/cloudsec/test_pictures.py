@@ -5,7 +5,6 @@ from cloudsec.pictures import (
     MOST_BLOCKS,
     View,
     assignment_map,
-    entropy_map,
     excerpt,
     grey,
     owner_map,
@@ -40,11 +39,6 @@ def test_a_map_over_colours_is_tinted_by_their_mean() -> None:
 def test_pixels_that_nobody_answers_are_at_home() -> None:
     owners = owner_map((3, 4), np.array([[0, 0, 2, 2], [0, 3, 3, 4]]), np.array([5, -1]))
     assert owners.tolist() == [[5, 5, -1, -1], [5, 5, -1, -1], [-1] * 4]
-
-
-def test_an_entropy_map_has_the_bits_of_a_block_at_all_its_pixels() -> None:
-    drawn = entropy_map(np.array([[0.0, 5.0], [2.5, 10.0]]), 2, (4, 3), 10)
-    assert drawn.tolist() == [[0, 0, 128]] * 2 + [[64, 64, 255]] * 2
 
 
 def test_what_is_thinned_keeps_every_so_many_pixels_and_its_colours() -> None:
