@@ -23,7 +23,7 @@ class Workload:
 
     Attributes
     ----------
-    pieces : float
+    pieces : int
         Blocks that travel.
     home : float
         Pixels of the result that the broker computes.
@@ -31,7 +31,7 @@ class Workload:
         By provider: pixels sent and answered, pixels answered.
     """
 
-    pieces: float
+    pieces: int
     home: float
     moved: NDArray[np.float64] = field(repr=False)
     answered: NDArray[np.float64] = field(repr=False)

@@ -12,9 +12,9 @@ from providers.boxes import filter_box
 from regions import Box
 
 SIDE = 64
-"""Pixels of the piece, at most; as large as the blocks that providers get."""
+"""Pixels of its sides, at most: of the order of the blocks that providers get."""
 FIRST = 8
-"""Pixels of the piece that an operation has before it, for what it does once."""
+"""Pixels of the sides of a piece that is filtered before it, untimed, for what an operation does once."""
 
 
 def kernel_seconds(planes: NDArray[np.generic], operation: Filter) -> float:

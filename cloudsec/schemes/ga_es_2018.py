@@ -28,8 +28,7 @@ from cloudsec.schemes.base import (
     task_identity,
 )
 from cloudsec.schemes.hiding import blocks_per_task
-from cloudsec.schemes.planning import DEFAULT_BLOCK
-from cloudsec.schemes.policy import BLOCK_STEP, LARGEST_BLOCK
+from cloudsec.schemes.policy import BLOCK_STEP, DEFAULT_BLOCK, LARGEST_BLOCK, reaches
 from cloudsec.study import HOME, Study
 from providers import Filter
 from providers.boxes import region_around
@@ -73,7 +72,7 @@ class GaEs2018:
         wanted = chosen_number(job.choices, "regions", 2, min(MOST_REGIONS, len(job.providers)))
         policy = chosen_halo(job.choices) or "shared"
         block = _block(job, policy)
-        ring = _ring(job, policy)
+        outside, ring = reaches(job, policy)
         rows, columns = (_kept(n, block, reach) for n, reach in zip(job.shape, ring, strict=True))
         counts = (len(rows[0]), len(columns[0]))
         boxes = _boxes(rows, columns)
@@ -92,7 +91,7 @@ class GaEs2018:
             counts=counts,
             places=places,
             boxes=boxes,
-            windows=_shown(job, block, policy)[places],
+            windows=_shown(job, block, outside)[places],
             owners=owners,
             stand_ins=np.full(len(places), HOME),
             home=_gaps(job.shape, rows, columns),
@@ -144,10 +143,9 @@ class GaEs2018:
 
     def links(self, job: Job, plan: Plan) -> BlockLinks:
         assert plan.block is not None
-        assert plan.halo_policy is not None
         starts, side = _windows(job, plan)
         shown = informative(job.planes, plan.block, channel_axis=0)
-        outside = _outside(job, plan.halo_policy)
+        outside, _ = reaches(job, plan.halo_policy)
         return block_links(_padded(job, plan), starts, side, outside, shown, channel_axis=0)
 
     def statement(self, job: Job, plan: Plan, exposed: Exposed) -> str:
@@ -212,30 +210,18 @@ def _segmented(
     return found.regions, found.labels, found
 
 
-def _outside(job: Job, policy: HaloPolicy) -> tuple[int, int]:
-    """Pixels around a block that travel with it, per axis."""
-    rows, columns = job.operation.halo
-    return (rows, columns) if policy == "shared" else (0, 0)
-
-
-def _ring(job: Job, policy: HaloPolicy) -> tuple[int, int]:
-    """Pixels within a block that are not answered, per axis."""
-    rows, columns = job.operation.halo
-    return (rows, columns) if policy == "ring" else (0, 0)
-
-
 def _kept(length: int, block: int, ring: int) -> _Spans:
     """Which pixels of the result the blocks of an axis answer; none of a last block that is all ring."""
     starts = np.arange(0, length, block)
     return np.minimum(starts + ring, length), np.minimum(starts + block - ring, length)
 
 
-def _shown(job: Job, block: int, policy: HaloPolicy) -> NDArray[np.intp]:
-    """Which pixels of the image each window shows, as boxes ``(n, 4)``.
+def _shown(job: Job, block: int, outside: tuple[int, int]) -> NDArray[np.intp]:
+    """Which pixels of the image each window shows, as boxes ``(n, 4)``; `outside` go with a block, per axis.
 
     A mirrored edge shows pixels that lie farther inside than the halo, where the last block is narrow.
     """
-    operation, outside = job.operation, _outside(job, policy)
+    operation = job.operation
     # What is beyond a constant edge shows nothing.
     mode = "edge" if operation.mode == "constant" else PAD_MODES[operation.mode]
     axes = []
@@ -279,8 +265,7 @@ def _padded(job: Job, plan: Plan) -> NDArray[np.generic]:
 def _windows(job: Job, plan: Plan) -> tuple[NDArray[np.intp], tuple[int, int]]:
     """Where in the padded image the window of each block begins, ``(rows, columns, 2)``; their shape."""
     assert plan.block is not None
-    assert plan.halo_policy is not None
-    outside = np.array(_outside(job, plan.halo_policy))
+    outside = np.array(reaches(job, plan.halo_policy)[0])
     places = np.moveaxis(np.indices(plan.counts), 0, -1)
     starts = places * plan.block + np.array(job.operation.halo) - outside
     rows, columns = (plan.block + 2 * outside).tolist()

@@ -18,7 +18,15 @@ from numpy.typing import NDArray
 from cloudsec.keystream import Keystream
 from cloudsec.schemes.base import HaloPolicy, Job, chosen_halo, chosen_number
 from cloudsec.schemes.layout import Layout
-from cloudsec.schemes.policy import BLOCK_STEP, LARGEST_BLOCK, Price, fits, price, tolerated_area
+from cloudsec.schemes.policy import (
+    BLOCK_STEP,
+    DEFAULT_BLOCK,
+    LARGEST_BLOCK,
+    Price,
+    fits,
+    price,
+    tolerated_area,
+)
 from cloudsec.study import StudyGrid
 from regions import (
     LATTICE_PERIODS,
@@ -32,8 +40,6 @@ from regions import (
 )
 from regions.colouring import FEWEST_GREEDY
 
-DEFAULT_BLOCK = 32
-"""The smallest side of blocks that is tried."""
 MOST_SIDES = 6
 """So many sides of blocks are tried, of those with room for the halo."""
 SKEWS = (0.0, 0.5, 1.0)
@@ -143,7 +149,7 @@ def searched(
 
 
 class Planner:
-    """What the grids of a job are worth; each is drawn once."""
+    """What the grids of a job are worth; each is drawn and judged once, and remembered."""
 
     def __init__(self, job: Job, keys: Keystream, ring: bool = False) -> None:
         self._job, self._keys = job, keys
@@ -173,7 +179,10 @@ class Planner:
         return self._classes[design]
 
     def worth(self, design: Design) -> Worth | None:
-        """What a grid is worth; None if it does not carry the operation."""
+        """What a grid is worth; None if it does not carry the operation.
+
+        Of one that cannot be the best of those asked for so far, what colluders join is not looked for.
+        """
         if design not in self._worth:
             worth = self._worth[design] = self._judged(design)
             self._best = min(self._best, worth.total if worth else inf)
@@ -223,8 +232,7 @@ class Planner:
     def _priced(self, design: Design, classes: NDArray[np.intp], area: float, allowed: bool) -> Price | None:
         """The price of a grid; None if blocks are too small for what `halo_policy` would say of it."""
         layout = self._layout(design)
-        shared = self._halo == "shared" or (self._halo is None and allowed and layout.separates)
-        policy: HaloPolicy = "shared" if shared else "ring"
+        policy: HaloPolicy = self._halo or ("shared" if allowed and layout.separates else "ring")
         if not fits(design.block, policy, self._job.operation.halo):
             return None
         speeds = [self.speeds[party] for party in self._parties(design.regions)]

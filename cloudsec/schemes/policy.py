@@ -1,4 +1,4 @@
-"""Whether blocks travel with a halo, or the broker computes the ring of pixels between them; pure."""
+"""Whether blocks travel with a halo or the broker computes the ring between them, and the price; pure."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ from cloudsec.study import StudyGrid
 from providers.operation import MAX_RADIUS
 from regions import HALOS_PER_BLOCK, NO_CLASS
 
+DEFAULT_BLOCK = 32
+"""Pixels of the smallest side of blocks that is tried; only a user fixes a smaller one."""
 BLOCK_STEP = 16
 """Pixels between the sides of blocks that are tried, and that errors recommend."""
 LARGEST_BLOCK = HALOS_PER_BLOCK * MAX_RADIUS
@@ -92,7 +94,7 @@ def halo_policy(job: Job, grid: StudyGrid, *, known: bool = False) -> HaloPolicy
     halo, choice = job.operation.halo, job.choices.get("halo")
     separates = Layout(job.shape, grid.block, len(grid.seats)).separates
     withstands = separates and within_limit(grid, job.tolerate)
-    policy: HaloPolicy = "shared" if choice == "shared" or (choice is None and withstands) else "ring"
+    policy: HaloPolicy = choice or ("shared" if withstands else "ring")
     if fits(grid.block, policy, halo):
         return policy
     cause = f"{job.operation.name!r} needs {max(halo)} pixels around a block, and blocks of {grid.block} "

@@ -14,6 +14,7 @@ from cloudsec.demo import PAGE, SETTINGS, run_demo
 from cloudsec.demo.comparison import HEADS, Comparison, equal, table
 from cloudsec.demo.samples import Sample, samples
 from cloudsec.pictures import thinned
+from regions import block_entropy
 from tests.cloudsec.test_page import Page, pictures_of
 
 SIDE = 256
@@ -106,9 +107,14 @@ def test_the_page_has_all_pictures_and_runs_and_fetches_nothing(
     assert len(drawn) == len(compared) * (3 + len(SETTINGS) * per_job)
     charts = [svg for svg in parsed.all("svg") if svg.get("class") == "chart"]
     assert len(charts) == len(compared) * 3
-    # The result of the second image, which is in colours as it is, under each scheme.
+    # The second image is in colours: its entropy is of grey levels from none to 8 bits, components averaged.
     comparison = compared[1]
     first = len(drawn) // 2 + 3
+    block = comparison.searched_block
+    bits = block_entropy(comparison.sample.pixels, block, channel_axis=-1).mean(axis=-1)
+    wanted = thinned(bits.repeat(block, axis=0).repeat(block, axis=1), 240)
+    assert np.abs(drawn[first - 2] - wanted * 255 / 8).max() <= 0.5 + 1e-9
+    # Its result is as it is, under each scheme.
     for number, each in enumerate(comparison.shown):
         result = drawn[first + number * per_job + 1]
         image = each.result.image
