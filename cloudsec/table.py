@@ -35,7 +35,7 @@ def summary(fields: Mapping[str, Any]) -> str:
         *_wrapped(f"{fields['operation']} by scheme {fields['scheme']} ({fields['assurance']}), {seconds}"),
         *_providers(fields),
         *(line for loss in fields["losses"] for line in _loss(loss)),
-        *(_wrapped(search_sentence(fields["plan"])) if was_searched(fields) else ()),
+        *(_wrapped(search_sentence(fields["plan"])) if was_searched(fields["plan"]) else ()),
         *_leakage(fields),
         *_wrapped(fields["statement"]),
         *_wrapped(f"Exact: {fields['exact']}".removesuffix(".") + "."),

@@ -75,13 +75,13 @@ def was_sent(fields: Mapping[str, Any]) -> bool:
     return any(provider["received_share"] > 0 for provider in fields["providers"])
 
 
-def was_searched(fields: Mapping[str, Any]) -> bool:
+def was_searched(plan: Mapping[str, Any]) -> bool:
     """Whether a plan was searched."""
-    return "convergence" in fields["plan"]
+    return "convergence" in plan
 
 
 def search_sentence(plan: Mapping[str, Any]) -> str:
-    """What the search for a plan came to.
+    """What the search for a plan came to. Where there are few choices, one generation is all of them.
 
     >>> search_sentence({"generations": 2, "thresholds": [3.25, 5.0], "convergence": [1.5, 1.25]})
     'Regions by entropy part at 3.250, 5.000 bits; 2 generations brought J from 1.5000 to 1.2500.'
@@ -92,12 +92,14 @@ def search_sentence(plan: Mapping[str, Any]) -> str:
     else:
         found = f"Regions by entropy part at {limits} bits" if limits else "All blocks are of one entropy"
     first, last, tried = plan["convergence"][0], plan["convergence"][-1], plan["generations"]
+    if tried == 1:
+        return f"{found}; J is {last:.4f}, the smallest of all choices."
     went = (
         f"found no smaller J than {last:.4f}"
         if last == first
         else f"brought J from {first:.4f} to {last:.4f}"
     )
-    return f"{found}; {counted(tried, 'generation')} {went}."
+    return f"{found}; {tried} generations {went}."
 
 
 def threshold_sentence(leakage: Mapping[str, Any]) -> str:

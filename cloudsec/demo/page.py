@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from math import isqrt, log2
 
 from cloudsec.demo.comparison import HEADS, LEGEND, Comparison, Shown
-from cloudsec.page.charts import Curve, collusion_chart, convergence_chart
+from cloudsec.page.charts import Curve, collusion_chart, convergence_chart, swatch
 from cloudsec.page.document import document
 from cloudsec.page.figures import picture_figure, view_figure
 from cloudsec.page.markup import Markup, element, markup, name, section, table
 from cloudsec.pictures import COLOURS, assignment_map, grey, owner_map, thinned
-from cloudsec.wording import search_sentence
+from cloudsec.wording import search_sentence, was_searched
 from regions import entropy_map
 
 VIEW_PIXELS = 1 << 21
@@ -115,7 +115,7 @@ def _searches(comparison: Comparison) -> list[Markup]:
             "figure", convergence_chart(plan["convergence"]), element("figcaption", search_sentence(plan))
         )
         for plan in plans
-        if "convergence" in plan
+        if was_searched(plan)
     ]
 
 
@@ -124,9 +124,7 @@ def _keys(names: Sequence[str]) -> Markup:
     keys = []
     for number, text in enumerate(names):
         fill = "#" + bytes(COLOURS[number % len(COLOURS)].astype(int).tolist()).hex()
-        swatch = element("rect", width=12, height=12, fill=fill)
-        key = element("svg", swatch, class_="swatch", width=12, height=12, aria_hidden="true")
-        keys.append(markup(key, " ", name(text), "; "))
+        keys.append(markup(swatch(fill=fill), " ", name(text), "; "))
     return markup("Computed by ", *keys, "dark: at home")
 
 

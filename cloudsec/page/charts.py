@@ -37,6 +37,12 @@ class Curve:
     values: Sequence[float]
 
 
+def swatch(**paint: str) -> Markup:
+    """A square in the colour of what is named beside it."""
+    square = element("rect", width=12, height=12, **paint)
+    return element("svg", square, class_="swatch", width=12, height=12, aria_hidden="true")
+
+
 def bar(parts: Sequence[Part], label: str) -> Markup:
     """Parts side by side in one bar, with a legend in the same order; drawn to scale."""
     whole = sum(part.size for part in parts) or 1.0
@@ -50,9 +56,7 @@ def bar(parts: Sequence[Part], label: str) -> Markup:
             )
         )
         start += width
-        swatch = element("rect", width=12, height=12, class_=colour)
-        key = element("svg", swatch, class_="swatch", width=12, height=12, aria_hidden="true")
-        entries.append(element("li", key, f" {part.name} ", element("b", part.written)))
+        entries.append(element("li", swatch(class_=colour), f" {part.name} ", element("b", part.written)))
     said = f"{label}: " + ", ".join(f"{part.name} {part.written}" for part in parts)
     picture = element("svg", *drawn, class_="bar", role="img", aria_label=said)
     return markup(picture, element("ul", *entries, class_="legend"))
@@ -87,7 +91,7 @@ def convergence_chart(best: Sequence[float]) -> Markup:
     drawn = [
         *_frame([(level, f"{low + level * span:.3f}") for level in levels], len(best), "generation"),
         _curve([(value - low) / span if span else 0.5 for value in best], len(best), 0, marked=False),
-        _entry(0, 1, "J of the best regions so far", 0, marked=False),
+        _entry(0, 1, "J of the best plan so far", 0, marked=False),
     ]
     return _chart(drawn, 1, f"Curve of J over {len(best)} generations, from {best[0]:.4f} to {best[-1]:.4f}")
 

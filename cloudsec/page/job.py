@@ -52,23 +52,26 @@ def did(fields: Mapping[str, Any]) -> Markup:
 
 def searched(fields: Mapping[str, Any]) -> Markup:
     """How the plan was found; nothing where none was searched."""
-    if not was_searched(fields):
+    plan = fields["plan"]
+    if not was_searched(plan):
         return markup()
-    more = (
-        ""
-        if "thresholds" in fields["plan"]
-        else (
-            ", what colluders could join, what the largest share of one provider is, and what stays at home"
-        )
-    )
-    note = (
-        "J adds up how alike neighbouring pixels are inside regions, how little two orders of a region's "
-        f"blocks differ, how long a job takes{more}. The search keeps the plan of the smallest J."
-    )
+    terms = [
+        "how alike neighbouring pixels are inside regions",
+        "how little two orders of a region's blocks differ",
+        "how long a job takes",
+    ]
+    if "thresholds" not in plan:
+        terms += [
+            "what colluders could join",
+            "the largest share of one provider",
+            "how few of the providers are used",
+            "what stays at home",
+        ]
+    note = f"J adds up {', '.join(terms[:-1])} and {terms[-1]}. The search keeps the plan of the smallest J."
     return section(
         "Search for a plan",
-        element("p", search_sentence(fields["plan"])),
-        convergence_chart(fields["plan"]["convergence"]),
+        element("p", search_sentence(plan)),
+        convergence_chart(plan["convergence"]) if plan["generations"] > 1 else "",
         element("p", note, class_="note"),
     )
 
