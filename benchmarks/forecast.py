@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
 from statistics import median
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 
 import cloudsec
+from benchmarks.state import own_state
 from cloudsec.endpoints import Endpoint, HttpEndpoint
 from cloudsec.fleet import local_providers
 
@@ -85,7 +83,5 @@ def print_forecast() -> None:
 
 
 if __name__ == "__main__":
-    with TemporaryDirectory() as state:
-        os.environ["CLOUDSEC_KEY_FILE"] = str(Path(state) / "key")
-        os.environ["CLOUDSEC_STATE"] = state
+    with own_state():
         print_forecast()

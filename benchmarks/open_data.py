@@ -15,8 +15,7 @@ import pydicom
 from numpy.typing import NDArray
 from PIL import Image
 
-from cloudsec.demo import SLICE
-from cloudsec.files import read_image
+from cloudsec.demo import samples
 
 LEAST = 512
 """Pixels of the shorter side."""
@@ -57,14 +56,8 @@ def open_data_folder() -> Path | None:
 
 
 def shipped_pictures() -> list[Picture]:
-    """What anybody has: the demonstration's slice, and scikit-image's two medical images in colour."""
-    from skimage.data import immunohistochemistry, retina
-
-    return [
-        Picture("ct (demonstration)", read_image(SLICE).pixels),
-        Picture("retina (scikit-image)", retina()),
-        Picture("immunohistochemistry (scikit-image)", immunohistochemistry()),
-    ]
+    """What anybody has: the images of the demonstration."""
+    return [Picture(f"{sample.name} (demonstration)", sample.pixels) for sample in samples()]
 
 
 def every_picture(folder: Path | None) -> Iterator[Picture | LeftOut]:

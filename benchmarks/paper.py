@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from dataclasses import replace
-from tempfile import TemporaryDirectory
 
 import numpy as np
 
@@ -21,6 +19,7 @@ from benchmarks.open_data import (
     every_picture,
     open_data_folder,
 )
+from benchmarks.state import own_state
 
 PARTIES = 4
 OPERATION = providers.make_operation("gaussian", sigma=2.0)
@@ -97,6 +96,5 @@ def _columns(figures: Iterable[float]) -> str:
 
 
 if __name__ == "__main__":
-    with TemporaryDirectory() as state:
-        os.environ["CLOUDSEC_STATE"] = state
+    with own_state():
         print_paper()

@@ -21,6 +21,7 @@ from scipy.ndimage import gaussian_filter
 
 import cloudsec
 import providers
+from benchmarks.state import own_state
 from cloudsec.fleet import local_providers
 from providers.operation import WindowFilter
 from providers.registry import operations
@@ -220,7 +221,5 @@ def _print_two_providers() -> None:
 
 
 if __name__ == "__main__":
-    with TemporaryDirectory() as state:
-        os.environ["CLOUDSEC_KEY_FILE"] = str(Path(state) / "key")
-        os.environ["CLOUDSEC_STATE"] = state
+    with own_state():
         print_plane()

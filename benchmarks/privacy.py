@@ -23,9 +23,7 @@ operation unsplit; those of greedy colourings only note what they are sent, and 
 
 from __future__ import annotations
 
-import os
 import sys
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -37,6 +35,7 @@ import cloudsec
 import providers
 from benchmarks.assignments import HALO, KEY, OPERATION, entropy_grid, joined, random_grid, sent_under
 from benchmarks.open_data import NOT_HERE, LeftOut, Picture, by_reason, open_data_folder, pictures
+from benchmarks.state import own_state
 from cloudsec.exposure import Exposure
 from providers import handle
 from providers.wire import Answer, decode_task, encode_answer
@@ -248,6 +247,5 @@ def main(word: str = "") -> int:
 
 
 if __name__ == "__main__":
-    with tempfile.TemporaryDirectory() as state:
-        os.environ["CLOUDSEC_STATE"] = state
+    with own_state():
         sys.exit(main(*sys.argv[1:2]))
