@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cloudsec.forecast import Forecast, Workload
+from cloudsec.forecast import Forecast
 from cloudsec.schemes import Job
 from cloudsec.schemes.planning import MOST_DRAWS, SKEWS, Design, Planner, Worth, searched
 from regions import NO_CLASS
@@ -114,7 +114,7 @@ def test_larger_images_get_larger_blocks() -> None:
     assert sides[1] > 32
 
 
-def test_the_broker_keeps_what_is_small_and_sends_what_it_promises() -> None:
+def test_the_work_of_a_plan_is_what_its_windows_and_boxes_hold() -> None:
     plan = plan_of(job_of(SHADED, "median", 4, size=5))
     work = plan.workload(job_of(SHADED, "median", 4, size=5))
     windows = (plan.windows[:, 2:] - plan.windows[:, :2]).prod(axis=1)
@@ -125,15 +125,3 @@ def test_the_broker_keeps_what_is_small_and_sends_what_it_promises() -> None:
         assert work.moved[party] == windows[own].sum() + kept[own].sum()
     assert work.pieces == (grid_of(plan).classes != NO_CLASS).sum()
     assert work.home == SHADED.size - kept.sum() == pytest.approx(sum(plan.reasons.values()) * SHADED.size)
-
-
-def test_a_forecast_is_the_brokers_part_and_whoever_ends_last() -> None:
-    forecast = Forecast((1.0, 2.0), 1e-3, (1e-4, 0.5), (2.0, 1e-2, 3.0))
-    work = Workload(4, 0, np.array([100.0, 300.0]), np.array([50.0, 150.0]))
-    lanes = [2 + 1 + 0.15, (2 + 3 + 0.45) / 2]
-    assert forecast.seconds(work) == pytest.approx(0.04 + 2 + max(lanes))
-    assert forecast.seconds(replace(work, home=1e4)) == pytest.approx(0.04 + 2 + 10)
-    # Who is sent nothing is not waited for.
-    idle = replace(work, moved=np.array([0.0, 300.0]), answered=np.array([0.0, 150.0]))
-    assert forecast.seconds(idle) == pytest.approx(0.03 + 2 + lanes[1])
-    assert forecast.least(90) == pytest.approx(0.018 + 2 + (1.8 + 0.27) / 3)
