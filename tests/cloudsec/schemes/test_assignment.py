@@ -14,7 +14,6 @@ from cloudsec.keystream import Keystream
 from cloudsec.schemes import HOME, Job, Plan
 from cloudsec.schemes.assignment import study_grid
 from cloudsec.schemes.layout import Layout
-from cloudsec.schemes.policy import halo_policy, ring_share, tolerated_area, within_limit
 from cloudsec.study import Study, StudyGrid
 from regions import NO_CLASS, assembled_area, block_links, informative
 from tests.planning import KEYS, grid_of, job_of, names, noise, plan_of, recommended
@@ -289,30 +288,3 @@ def test_the_grid_does_not_depend_on_the_operation() -> None:
         assert (grid.classes == grids[0].classes).all()
         assert (grid.stand_ins == grids[0].stand_ins).all()
         assert grid.seats == grids[0].seats
-
-
-def test_the_share_of_a_ring_is_counted_pixel_by_pixel() -> None:
-    for block, halo in ((16, (2, 2)), (9, (0, 1)), (8, (4, 0)), (8, (9, 9))):
-        pixels = np.zeros((block, block), bool)
-        pixels[halo[0] : max(block - halo[0], 0), halo[1] : max(block - halo[1], 0)] = True
-        assert ring_share(block, halo) == pytest.approx(1 - pixels.mean())
-
-
-def test_tolerated_is_a_twentieth_of_the_image_or_a_block_for_each_colluder() -> None:
-    assert tolerated_area(2, 1000) == 0.05
-    assert tolerated_area(2, 20) == 0.1
-    assert tolerated_area(3, 0) == 3
-    grid = StudyGrid((8, 8), 8, np.zeros((1, 1), np.intp), np.zeros((1, 1), np.intp), (), (0.05, 0.06), 40)
-    assert within_limit(grid, 0)
-    assert within_limit(grid, 1)
-    assert not within_limit(grid, 2)
-
-
-def test_halos_of_a_quarter_of_a_block_are_the_widest_to_be_shared() -> None:
-    for block, width, policy in ((32, 8, "shared"), (36, 9, "shared"), (16, 2, "shared")):
-        job = job_of(NOISE, "median", 4, plan={"block": block}, size=2 * width + 1)
-        grid = study_grid(job, Study(), KEYS).grid
-        assert grid is not None
-        assert halo_policy(job, grid) == policy
-    with pytest.raises(IncompatibleScheme):
-        plan_of(job_of(NOISE, "median", 4, plan={"block": 35}, size=19))
