@@ -75,7 +75,7 @@ class Broker:
         computed at home, or the job fails.
     seed : int or None
         Seeds the genetic searches for a plan, never a secret: the same seed gives the same plan while
-        providers are as fast. None draws one from the system's generator.
+        providers and this machine are as fast. None draws one from the system's generator.
     key : bytes, str, Path or None
         Master key of at least 32 bytes, or the file that holds it; None: the user's key file,
         ``$CLOUDSEC_KEY_FILE``, made at first use.

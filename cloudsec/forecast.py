@@ -8,9 +8,9 @@ from math import log2
 import numpy as np
 from numpy.typing import NDArray
 
-OWN_COSTS = (2e-9, 5e-6)
+OWN_COSTS = (3e-9, 5e-6)
 """Seconds of a broker per pixel moved and per piece, until it has timed itself."""
-LANE_COSTS = (2e-3, 3e-9, 1.0)
+LANE_COSTS = (3e-3, 3e-9, 1.0)
 """Seconds of a provider for being asked, per pixel moved, and per second of the operation on this machine,
 until one was timed: as near and as fast as a process here (`python -m benchmarks.forecast`)."""
 KERNEL = 1e-8
@@ -73,15 +73,15 @@ class Forecast:
         return 2 * self.own[0] * pixels + work
 
     def rounded(self) -> Forecast:
-        """With every cost the nearest power of two, so that the noise of timings decides nothing."""
+        """With every figure the nearest power of four, so that the noise of timings seldom decides."""
         return replace(
             self,
-            speeds=tuple(map(_octave, self.speeds)),
-            kernel=_octave(self.kernel),
-            own=(_octave(self.own[0]), _octave(self.own[1])),
-            lane=(_octave(self.lane[0]), _octave(self.lane[1]), _octave(self.lane[2])),
+            speeds=tuple(map(_coarse, self.speeds)),
+            kernel=_coarse(self.kernel),
+            own=(_coarse(self.own[0]), _coarse(self.own[1])),
+            lane=(_coarse(self.lane[0]), _coarse(self.lane[1]), _coarse(self.lane[2])),
         )
 
 
-def _octave(value: float) -> float:
-    return float(2.0 ** round(log2(value)))
+def _coarse(value: float) -> float:
+    return float(4.0 ** round(log2(value) / 2))

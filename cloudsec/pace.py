@@ -36,7 +36,9 @@ class Pace:
             both = rates.keys() & timed.keys()
             before = sum(timed[name] for name in both) if both else len(rates)
             scale = before / sum(rates[name] for name in both or rates)
-            timed |= {name: rate * scale for name, rate in rates.items()}
+            news = {name: rate * scale for name, rate in rates.items()}
+            # One job alone says little: half of what was known stays.
+            timed |= {name: (timed.get(name, rate) * rate) ** 0.5 for name, rate in news.items()}
         return Pace(timed, (self.untimed | answered.keys()) - timed.keys())
 
     def of(self, names: Iterable[str]) -> tuple[float, ...]:

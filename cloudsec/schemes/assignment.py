@@ -12,7 +12,7 @@ from cloudsec.keystream import Keystream
 from cloudsec.schemes.base import Job, chosen_halo, chosen_number
 from cloudsec.schemes.layout import FEWEST_SEPARATED, Layout
 from cloudsec.schemes.planning import in_keyed_order, searched
-from cloudsec.schemes.policy import LARGEST_BLOCK, TOLERATED_AREA, fits, within_limit
+from cloudsec.schemes.policy import LARGEST_BLOCK, TOLERATED_AREA, fits, too_small, within_limit
 from cloudsec.study import Study, StudyGrid
 from regions import NO_CLASS, assembled_area, block_links, informative
 
@@ -35,6 +35,11 @@ def study_grid(job: Job, study: Study, keys: Keystream) -> Assigned | None:
     IncompatibleScheme
         If no grid carries the operation, or not that of the study.
     """
+    if len(job.providers) < 2:
+        raise IncompatibleScheme(
+            "scheme 'ga-es' needs at least 2 providers, because one alone would see everything; name more, "
+            "or use scheme 'unprotected' if the image may be seen"
+        )
     block = chosen_number(job.choices, "block", 1, LARGEST_BLOCK)
     regions = chosen_number(job.choices, "regions", 2, len(job.providers))
     # Choices are looked at also where the image will turn out to be too small to be sent.
@@ -50,12 +55,11 @@ def study_grid(job: Job, study: Study, keys: Keystream) -> Assigned | None:
         newcomers = [name for name in in_keyed_order(job.present, keys) if name not in study.members]
         return Assigned(_measured(known.seated(list(job.present), newcomers), job))
     classes = regions or len(job.providers)
-    if classes < 2:
-        raise IncompatibleScheme(
-            "scheme 'ga-es' needs at least 2 providers, because one alone would see everything; name more, "
-            "or use scheme 'unprotected' if the image may be seen"
-        )
     _refuse_what_cannot_be(job, classes)
+    if block is not None and not fits(block, "shared", job.operation.halo):
+        # It fits under no policy, and of very small blocks there are too many to draw for an error's sake.
+        separates = classes >= FEWEST_SEPARATED and job.choices.get("halo") != "ring"
+        raise too_small(job, block, "shared" if separates else "ring")
     found = searched(job, block, regions, keys)
     if found is None:
         return None
@@ -99,12 +103,15 @@ def _shared_area(
     counted: NDArray[np.bool_],
 ) -> tuple[float, ...]:
     """A_1 up to A_`colluders` of the blocks that count, under the widest halo."""
+    holds = grid.classes == np.arange(len(grid.seats))[:, None, None]
+    if colluders == 1:
+        # One provider holds no neighbours.
+        return (float((holds & counted).any()) / max(int(counted.sum()), 1),)
     margin = layout.margin
     window = (grid.block + 2 * margin,) * 2
     links = block_links(
         planes, layout.core_starts - margin, window, (margin, margin), counted, channel_axis=0
     )
-    holds = grid.classes == np.arange(len(grid.seats))[:, None, None]
     return assembled_area(holds, links, colluders).areas
 
 

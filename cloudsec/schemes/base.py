@@ -6,7 +6,7 @@ import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import prod
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -256,7 +256,9 @@ def chosen_number(choices: Mapping[str, Any], name: str, low: int, high: int) ->
 def chosen_halo(choices: Mapping[str, Any]) -> HaloPolicy | None:
     """The halo policy that the plan fixes; ValueError if it is none."""
     given = choices.get("halo")
-    if given is None or given in ("shared", "ring"):
-        policy: HaloPolicy | None = given
-        return policy
+    for policy in get_args(HaloPolicy):
+        if isinstance(given, str) and given == policy:
+            return policy  # type: ignore[no-any-return]
+    if given is None:
+        return None
     raise ValueError(f"plan: halo must be 'shared' or 'ring', not {given!r}")

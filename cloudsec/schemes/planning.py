@@ -145,7 +145,7 @@ def searched(
     found = genetic_choice([len(kind) for kind in options], judge, seed=job.seed)
     best = design(found.best)
     worth = planner.worth(best)
-    return Searched(planner.grid(best if worth else first), worth, found.convergence)
+    return Searched(planner.grid(best), worth, found.convergence) if worth else Searched(planner.grid(first))
 
 
 class Planner:
@@ -225,8 +225,9 @@ class Planner:
         priced = self._priced(design, classes, 1 / sent, True)
         # Where other figures say that it is not the best, it is not worth while to find out by how much.
         if priced and self._job.tolerate > 1 and replace(held, price=priced).total < self._best:
-            area = self._area(design, classes)
-            priced = self._priced(design, classes, area, area <= tolerated_area(self._job.tolerate, sent))
+            limit = tolerated_area(self._job.tolerate, sent)
+            area = self._area(design, classes, limit)
+            priced = self._priced(design, classes, area, area <= limit)
         return replace(held, price=priced) if priced else None
 
     def _priced(self, design: Design, classes: NDArray[np.intp], area: float, allowed: bool) -> Price | None:
@@ -254,12 +255,19 @@ class Planner:
             sameness=float(1 - weights @ content.change_rate(classes, count)),
         )
 
-    def _area(self, design: Design, classes: NDArray[np.intp]) -> float:
-        """What the colluders could join of an image in which nothing is flat, under shared halos."""
+    def _area(self, design: Design, classes: NDArray[np.intp], limit: float) -> float:
+        """What the colluders could join of an image in which nothing is flat, under shared halos.
+
+        Where fewer of them could join more than the limit, what those could: coalitions are many.
+        """
         pairs = neighbours(self._layout(design).grid)
         links = BlockLinks(classes != NO_CLASS, pairs, pairs)
         holds = classes == np.arange(design.regions)[:, None, None]
-        return assembled_area(holds, links, self._job.tolerate).areas[-1]
+        colluders, area = 2, 0.0
+        while colluders <= self._job.tolerate and area <= limit:
+            area = assembled_area(holds, links, colluders).areas[-1]
+            colluders += 1
+        return area
 
     def _content(self, block: int) -> BlockContent:
         """What blocks of this side show; all sides share the sums over small ones."""

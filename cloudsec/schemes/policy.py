@@ -97,18 +97,27 @@ def halo_policy(job: Job, grid: StudyGrid, *, known: bool = False) -> HaloPolicy
     policy: HaloPolicy = choice or ("shared" if withstands else "ring")
     if fits(grid.block, policy, halo):
         return policy
-    cause = f"{job.operation.name!r} needs {max(halo)} pixels around a block, and blocks of {grid.block} "
+    because = advice = ""
+    if separates and choice is None and not withstands:
+        who = f"{job.tolerate} of {len(grid.seats)} providers"
+        because = (
+            f", as they must where {who} could join {grid.areas[job.tolerate - 1]:.0%} of the image by them"
+        )
+        advice = ", or more providers, or tolerate fewer"
+    raise too_small(job, grid.block, policy, because, advice, known=known)
+
+
+def too_small(
+    job: Job, block: int, policy: HaloPolicy, because: str = "", advice: str = "", *, known: bool = False
+) -> IncompatibleScheme:
+    """The error for blocks that are too small for a halo under a policy; names a size that is not."""
+    halo, choice = job.operation.halo, job.choices.get("halo")
+    cause = f"{job.operation.name!r} needs {max(halo)} pixels around a block, and blocks of {block} "
     if policy == "shared":
         cause += "would travel with too much of their neighbours"
     else:
         cause += "would leave too much of the work at home if those were computed there"
-    advice = ""
-    if separates and choice is None and not withstands:
-        who = f"{job.tolerate} of {len(grid.seats)} providers"
-        cause += (
-            f", as they must where {who} could join {grid.areas[job.tolerate - 1]:.0%} of the image by them"
-        )
-        advice = ", or more providers, or tolerate fewer"
+    cause += because
     # One provider holds no neighbours. What several could join of larger blocks is not known here, and the
     # ring does not depend on it.
     sure = policy if choice is not None or job.tolerate <= 1 else "ring"
@@ -121,7 +130,7 @@ def halo_policy(job: Job, grid: StudyGrid, *, known: bool = False) -> HaloPolicy
         way_out = (
             f"another study (study=…, --study), or, at the price of more positions for providers, {way_out}"
         )
-    raise IncompatibleScheme(f"{cause}; use {way_out}{advice}")
+    return IncompatibleScheme(f"{cause}; use {way_out}{advice}")
 
 
 def fits(block: int, policy: HaloPolicy, halo: tuple[int, ...]) -> bool:

@@ -25,11 +25,13 @@ def test_a_forecast_is_the_brokers_part_and_whoever_ends_last() -> None:
 
 
 @given(st.lists(COST, min_size=1, max_size=5), st.tuples(COST, COST), st.tuples(COST, COST, COST), COST)
-def test_rounded_costs_are_powers_of_two_and_off_by_less_than_half_an_octave(
+def test_rounded_costs_are_powers_of_four_and_off_by_at_most_a_factor_of_two(
     speeds: list[float], own: tuple[float, float], lane: tuple[float, float, float], kernel: float
 ) -> None:
     forecast = Forecast(tuple(speeds), kernel, own, lane)
     exact, rounded = (np.hstack(astuple(each)) for each in (forecast, forecast.rounded()))
-    assert (np.frexp(rounded)[0] == 0.5).all()
-    assert (np.abs(np.log2(rounded / exact)) <= 0.5 + 1e-9).all()
+    mantissas, exponents = np.frexp(rounded)
+    assert (mantissas == 0.5).all()
+    assert (exponents % 2 == 1).all()
+    assert (np.abs(np.log2(rounded / exact)) <= 1 + 1e-9).all()
     assert forecast.rounded().rounded() == forecast.rounded()

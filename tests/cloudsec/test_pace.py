@@ -20,8 +20,13 @@ def test_jobs_of_other_work_are_put_on_one_scale() -> None:
     pace = Pace().after({"a": (300, 1.0), "b": (100, 1.0), "c": (200, 1.0)})
     # A pixel is ten times the work in this one, and c has no part in it.
     assert pace.after({"a": (30, 1.0), "b": (10, 1.0)}).of(["a", "b", "c"]) == pytest.approx((1.5, 0.5, 1))
-    # b has become twice as fast beside a.
-    assert pace.after({"a": (30, 1.0), "b": (20, 1.0)}).of("ab") == pytest.approx((1.2, 0.8))
+    # b has become twice as fast beside a, and is taken for as much at last.
+    changed = [pace]
+    for _ in range(12):
+        changed.append(changed[-1].after({"a": (30, 1.0), "b": (20, 1.0)}))
+    ratios = [each.of("a")[0] / each.of("b")[0] for each in changed]
+    assert ratios[:2] == pytest.approx([3, 4.5**0.5])
+    assert ratios[-1] == pytest.approx(1.5, rel=1e-3)
 
 
 def test_answers_without_pixels_or_seconds_time_nobody() -> None:

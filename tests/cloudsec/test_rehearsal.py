@@ -23,7 +23,8 @@ def test_what_is_timed_is_the_middle_of_an_image_after_a_smaller_piece_of_it(
     monkeypatch.setattr(rehearsal, "filter_box", noted)
     planes = np.zeros((3, *shape), np.uint8)
     assert kernel_seconds(planes, make_operation("median", size=3).resolved(2, planes.dtype)) > 0
-    first, piece = boxes
+    first, piece, again = boxes
+    assert piece == again
     assert piece.shape == timed
     assert max(first.shape) <= FIRST
     for box in boxes:
