@@ -210,9 +210,11 @@ class Broker:
         names = tuple(endpoint.name for endpoint in self._endpoints)
         present = {name: place for place, name in enumerate(names) if name not in self._quarantined}
         label = f"{resolved} {planes.dtype}"
-        if label not in self._experience.kernels:
-            self._experience = self._experience.rehearsed(label, kernel_seconds(planes, resolved))
-        forecast = self._experience.forecast(names, label)
+        known = self._experience
+        if label not in known.kernels:
+            # Another thread may learn something meanwhile; what this job goes by is its own.
+            known = self._experience = known.rehearsed(label, kernel_seconds(planes, resolved))
+        forecast = known.forecast(names, label)
         job = Job(planes, resolved, names, present, self._tolerate, self._choices, self._seed, forecast)
         keys = self._key.for_study(_study_name(study), self._fleet)
         ledger = None if self._keyless else Ledger(self._scheme, keys, Vault(keys, state_directory()))

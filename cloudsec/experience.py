@@ -22,6 +22,8 @@ FADING = 0.8
 LEAST_UNITS = 0.01
 """Of what is typical, no cost is taken to be less: timings of sums could say less than nothing."""
 
+MOST_FACTOR = 30.0
+"""An operation is at most so much slower or faster in large stacks than on the piece that was timed here."""
 OWN_PHASES = ("protect", "recover", "finish")
 """Of a job's time, what the broker works while no provider does."""
 
@@ -86,6 +88,8 @@ class Experience:
         Costs of the broker, and of a provider of speed 1, as in `Forecast`.
     kernels : dict of str to float
         Seconds per pixel on this machine, of operations that were timed.
+    factors : dict of str to float
+        How many times as long a pixel of larger stacks took at providers as one of the piece timed here.
     """
 
     alike: bool = False
@@ -93,6 +97,7 @@ class Experience:
     own: Estimate = field(default_factory=lambda: Estimate.of(OWN_COSTS))
     lane: Estimate = field(default_factory=lambda: Estimate.of(LANE_COSTS))
     kernels: Mapping[str, float] = field(default_factory=dict)
+    factors: Mapping[str, float] = field(default_factory=dict)
 
     @classmethod
     def embedded(cls, providers: int, processors: int) -> Experience:
@@ -108,9 +113,8 @@ class Experience:
         """What a job of a rehearsed operation will cost at these providers."""
         per_pixel, per_piece = self.own.costs.tolist()
         asked, moving, computing = self.lane.costs.tolist()
-        return Forecast(
-            self.pace.of(names), self.kernels[operation], (per_pixel, per_piece), (asked, moving, computing)
-        )
+        kernel = self.kernels[operation] * self.factors.get(operation, 1.0)
+        return Forecast(self.pace.of(names), kernel, (per_pixel, per_piece), (asked, moving, computing))
 
     def after(
         self, job: Job, plan: Plan, ended: Ended, timings: Mapping[str, float], operation: str
@@ -126,14 +130,18 @@ class Experience:
         lanes = np.stack([np.ones(len(asked)), work.moved, kernel * work.answered], axis=1)[asked]
         seconds = np.array([seconds for _, seconds in accounts]) * pace.of(job.providers)
         own = sum(timings[phase] for phase in OWN_PHASES)
-        # A large stack may take other seconds for a pixel than the small piece that was timed here.
+        # Half of what was foretold wrongly, on a scale of factors, is put down to the operation, since stacks
+        # may take other seconds for a pixel than the piece that was timed here; the rest to the providers.
         expected = lanes @ job.forecast.lane
         computing = lanes[:, 2].sum() * job.forecast.lane[2]
         left = computing + seconds[asked].sum() - expected.sum()
-        corrected = kernel * np.sqrt(max(left / computing, LEAST_UNITS))
+        step = float(np.sqrt(max(left / computing, LEAST_UNITS)))
+        before = self.factors.get(operation, 1.0)
+        factor = min(max(before * step, 1 / MOST_FACTOR), MOST_FACTOR)
         return replace(
-            self.rehearsed(operation, float(corrected)),
+            self,
             pace=pace,
             own=self.own.after([work.moved.sum(), work.pieces], [own]),
-            lane=self.lane.after(lanes, seconds[asked]),
+            lane=self.lane.after(lanes * (1, 1, factor / before), seconds[asked]),
+            factors={**self.factors, operation: factor},
         )

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+REMEMBERED = 0.9
+"""What is left, on a scale of factors, of the speed of a provider after a job in which it had no part."""
+
 
 @dataclass(frozen=True)
 class Pace:
@@ -30,7 +33,9 @@ class Pace:
         Jobs differ in how much work a pixel is. So the speeds in one are put on the scale of those before,
         by the providers that were timed in both.
         """
-        rates = {name: pixels / seconds for name, (pixels, seconds) in answered.items() if pixels and seconds}
+        rates = {
+            name: pixels / seconds for name, (pixels, seconds) in answered.items() if pixels and seconds > 0
+        }
         timed = dict(self.speeds)
         if rates:
             both = rates.keys() & timed.keys()
@@ -39,6 +44,10 @@ class Pace:
             news = {name: rate * scale for name, rate in rates.items()}
             # One job alone says little: half of what was known stays.
             timed |= {name: (timed.get(name, rate) * rate) ** 0.5 for name, rate in news.items()}
+            average = sum(timed.values()) / len(timed)
+            for name in timed.keys() - answered.keys():
+                # Who stands by is forgotten in time, and so tried again one day.
+                timed[name] = timed[name] ** REMEMBERED * average ** (1 - REMEMBERED)
         return Pace(timed, (self.untimed | answered.keys()) - timed.keys())
 
     def of(self, names: Iterable[str]) -> tuple[float, ...]:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from cloudsec.keystream import Keystream
 from cloudsec.schemes.base import HaloPolicy, Job, chosen_halo, chosen_number
-from cloudsec.schemes.layout import Layout
+from cloudsec.schemes.layout import FEWEST_SEPARATED, Layout
 from cloudsec.schemes.policy import (
     BLOCK_STEP,
     DEFAULT_BLOCK,
@@ -123,11 +123,8 @@ def searched(
     first = planner.same(Design(sides[0], regions or len(job.providers)))
     if planner.classes(first) is None:
         return None
-    unequal = len(set(planner.speeds)) > 1
-    # All that are named are used, unless one is slower, or fewer could keep more colluders apart.
-    fewest = max(2, job.tolerate + 1) if unequal or job.tolerate > 1 else len(job.providers)
-    numbers = [regions] if regions else list(range(fewest, len(job.providers) + 1))
-    skews = SKEWS if unequal else SKEWS[:1]
+    numbers = [regions] if regions else planner.numbers()
+    skews = SKEWS if len(set(planner.speeds)) > 1 else SKEWS[:1]
     draws = range(MOST_DRAWS) if any(map(by_chance, numbers)) else range(1)
     options = (sides, numbers, skews, draws)
     if prod(map(len, options)) == 1:
@@ -164,6 +161,18 @@ class Planner:
         """Sides of blocks to try, smallest first: those with room for the halo."""
         halo, every = self._job.operation.halo, range(DEFAULT_BLOCK, LARGEST_BLOCK + 1, BLOCK_STEP)
         return list(islice((side for side in every if fits(side, "shared", halo)), MOST_SIDES))
+
+    def numbers(self) -> list[int]:
+        """Numbers of providers to try: all that are named, or all that are not slower than some.
+
+        Where several are to be withstood, also as many as a lattice keeps apart.
+        """
+        speeds, count = sorted(self.speeds, reverse=True), len(self.speeds)
+        slower = {used for used in range(1, count) if speeds[used] < speeds[used - 1]}
+        lattices = set(LATTICE_PERIODS) if self._job.tolerate > 1 else set[int]()
+        fewest = FEWEST_SEPARATED if self._halo == "shared" else 2
+        tried = {used for used in slower | lattices if max(fewest, self._job.tolerate + 1) <= used < count}
+        return [*sorted(tried), count]
 
     def same(self, design: Design) -> Design:
         """The design by which all go that make the same grid."""
@@ -287,16 +296,15 @@ class Planner:
     def _layout(self, design: Design) -> Layout:
         return Layout(self._job.shape, design.block, design.regions)
 
-    @cached_property
-    def _fastest(self) -> list[int]:
-        """Providers by speed, equal ones by the study's key."""
-        names = {name: party for party, name in enumerate(self._job.providers)}
-        keyed = [names[name] for name in in_keyed_order(names, self._keys)]
-        return sorted(keyed, key=lambda party: -self.speeds[party])
-
     def _parties(self, regions: int) -> list[int]:
-        """Who sits in the classes."""
-        return self._fastest[:regions]
+        """Who sits in the classes: the fastest, of equal ones by the study's key; all in an order by key."""
+        fastest = sorted(self._keyed, key=lambda party: -self.speeds[party])[:regions]
+        return sorted(fastest, key=self._keyed.index)
+
+    @cached_property
+    def _keyed(self) -> list[int]:
+        names = {name: party for party, name in enumerate(self._job.providers)}
+        return [names[name] for name in in_keyed_order(names, self._keys)]
 
     def _label(self, design: Design) -> str:
         rows, columns = self._job.shape
