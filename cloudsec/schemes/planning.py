@@ -197,13 +197,13 @@ class Planner:
         """The grid of a design that the image has room for, with its stand-ins and seats."""
         classes, layout = self.classes(design), self._layout(design)
         assert classes is not None
-        seconds = np.full_like(classes, NO_CLASS)
+        substitutes = np.full_like(classes, NO_CLASS)
         if layout.separates and design.regions not in LATTICE_PERIODS:
             # In the lattices every provider holds a neighbour of every block.
             wishes = self._wishes(f"stand-ins {self._label(design)}", classes.size, design.regions)
-            seconds = stand_ins(layout.grid, classes, wishes)
+            substitutes = stand_ins(layout.grid, classes, wishes)
         seats = tuple((self._job.providers[party],) for party in self._parties(design.regions))
-        return StudyGrid(self._job.shape, design.block, classes, seconds, seats)
+        return StudyGrid(self._job.shape, design.block, classes, substitutes, seats)
 
     def _drawn(self, design: Design) -> NDArray[np.intp] | None:
         layout = self._layout(design)
