@@ -107,6 +107,16 @@ def test_of_many_drawings_one_is_taken_that_spreads_detail_evenly() -> None:
     assert found.worth.share < max(worth.share for worth in drawn if worth) - 0.1
 
 
+def test_where_few_grids_carry_the_operation_the_way_to_one_is_told_in_numbers() -> None:
+    # Three colluders call for the ring, a wide halo for large blocks, and many providers for small ones.
+    job = job_of(noise(512, 512), "median", 12, tolerate=3, size=29)
+    found = searched(job, None, None, KEYS)
+    assert found is not None
+    assert found.worth is not None
+    assert found.convergence[-1] == found.worth.total
+    assert np.isfinite(found.convergence).all()
+
+
 def test_larger_images_get_larger_blocks() -> None:
     sides = [plan_of(job_of(noise(side, side), "gaussian", 4, tolerate=1)).block for side in (256, 1536)]
     assert sides[0] == 32
