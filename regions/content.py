@@ -77,6 +77,15 @@ def block_content(image: ArrayLike, block: int, *, channel_axis: int | None = No
     channel_axis : int, optional
         The axis of the colour components.
 
+    Returns
+    -------
+    BlockContent
+
+    Raises
+    ------
+    ValueError
+        For an image that is not of one plane, not of integers or has no pixel.
+
     >>> stripes = np.tile([0, 0, 9, 9], (4, 1))
     >>> block_content(stripes, 2).detail
     array([[0., 0.],
@@ -86,6 +95,10 @@ def block_content(image: ArrayLike, block: int, *, channel_axis: int | None = No
     """
     pixels = np.asarray(image)
     planes = pixels[None] if channel_axis is None else np.moveaxis(pixels, channel_axis, 0)
+    if planes.ndim != 3 or planes.size == 0 or planes.dtype.kind not in "iu":
+        raise ValueError(
+            f"block content is of one plane of integers; this image is {pixels.dtype} of shape {pixels.shape}"
+        )
     step = 1
     while planes[0].size > MOST_PIXELS * step**2 and block % (2 * step) == 0 and block > 2 * step:
         step *= 2
@@ -116,7 +129,7 @@ def _added(sums: NDArray[np.int64], factor: int) -> NDArray[np.int64]:
 
 def _by_class(sums: NDArray[np.int64], classes: NDArray[np.intp], count: int) -> NDArray[np.int64]:
     """Per block to per class."""
-    # A sum over no blocks is wanted too, and int64 sums must not go through floats.
+    # A sum over no blocks is wanted too, and int64 sums must not go through floats. Class -1 is the last row.
     added = np.zeros((count + 1, *sums.shape[2:]), np.int64)
     np.add.at(added, classes.ravel(), sums.reshape(-1, *sums.shape[2:]))
     return added[:count]

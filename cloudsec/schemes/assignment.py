@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,21 +11,13 @@ from cloudsec.errors import IncompatibleScheme
 from cloudsec.keystream import Keystream
 from cloudsec.schemes.base import Job, chosen_halo, chosen_number
 from cloudsec.schemes.layout import FEWEST_SEPARATED, Layout
-from cloudsec.schemes.planning import in_keyed_order, searched
+from cloudsec.schemes.planning import Chosen, in_keyed_order, searched
 from cloudsec.schemes.policy import LARGEST_BLOCK, TOLERATED_AREA, fits, too_small, within_limit
 from cloudsec.study import Study, StudyGrid
 from regions import NO_CLASS, assembled_area, block_links, informative
 
 
-@dataclass(frozen=True, eq=False)
-class Assigned:
-    """The grid of a job, and what the best of each generation was worth in the search for a new one."""
-
-    grid: StudyGrid
-    convergence: tuple[float, ...] = field(default=(), repr=False)
-
-
-def study_grid(job: Job, study: Study, keys: Keystream) -> Assigned | None:
+def study_grid(job: Job, study: Study, keys: Keystream) -> Chosen | None:
     """The grid that a job uses: the study's, or a new one; None if the image is too small to be sent.
 
     Raises
@@ -53,7 +45,7 @@ def study_grid(job: Job, study: Study, keys: Keystream) -> Assigned | None:
             )
         _refuse_what_cannot_be(job, len(known.seats), " of this study")
         newcomers = [name for name in in_keyed_order(job.present, keys) if name not in study.members]
-        return Assigned(_measured(known.seated(list(job.present), newcomers), job))
+        return Chosen(_measured(known.seated(list(job.present), newcomers), job))
     classes = regions or len(job.providers)
     _refuse_what_cannot_be(job, classes)
     if block is not None and not fits(block, "shared", job.operation.halo):
@@ -69,7 +61,7 @@ def study_grid(job: Job, study: Study, keys: Keystream) -> Assigned | None:
         # Of this image more can be joined than of one in which nothing is flat, by which grids were judged.
         found = searched(job, block, regions, keys, ring=True) or found
         grid = _measured(found.grid, job)
-    return Assigned(grid, found.convergence)
+    return replace(found, grid=grid)
 
 
 def _measured(grid: StudyGrid, job: Job) -> StudyGrid:

@@ -81,9 +81,9 @@ class GaEs:
         outside, ring = reaches(job, policy)
         kept, windows = layout.kept(ring).reshape(-1, 4), layout.windows(outside).reshape(-1, 4)
         places = np.flatnonzero(grid.classes.ravel() != NO_CLASS)
-        classes, seconds = grid.classes.ravel()[places], grid.stand_ins.ravel()[places]
+        classes, substitutes = grid.classes.ravel()[places], grid.stand_ins.ravel()[places]
         party_of = grid.parties(job.present)
-        stand_ins = np.where(seconds == NO_CLASS, HOME, party_of[seconds])
+        stand_ins = np.where(substitutes == NO_CLASS, HOME, party_of[substitutes])
         vacant = party_of[classes] == HOME
         owners = np.where(vacant, stand_ins, party_of[classes])
         absent = tuple(

@@ -92,8 +92,8 @@ class Worth:
 
 
 @dataclass(frozen=True, eq=False)
-class Searched:
-    """The best grid that was found, what it is worth, and what the best of each generation was worth."""
+class Chosen:
+    """The grid of a job; of a new one what it is worth, and what the best of each generation was worth."""
 
     grid: StudyGrid
     worth: Worth | None = None
@@ -102,7 +102,7 @@ class Searched:
 
 def searched(
     job: Job, block: int | None, regions: int | None, keys: Keystream, *, ring: bool = False
-) -> Searched | None:
+) -> Chosen | None:
     """Search the grid that is worth most for a new study, under its keys and by the job's seed.
 
     Parameters
@@ -114,7 +114,7 @@ def searched(
 
     Returns
     -------
-    Searched or None
+    Chosen or None
         None if the image has too few blocks for the providers that are to be used. Where no grid carries the
         operation, one of the smallest blocks.
     """
@@ -128,7 +128,7 @@ def searched(
     draws = range(MOST_DRAWS) if any(map(by_chance, numbers)) else range(1)
     options = (sides, numbers, skews, draws)
     if prod(map(len, options)) == 1:
-        return Searched(planner.grid(first), planner.worth(first))
+        return Chosen(planner.grid(first), planner.worth(first))
     # DEAP takes a while to load, and most jobs use a grid that their study has.
     from regions.evolution import Genes, genetic_choice
 
@@ -142,7 +142,9 @@ def searched(
     found = genetic_choice([len(kind) for kind in options], judge, seed=job.seed)
     best = design(found.best)
     worth = planner.worth(best)
-    return Searched(planner.grid(best), worth, found.convergence) if worth else Searched(planner.grid(first))
+    # Generations in which no grid carried the operation were worth nothing that could be told.
+    convergence = tuple(total for total in found.convergence if total < inf)
+    return Chosen(planner.grid(best if worth else first), worth, convergence)
 
 
 class Planner:
@@ -206,13 +208,13 @@ class Planner:
         """The grid of a design that the image has room for, with its stand-ins and seats."""
         classes, layout = self.classes(design), self._layout(design)
         assert classes is not None
-        seconds = np.full_like(classes, NO_CLASS)
+        substitutes = np.full_like(classes, NO_CLASS)
         if layout.separates and design.regions not in LATTICE_PERIODS:
             # In the lattices every provider holds a neighbour of every block.
             wishes = self._wishes(f"stand-ins {self._label(design)}", classes.size, design.regions)
-            seconds = stand_ins(layout.grid, classes, wishes)
+            substitutes = stand_ins(layout.grid, classes, wishes)
         seats = tuple((self._job.providers[party],) for party in self._parties(design.regions))
-        return StudyGrid(self._job.shape, design.block, classes, seconds, seats)
+        return StudyGrid(self._job.shape, design.block, classes, substitutes, seats)
 
     def _drawn(self, design: Design) -> NDArray[np.intp] | None:
         layout = self._layout(design)

@@ -1,13 +1,14 @@
 """What a broker learns of how long things take."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 
 import cloudsec
 from cloudsec.course import Account, Ended
-from cloudsec.experience import Estimate, Experience
+from cloudsec.experience import MOST_FACTOR, Estimate, Experience
 from cloudsec.forecast import Forecast
 from cloudsec.schemes import Job, Plan
 from tests.planning import job_of, noise, plan_of
@@ -129,3 +130,31 @@ def test_what_is_foretold_changes_with_what_happened() -> None:
         first, second = (broker.process(image, "median", size=9).report for _ in range(2))
     assert second.plan["reused"]
     assert 0 < second.plan["predicted_seconds"] != first.plan["predicted_seconds"] > 0
+
+
+@pytest.mark.parametrize("mistimed", [1e-9, 1e9])
+def test_an_operation_is_never_far_from_what_was_timed(mistimed: float) -> None:
+    image = np.random.default_rng(0).integers(0, 4096, (256, 256), np.uint16)
+    with cloudsec.Broker(4) as broker:
+        broker.process(image, "mean", size=3)
+        ((label, kernel),) = broker._experience.kernels.items()
+        broker._experience = replace(broker._experience, kernels={label: kernel * mistimed})
+        for _ in range(6):
+            broker.process(image, "mean", size=3)
+        factor = broker._experience.factors[label]
+    assert factor in (MOST_FACTOR, 1 / MOST_FACTOR)
+
+
+def test_what_another_thread_learns_meanwhile_does_not_disturb_a_job(monkeypatch: pytest.MonkeyPatch) -> None:
+    image = np.random.default_rng(0).integers(0, 4096, (256, 256), np.uint16)
+    with cloudsec.Broker(4) as broker:
+        timed = cloudsec.broker.kernel_seconds
+
+        def meanwhile(*arguments: Any) -> float:
+            # What the other one leaves behind knows nothing of this operation.
+            broker._experience = Experience()
+            return timed(*arguments)
+
+        monkeypatch.setattr(cloudsec.broker, "kernel_seconds", meanwhile)
+        for size in (3, 5):
+            assert broker.process(image, "mean", size=size).report.plan["predicted_seconds"] > 0

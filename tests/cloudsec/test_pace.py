@@ -33,3 +33,14 @@ def test_answers_without_pixels_or_seconds_time_nobody() -> None:
     pace = Pace().after({"a": (300, 1.0), "b": (100, 1.0)})
     for nothing in ((0, 0.0), (0, 1.0), (100, 0.0)):
         assert pace.after({"a": nothing, "b": nothing}).of("ab") == (1.5, 0.5)
+
+
+def test_who_stands_by_is_taken_for_the_average_in_time() -> None:
+    pace = Pace().after({"a": (300, 1.0), "b": (300, 1.0), "c": (3, 1.0)})
+    speeds = [pace.of("abc")[2]]
+    for _ in range(60):
+        pace = pace.after({"a": (300, 1.0), "b": (300, 1.0)})
+        speeds.append(pace.of("abc")[2])
+    assert speeds == sorted(speeds)
+    assert speeds[1] < 2 * speeds[0]
+    assert speeds[-1] == pytest.approx(pace.of("a")[0], rel=0.05)

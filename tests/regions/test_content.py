@@ -76,3 +76,9 @@ def test_every_second_pixel_stands_for_a_large_image() -> None:
     assert content.moments.tolist() == thinned.moments.tolist()
     # A side that two does not divide is looked at in full.
     assert block_content(large, 63).levels.sum() == large.size
+
+
+@pytest.mark.parametrize("image", [IMAGE.astype(float), COLOUR, IMAGE[:0], IMAGE[0]])
+def test_what_is_not_one_plane_of_integers_is_refused(image: np.ndarray) -> None:
+    with pytest.raises(ValueError, match="one plane of integers"):
+        block_content(image, 6)
