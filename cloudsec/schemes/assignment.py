@@ -27,16 +27,16 @@ def study_grid(job: Job, study: Study, keys: Keystream) -> Chosen | None:
     IncompatibleScheme
         If no grid carries the operation, or not that of the study.
     """
-    if len(job.providers) < 2:
+    block = chosen_number(job.choices, "block", 1, LARGEST_BLOCK)
+    known = study.grid(job.shape, block)
+    if known is None and len(job.providers) < 2:
         raise IncompatibleScheme(
             "scheme 'ga-es' needs at least 2 providers, because one alone would see everything; name more, "
             "or use scheme 'unprotected' if the image may be seen"
         )
-    block = chosen_number(job.choices, "block", 1, LARGEST_BLOCK)
     regions = chosen_number(job.choices, "regions", 2, len(job.providers))
     # Choices are looked at also where the image will turn out to be too small to be sent.
     chosen_halo(job.choices)
-    known = study.grid(job.shape, block)
     if known is not None:
         if regions not in (None, len(known.seats)):
             raise IncompatibleScheme(
