@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 from typing import Any, NoReturn
 
-from providers.__main__ import OneLineParser
+from providers.__main__ import OneLineParser, add_options, run
 
 LINE = 500
 """Characters of an error at the most: values that were given are repeated in it."""
@@ -106,14 +106,8 @@ def _parser() -> argparse.ArgumentParser:
     operations.set_defaults(run=_operations)
 
     provider = commands.add_parser("provider", help="run one provider")
-    provider.add_argument(
-        "--host", default="127.0.0.1", help="address to listen on (default: this machine only)"
-    )
-    provider.add_argument("--port", type=int, default=9001, help="0 takes a free one (default: 9001)")
-    provider.add_argument("--max-bytes", type=int, help="largest task")
-    provider.add_argument("--seconds", type=float, help="longest wait, transfer and computation")
-    provider.add_argument("--tasks", type=int, help="tasks at one time")
-    provider.set_defaults(run=_provider)
+    add_options(provider)
+    provider.set_defaults(run=run)
 
     several = commands.add_parser("providers", help="providers on this machine")
     actions = several.add_subparsers(metavar="ACTION", required=True)
@@ -248,18 +242,6 @@ def _operations(options: argparse.Namespace) -> int:
         "Halo in pixels, for the parameters shown; every operation also takes mode and cval for the border."
     )
     return 0
-
-
-def _provider(options: argparse.Namespace) -> int:
-    from providers.__main__ import run
-
-    return run(
-        options.host,
-        options.port,
-        max_bytes=options.max_bytes,
-        seconds=options.seconds,
-        tasks=options.tasks,
-    )
 
 
 def _providers_start(options: argparse.Namespace) -> int:
