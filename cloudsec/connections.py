@@ -71,6 +71,9 @@ class _Connection(HTTPConnection):
         self._watch = threading.Timer(self.timeout or 0, self._hang_up)
         self._watch.daemon = True
         self._watch.start()
+        if self.sock is not None:
+            # It still has what was left of the time of the request before.
+            self.sock.settimeout(self.timeout)
         # Whoever ends the connection may have said why before; as with a broken pipe, it is read next.
         with suppress(ssl.SSLEOFError):
             super().request(*arguments, **options)

@@ -87,3 +87,14 @@ def test_the_time_to_connect_is_not_the_time_to_send() -> None:
         with closing(connection):
             connection.connect()
             assert connection.sock.gettimeout() == 99.0 > connections.CONNECT_SECONDS
+
+
+def test_a_kept_connection_has_the_time_of_each_request_anew() -> None:
+    with RawServer(FINE, answers=9) as server:
+        port = int(server.url.rpartition(":")[2])
+        with closing(connections._Connection("127.0.0.1", port, timeout=1.0)) as connection:
+            connection.connect()
+            connection.timeout = 99.0
+            connection.request("POST", "/", body=b"task")
+            assert connection.sock.gettimeout() == 99.0
+            connection.getresponse()
