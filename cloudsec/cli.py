@@ -9,10 +9,15 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
-from providers.__main__ import OneLineParser
+from providers.__main__ import OneLineParser, add_options, run
+
+if TYPE_CHECKING:
+    from cloudsec.endpoints import Endpoint
 
 LINE = 500
 """Characters of an error at the most: values that were given are repeated in it."""
@@ -81,7 +86,14 @@ def _parser() -> argparse.ArgumentParser:
     process.add_argument("-o", "--operation", required=True, metavar="NAME", help="see 'cloudsec operations'")
     process.add_argument("-p", "--parameter", action="append", default=[], metavar="NAME=VALUE")
     process.add_argument("--scheme", default="ga-es", help="ga-es (default), ga-es-2018 or unprotected")
-    process.add_argument("--provider", action="append", default=[], metavar="URL", help="one each")
+    process.add_argument("--provider", action="append", metavar="URL", help="one each")
+    process.add_argument("--ca", type=Path, metavar="FILE", help="whose certificates they must show (PEM)")
+    process.add_argument(
+        "--providers-file",
+        type=Path,
+        metavar="F.toml",
+        help="providers, each with its token and certificates",
+    )
     process.add_argument("--providers", type=int, metavar="N", help="embedded ones instead (default: 9)")
     process.add_argument("--tolerate", type=int, metavar="T", help="colluding providers to withstand")
     process.add_argument("--block", type=int, metavar="PIXELS", help="side of the blocks")
@@ -96,7 +108,9 @@ def _parser() -> argparse.ArgumentParser:
         "--show-views", type=Path, metavar="DIR", help="write pictures of what each provider saw"
     )
     process.add_argument("--burned-in", choices=("refuse", "accept"), default="refuse")
-    process.epilog = f"${TOKEN_VARIABLE} holds the providers' bearer token, if they want one."
+    process.epilog = (
+        f"${TOKEN_VARIABLE} holds the bearer token of the providers that are given as URLs, if they want one."
+    )
     process.set_defaults(run=_process)
 
     operations = commands.add_parser("operations", help="list operations, or explain one")
@@ -104,14 +118,8 @@ def _parser() -> argparse.ArgumentParser:
     operations.set_defaults(run=_operations)
 
     provider = commands.add_parser("provider", help="run one provider")
-    provider.add_argument(
-        "--host", default="127.0.0.1", help="address to listen on (default: this machine only)"
-    )
-    provider.add_argument("--port", type=int, default=9001, help="0 takes a free one (default: 9001)")
-    provider.add_argument("--max-bytes", type=int, help="largest task")
-    provider.add_argument("--seconds", type=float, help="longest wait, transfer and computation")
-    provider.add_argument("--tasks", type=int, help="tasks at one time")
-    provider.set_defaults(run=_provider)
+    add_options(provider)
+    provider.set_defaults(run=run)
 
     several = commands.add_parser("providers", help="providers on this machine")
     actions = several.add_subparsers(metavar="ACTION", required=True)
@@ -145,7 +153,7 @@ def _demo(options: argparse.Namespace) -> int:
 
 
 def _process(options: argparse.Namespace) -> int:
-    from cloudsec.broker import DEFAULT_PROVIDERS, Broker
+    from cloudsec.broker import Broker
     from cloudsec.files import check_output, read_image, write_image
     from cloudsec.report import check_report_path
     from providers import make_operation
@@ -153,21 +161,22 @@ def _process(options: argparse.Namespace) -> int:
     from providers.wire import printable
 
     operation = make_operation(options.operation, **_parameters(options.parameter))
-    if options.provider and options.providers is not None:
-        raise ValueError("give either --provider URLs, or --providers for embedded ones")
     plan = {} if options.block is None else {"block": options.block}
-    embedded = DEFAULT_PROVIDERS if options.providers is None else options.providers
-    with Broker(
-        options.provider or embedded,
-        scheme=options.scheme,
-        tolerate=options.tolerate,
-        plan=plan,
-        on_loss=options.on_loss,
-        seed=options.seed,
-        timeout=options.timeout,
-        token=os.environ.get(TOKEN_VARIABLE),
-        progress=_show_progress if sys.stderr.isatty() else None,
-    ) as broker:
+    with (
+        _named_providers(options) as named,
+        Broker(
+            named,
+            scheme=options.scheme,
+            tolerate=options.tolerate,
+            plan=plan,
+            on_loss=options.on_loss,
+            seed=options.seed,
+            timeout=options.timeout,
+            token=os.environ.get(TOKEN_VARIABLE),
+            ca=options.ca,
+            progress=_show_progress if sys.stderr.isatty() else None,
+        ) as broker,
+    ):
         if options.report is not None:
             check_report_path(options.report)
         if options.show_views is not None and not _can_hold_files(options.show_views):
@@ -201,6 +210,25 @@ def _process(options: argparse.Namespace) -> int:
         print(f"cloudsec: {printable(loss.reason)[:LINE]}", file=sys.stderr)
     print(result.report)
     return 0
+
+
+@contextmanager
+def _named_providers(options: argparse.Namespace) -> Iterator[int | Sequence[str | Endpoint]]:
+    """The providers that were asked for, in the one way that may be used."""
+    from cloudsec.broker import DEFAULT_PROVIDERS
+    from cloudsec.providers_file import read_providers
+
+    if sum(given is not None for given in (options.provider, options.providers_file, options.providers)) > 1:
+        raise ValueError(
+            "give either --provider URLs, or a --providers-file, or --providers for embedded ones"
+        )
+    if options.ca is not None and options.provider is None:
+        raise ValueError("--ca is for --provider URLs; a providers file names its own")
+    if options.providers_file is None:
+        yield options.provider or (DEFAULT_PROVIDERS if options.providers is None else options.providers)
+        return
+    with ExitStack() as stack:
+        yield [stack.enter_context(closing(each)) for each in read_providers(options.providers_file)]
 
 
 def _can_hold_files(directory: Path) -> bool:
@@ -253,18 +281,6 @@ def _operations(options: argparse.Namespace) -> int:
         "Halo in pixels, for the parameters shown; every operation also takes mode and cval for the border."
     )
     return 0
-
-
-def _provider(options: argparse.Namespace) -> int:
-    from providers.__main__ import run
-
-    return run(
-        options.host,
-        options.port,
-        max_bytes=options.max_bytes,
-        seconds=options.seconds,
-        tasks=options.tasks,
-    )
 
 
 def _providers_start(options: argparse.Namespace) -> int:
