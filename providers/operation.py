@@ -23,6 +23,8 @@ IMAGE_DTYPES = ("uint8", "int16", "uint16", "int32")
 MAX_RADIUS = MAX_TAPS // 2
 """Pixels from a window's centre to its edge."""
 
+MOST_AXES = 3
+"""Axes of an image, colour apart."""
 PLANE_AXES = 2
 """Axes of what is filtered at once: a plane, or one colour component."""
 COLOUR_COMPONENTS = (3, 4)
@@ -50,6 +52,11 @@ _WIDER = {
 def parameter(default: Any, doc: str) -> Any:
     """A field that users set, with its one-line description for tables and service contracts."""
     return field(default=default, metadata={"doc": doc})
+
+
+def required(example: Any, doc: str) -> Any:
+    """A field that users have to set, with an example for tables and service contracts."""
+    return field(metadata={"doc": doc, "example": example})
 
 
 def derived(default: Any) -> Any:
@@ -228,6 +235,21 @@ class WindowFilter(Filter):
     @property
     def halo(self) -> tuple[int, ...]:
         return tuple(side // 2 for side in self.sizes)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AxesFilter(Filter):
+    """A filter whose window no parameter decides: all that it has to be told is how many axes there are."""
+
+    axes: int = derived(0)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if type(self.axes) is not int or not 0 <= self.axes <= MOST_AXES:
+            raise ValueError(f"{self.name}: an image has up to {MOST_AXES} axes")
+
+    def resolved(self, ndim: int, dtype: DTypeLike) -> Self:
+        return dataclasses.replace(self, axes=ndim)
 
 
 def resolved_for(pixels: NDArray[np.generic], operation: Filter) -> Filter:

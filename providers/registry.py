@@ -34,7 +34,7 @@ def operation_names() -> tuple[str, ...]:
     """Names of all operations.
 
     >>> operation_names()
-    ('gaussian', 'mean', 'median', 'sobel')
+    ('gaussian', 'maximum', 'mean', 'median', 'minimum', 'percentile', 'sobel')
     """
     return tuple(operations())
 

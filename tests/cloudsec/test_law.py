@@ -36,8 +36,16 @@ OPERATIONS = st.one_of(
     ),
     st.builds(
         lambda name, size, mode: make_operation(name, size=size, mode=mode, cval=3),
-        st.sampled_from(["mean", "median"]),
+        st.sampled_from(["mean", "median", "minimum", "maximum"]),
         st.sampled_from([1, 2, 3, 4, (1, 3), (3, 2)]),
+        MODES,
+    ),
+    st.builds(
+        lambda size, percentile, mode: make_operation(
+            "percentile", size=size, percentile=percentile, mode=mode
+        ),
+        st.sampled_from([2, 3, (3, 2)]),
+        st.sampled_from([0, 10, 50, 100]),
         MODES,
     ),
     st.builds(lambda mode: make_operation("sobel", mode=mode), MODES),

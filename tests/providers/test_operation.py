@@ -13,7 +13,7 @@ from providers.operation import checked_image, image_planes, planes_image, resol
 @pytest.mark.parametrize(
     ("name", "parameters", "says"),
     [
-        ("gausian", {}, "there are: gaussian, mean, median, sobel"),
+        ("gausian", {}, "there are: .*gaussian, .*mean, median, .*sobel"),
         (None, {}, "unknown operation"),
         ("gaussian", {"sgima": 1}, "it takes: sigma, truncate, mode, cval"),
         ("gaussian", {"weights": ((1,), (1,))}, "no parameter 'weights'"),
@@ -23,6 +23,9 @@ from providers.operation import checked_image, image_planes, planes_image, resol
         ("gaussian", {"sigma": "wide"}, "sigma must be a number"),
         ("gaussian", {"sigma": 10**400}, "sigma must be a number"),
         ("median", {"size": 53}, "at most 2601 pixels"),
+        ("percentile", {"size": 53}, "percentile: a window has at most 2601 pixels"),
+        ("percentile", {"percentile": 101}, "percentile must be a number from 0 to 100, not 101"),
+        ("percentile", {"percentile": -1}, "percentile must be a number from 0 to 100"),
         ("gaussian", {"sigma": True}, "sigma must be a number"),
         ("gaussian", {"sigma": 400}, "the limit is 500"),
         ("gaussian", {"truncate": -1}, "truncate must be a number"),
