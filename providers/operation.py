@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import operator
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
+from fractions import Fraction
 from math import inf, isfinite, prod
 from typing import Any, ClassVar, Literal, Self, TypeAlias
 
@@ -118,9 +120,13 @@ class Filter(ABC):
         return prod(2 * h + 1 for h in self.halo)
 
     @property
-    def tie_free(self) -> bool:
-        """Whether no answer lies halfway between two grey levels, so that rounding commutes with negation."""
-        return self.scale % 2 == 1
+    def finishes_anywhere(self) -> bool:
+        """Whether `finish` commutes with negation and offset, so that a provider may do it.
+
+        Rounding does, where no answer lies halfway between two grey levels and an offset moves answers by
+        whole ones.
+        """
+        return self.scale % 2 == 1 and Fraction(self.symmetries.offset_gain or 0).denominator == 1
 
     @abstractmethod
     def run(self, stack: NDArray[np.generic]) -> NDArray[np.int64]:
@@ -168,7 +174,7 @@ class Filter(ABC):
         border = [f.name for f in dataclasses.fields(Filter) if getattr(self, f.name) != f.default]
         own = [f.name for f in dataclasses.fields(self) if not f.metadata.get("derived")]
         shown = [name for name in own if name not in BORDER] + border
-        return " ".join([self.name, *(f"{name}={_compact(getattr(self, name))}" for name in shown)])
+        return " ".join([self.name, *(f"{name}={as_written(getattr(self, name))}" for name in shown)])
 
     def _set(self, name: str, value: object) -> None:
         object.__setattr__(self, name, value)
@@ -265,6 +271,11 @@ def wider(dtype: DTypeLike) -> np.dtype[Any]:
     return np.dtype(_WIDER[np.dtype(dtype).name])
 
 
+def wider_signed(dtype: DTypeLike) -> np.dtype[Any]:
+    """The next wider signed integer dtype that holds every value of `dtype` (int64 for the widest)."""
+    return np.dtype(f"i{min(8, 2 * np.dtype(dtype).itemsize)}")
+
+
 def checked_image(image: ArrayLike, channel_axis: int | None = None) -> NDArray[np.generic]:
     """The image as an array of a dtype and shape that operations accept; never a copy of a good one.
 
@@ -336,7 +347,19 @@ def _divided(exact: NDArray[np.int64], scale: int) -> NDArray[np.int64]:
     return quotient
 
 
-def _compact(value: object) -> str:
+def as_fraction(number: float) -> Fraction:
+    """A decimal as people write it, or the nearest fraction with a denominator of at most 1000.
+
+    >>> as_fraction(0.7), as_fraction(40.5)
+    (Fraction(7, 10), Fraction(81, 2))
+    """
+    return Fraction(repr(number)).limit_denominator(1000)
+
+
+def as_written(value: object) -> str:
+    """A parameter's value as the command line takes it."""
     if isinstance(value, tuple):
-        return ",".join(map(_compact, value))
+        if any(isinstance(part, tuple) for part in value):
+            return json.dumps(value, separators=(",", ":"))
+        return ",".join(map(as_written, value))
     return f"{value:g}" if isinstance(value, float) else str(value)

@@ -166,7 +166,7 @@ def _check_symmetries(
         _require(np.array_equal(turned, exact), operation, "quarter_turns is declared, but does not hold")
     offset = data.draw(st.integers(-(2**16), 2**16))
     if facts.offset_gain is not None:
-        gained = exact + offset * facts.offset_gain * operation.scale
+        gained = exact + int(offset * facts.offset_gain * operation.scale)
         _require(
             np.array_equal(operation.run(wide + offset), gained),
             operation,
@@ -179,12 +179,13 @@ def _check_symmetries(
             operation,
             "negation_sign is declared, but does not hold",
         )
-    if operation.tie_free and facts.offset_gain is not None and facts.negation_sign is not None:
-        rounded = facts.negation_sign * operation.finish(exact, np.int64) + offset * facts.offset_gain
+    if operation.finishes_anywhere and facts.offset_gain is not None and facts.negation_sign is not None:
+        moved = int(offset * facts.offset_gain)
+        rounded = facts.negation_sign * operation.finish(exact, np.int64) + moved
         _require(
             np.array_equal(operation.finish(operation.run(offset - wide), np.int64), rounded),
             operation,
-            "tie_free is declared, but rounding does not commute with negation and offset",
+            "finishes_anywhere is declared, but finish does not commute with negation and offset",
         )
 
 

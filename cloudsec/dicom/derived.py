@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from copy import deepcopy
 from dataclasses import dataclass
+from fractions import Fraction
 from io import BytesIO
 from typing import TypeAlias
 from uuid import NAMESPACE_OID, uuid5
@@ -104,7 +105,7 @@ def derived_image(
     pixels: Pixels,
     *,
     description: str,
-    offset_gain: int,
+    offset_gain: int | Fraction,
     negation_sign: int,
 ) -> bytes:
     """A DICOM file, Explicit VR Little Endian, of a result whose geometry is that of its source.
@@ -122,7 +123,7 @@ def derived_image(
     pixels : (M, N) ndarray of integers
     description : str
         For people: what was done, by what.
-    offset_gain : int
+    offset_gain : int or Fraction
         As in `regions.Symmetries`.
     negation_sign : {1, -1}
         As in `regions.Symmetries`.
@@ -254,7 +255,9 @@ def _set_pixels(dataset: Dataset, values: Pixels, storage: _Storage, padding: _P
     dataset.add_new("PixelData", "OB" if storage.allocated == 8 else "OW", raw + b"\0" * (len(raw) % 2))
 
 
-def _change_meaning(dataset: Dataset, measured: Pixels, offset_gain: int, negation_sign: int) -> None:
+def _change_meaning(
+    dataset: Dataset, measured: Pixels, offset_gain: int | Fraction, negation_sign: int
+) -> None:
     """Slope, intercept and window of a result whose grey levels are not those of the source."""
     slope = float(1 if dataset.get("RescaleSlope") is None else dataset.RescaleSlope)
     intercept = float(0 if dataset.get("RescaleIntercept") is None else dataset.RescaleIntercept)

@@ -142,7 +142,8 @@ class GaEs:
                     stack,
                     (job.planes[c, top:bottom, left:right] for c, (top, left, bottom, right) in corners),
                 )
-                task = Task(task_identity(keys, len(entries)), job.operation, stack, job.operation.tie_free)
+                rounded = job.operation.finishes_anywhere
+                task = Task(task_identity(keys, len(entries)), job.operation, stack, rounded)
                 sealed = Sealed(task, int(party), component)
                 entries.append((sealed, np.unique(own[piece]), placement))
         order = keys.permutation("order of tasks", len(entries))

@@ -62,7 +62,7 @@ class TieMean(Mean):
     name: ClassVar[str] = "mean"
 
     @property
-    def tie_free(self) -> bool:
+    def finishes_anywhere(self) -> bool:
         return True
 
 
@@ -91,7 +91,7 @@ class WrongDtype(Median):
         (LopsidedGaussian(sigma=(1.0, 2.0)), "quarter_turns"),
         (SignedSobel(), "negation_sign"),
         (OffsetSobel(), "offset_gain"),
-        (TieMean(size=2), "tie_free"),
+        (TieMean(size=2), "finishes_anywhere"),
         (Meddler(size=3), "whole's|one another"),
         (WrongDtype(size=3), "int64"),
     ],
