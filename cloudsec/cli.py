@@ -173,7 +173,7 @@ def _process(options: argparse.Namespace) -> int:
                 raise ValueError(f"{written} is the input itself; name another file to write")
         check_output(options.target, image)
         facts = operation.resolved(PLANE_AXES, image.pixels.dtype).symmetries
-        if facts.offset_gain is None and options.target.suffix.lower() == ".dcm":
+        if facts.offset_gain is None and not operation.own_scale and options.target.suffix.lower() == ".dcm":
             raise ValueError(
                 f"{operation.name} does not say what its grey levels mean as DICOM; write a .npy file"
             )
@@ -184,7 +184,7 @@ def _process(options: argparse.Namespace) -> int:
         result.image,
         image,
         description=f"CloudSec: {operation}",
-        offset_gain=1 if facts.offset_gain is None else facts.offset_gain,
+        offset_gain=None if operation.own_scale else facts.offset_gain,
         # An operation that is not known to forget the sign keeps it.
         negation_sign=facts.negation_sign or -1,
     )

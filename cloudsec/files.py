@@ -119,7 +119,7 @@ def write_image(
     image: ImageFile,
     *,
     description: str,
-    offset_gain: int | Fraction,
+    offset_gain: int | Fraction | None,
     negation_sign: int,
 ) -> None:
     """The result of an image, as the suffix says: .npy holds any.
@@ -242,7 +242,7 @@ def _encoded(
     pixels: NDArray[np.generic],
     image: ImageFile,
     description: str,
-    offset_gain: int | Fraction,
+    offset_gain: int | Fraction | None,
     negation_sign: int,
 ) -> bytes:
     suffix = path.suffix.lower()

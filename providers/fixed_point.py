@@ -50,7 +50,7 @@ def fixed_point(
     Raises
     ------
     ValueError
-        If even the most bits that fit are off by more than 2⁻¹⁰ of the dtype's range.
+        If even the most bits that fit are off by more than 2⁻¹⁰ of the dtype's range before a `gain`.
     """
     levels = 2 ** (8 * np.dtype(dtype).itemsize) - 1
 
@@ -59,7 +59,8 @@ def fixed_point(
         # The errors of an axis add up to zero, so that half of their sum times the range bounds the move.
         return rows, float(gain) * levels * sum(errors) / 2
 
-    return _fewest_bits(rounded, (room_for_weights(dtype) - taken) // len(kernels), dtype)
+    most = (room_for_weights(dtype) - taken) // len(kernels)
+    return _fewest_bits(rounded, most, dtype, WORST_DEVIATION * max(1.0, float(gain)))
 
 
 def fixed_point_kernel(kernel: NDArray[np.float64], dtype: DTypeLike) -> tuple[NDArray[np.int64], int]:
@@ -97,17 +98,20 @@ def fixed_point_kernel(kernel: NDArray[np.float64], dtype: DTypeLike) -> tuple[N
         found = weights[best].astype(np.int64).reshape(kernel.shape), int(scales[best, 0])
         return found, float(moves[best])
 
-    return _fewest_bits(rounded, room_for_weights(dtype), dtype)
+    return _fewest_bits(rounded, room_for_weights(dtype), dtype, WORST_DEVIATION)
 
 
-def _fewest_bits(rounded: Callable[[int], tuple[T, float]], most: int, dtype: DTypeLike) -> T:
-    """The first weights that move an answer by half a grey level at most, or those of the most bits."""
+def _fewest_bits(rounded: Callable[[int], tuple[T, float]], most: int, dtype: DTypeLike, worst: float) -> T:
+    """The first weights that move an answer by half a grey level at most, or those of the most bits.
+
+    ValueError if even these move one by more than the `worst` share of the dtype's range.
+    """
     deviation = inf
     for bits in range(1, most + 1):
         weights, deviation = rounded(bits)
         if deviation <= 0.5:
             return weights
-    if deviation > 2 ** (8 * np.dtype(dtype).itemsize) * WORST_DEVIATION:
+    if deviation > 2 ** (8 * np.dtype(dtype).itemsize) * worst:
         raise ValueError(
             f"on {np.dtype(dtype)} images these weights do not fit into {most} bits closely enough: answers "
             f"would move by up to {deviation:.0f} grey levels; use a smaller window or a narrower dtype"

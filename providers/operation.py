@@ -86,6 +86,8 @@ class Filter(ABC):
     name: ClassVar[str]
     version: ClassVar[int] = 1
     bit_exact: ClassVar[bool] = True
+    own_scale: ClassVar[bool] = False
+    """Whether answers are levels of their own, in no unit that pixels were in."""
 
     mode: Mode = parameter("reflect", "border: reflect, nearest, mirror or constant (scipy's meaning)")
     cval: int = parameter(0, "grey level beyond the border with mode=constant")

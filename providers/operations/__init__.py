@@ -3,6 +3,7 @@
 from providers.operations.convolution import Convolve, Laplacian
 from providers.operations.gradient import Sobel
 from providers.operations.linear import Gaussian, Mean
+from providers.operations.pointwise import Invert, Threshold, Window
 from providers.operations.rank import Maximum, Median, Minimum, Percentile
 from providers.operations.sharpen import Unsharp
 
@@ -10,6 +11,7 @@ __all__ = [
     "BUILT_IN",
     "Convolve",
     "Gaussian",
+    "Invert",
     "Laplacian",
     "Maximum",
     "Mean",
@@ -17,7 +19,23 @@ __all__ = [
     "Minimum",
     "Percentile",
     "Sobel",
+    "Threshold",
     "Unsharp",
+    "Window",
 ]
 
-BUILT_IN = (Convolve, Gaussian, Laplacian, Maximum, Mean, Median, Minimum, Percentile, Sobel, Unsharp)
+BUILT_IN = (
+    Convolve,
+    Gaussian,
+    Invert,
+    Laplacian,
+    Maximum,
+    Mean,
+    Median,
+    Minimum,
+    Percentile,
+    Sobel,
+    Threshold,
+    Unsharp,
+    Window,
+)

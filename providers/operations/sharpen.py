@@ -27,8 +27,8 @@ class Unsharp(LinearFilter):
     The blurred image is a Gaussian of integer weights, not rounded; the sum is rounded once, halves to
     even, and clipped to the range of the image's dtype, as scikit-image does it to the range of its floats.
     Apart from clipping it deviates from the real-valued filter by at most 1 grey level on 8- and 16-bit
-    images (with very wide kernels or large amounts on 16 bit: by at most 2⁻¹⁰ of the range), and by at most
-    2⁻¹⁰ of the dtype's range on int32 images; where that cannot be had it is refused.
+    images. With very wide kernels or large amounts on 16 bit, and on int32 images, the blurred image is
+    off by at most 2⁻¹⁰ of the dtype's range; where that cannot be had it is refused.
 
     Parameters
     ----------

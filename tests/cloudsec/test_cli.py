@@ -276,6 +276,34 @@ def test_a_magnitude_has_no_intercept_in_its_dicom_file(tmp_path: Path) -> None:
     assert pydicom.dcmread(tmp_path / "out.dcm").RescaleIntercept == 0
 
 
+def test_levels_of_their_own_are_in_no_unit_in_their_dicom_file(tmp_path: Path) -> None:
+    import pydicom
+
+    import cloudsec.demo
+
+    words = [
+        "process",
+        str(cloudsec.demo.SLICE),
+        str(tmp_path / "out.dcm"),
+        "-o",
+        "threshold",
+        "-p",
+        "value=1000",
+    ]
+    assert main(words) == 0
+    written = pydicom.dcmread(tmp_path / "out.dcm")
+    assert (written.RescaleSlope, written.RescaleIntercept, written.RescaleType) == (1, 0, "US")
+    assert (written.pixel_array == (pydicom.dcmread(cloudsec.demo.SLICE).pixel_array > 1000)).all()
+
+
+def test_a_kernel_comes_as_a_list_of_rows(source: Path, tmp_path: Path) -> None:
+    words = ["process", str(source), str(tmp_path / "out.npy"), "-o", "convolve", "-p"]
+    kernel = [[0, -1, 0], [-1, 5.5, -1], [0, -1, 0]]
+    # As a file holds it, which the shell puts there.
+    assert main([*words, f"weights={json.dumps(kernel, indent=1)}"]) == 0
+    assert (np.load(tmp_path / "out.npy") == providers.apply(IMAGE, "convolve", weights=kernel)).all()
+
+
 def test_an_output_that_cannot_be_is_refused_before_anything_is_sent(
     source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

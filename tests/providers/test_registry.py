@@ -87,3 +87,6 @@ def test_a_task_names_exactly_an_operation_its_version_and_all_parameters() -> N
     for parameters in ({"axes": 0}, {"axes": 4}, {"axes": True}):
         with pytest.raises(BadTask):
             registry.resolved_operation("laplacian", 1, parameters)
+    for ends in (-2, 2**40, 1.0, True, None):
+        with pytest.raises(BadTask):
+            registry.resolved_operation("invert", 1, {"axes": 2, "ends": ends})
