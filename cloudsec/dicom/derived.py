@@ -112,8 +112,8 @@ def derived_image(
 
     Slope and intercept go on telling what a grey level means: an operation that adds offset_gain * c
     where all pixels grow by c has its intercept multiplied by that, one that does not see the sign of
-    its input (a magnitude) has none. Images that were filtered alike from one series make one new
-    series. Padding stays padding where the result can hold its value.
+    its input (a magnitude) has none. Levels of an operation's own are in no unit. Images that were filtered
+    alike from one series make one new series. Padding stays padding where the result can hold its value.
 
     Parameters
     ----------
