@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import product
 from math import prod
 from typing import TypeAlias
 
@@ -96,15 +97,17 @@ class Kernel:
         answer = np.zeros((len(stack), *core), np.int64)
         array = self._array
         places = [(place, int(array[place])) for place in zip(*np.nonzero(array), strict=True)]
-        # So many regions at a time as fit into a processor's cache.
-        at_once = max(1, TILE_PIXELS // prod(stack.shape[1:]))
-        for first in range(0, len(stack), at_once):
-            pixels, total = stack[first : first + at_once].astype(np.int64), answer[first : first + at_once]
-            product = np.empty_like(total)
+        # So many regions, or lines of one, at a time as fit into a processor's cache.
+        regions = max(1, TILE_PIXELS // prod(stack.shape[1:]))
+        lines = max(1, TILE_PIXELS // (regions * prod(stack.shape[2:])))
+        for first, top in product(range(0, len(stack), regions), range(0, core[0], lines)):
+            total = answer[first : first + regions, top : top + lines]
+            pixels = stack[first : first + regions, top : top + total.shape[1] + 2 * self.halo[0]]
+            pixels, part = pixels.astype(np.int64), np.empty_like(total)
             for place, weight in places:
-                shifted = tuple(slice(start, start + n) for start, n in zip(place, core, strict=True))
-                np.multiply(pixels[(slice(None), *shifted)], weight, out=product)
-                total += product
+                shifted = (slice(start, start + n) for start, n in zip(place, total.shape[1:], strict=True))
+                np.multiply(pixels[(slice(None), *shifted)], weight, out=part)
+                total += part
         return answer
 
 

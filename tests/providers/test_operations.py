@@ -405,7 +405,7 @@ def test_colour_that_is_strided_read_only_mapped_or_foreign_is_as_good_as_any(tm
         assert (image == before).all()
 
 
-@pytest.mark.parametrize("name", ["gaussian", "mean", "median", "sobel"])
+@pytest.mark.parametrize("name", ["gaussian", "laplacian", "mean", "median", "sobel", "unsharp"])
 def test_on_the_open_data_each_operation_equals_scipy_or_deviates_as_stated(
     name: str, open_images: list[tuple[str, NDArray[Any]]]
 ) -> None:
@@ -417,6 +417,12 @@ def test_on_the_open_data_each_operation_equals_scipy_or_deviates_as_stated(
         elif name == "mean":
             sums = ndimage.correlate(image.astype(np.int64), np.ones((3, 3), np.int64))
             assert (ours == np.rint(sums / 9)).all(), label
+        elif name == "laplacian":
+            assert (ours == ndimage.laplace(wide)).all(), label
+        elif name == "unsharp":
+            limits = np.iinfo(image.dtype)
+            real = (2 * wide - ndimage.gaussian_filter(wide, 1.0)).clip(limits.min, limits.max)
+            assert np.abs(ours - real).max() <= 1, label
         elif name == "median":
             assert (ours == ndimage.median_filter(image, 3)).all(), label
         else:
