@@ -364,4 +364,4 @@ def as_written(value: object) -> str:
         if any(isinstance(part, tuple) for part in value):
             return json.dumps(value, separators=(",", ":"))
         return ",".join(map(as_written, value))
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    return f"{value:.15g}" if isinstance(value, float) else str(value)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from providers.operation import Filter
-from providers.operations import Gaussian, Mean, Median, Sobel
+from providers.operations import Gaussian, Mean, Median, Sobel, Unsharp
 from providers.testing import check_operation
 from regions import Symmetries
 
@@ -67,6 +67,15 @@ class TieMean(Mean):
 
 
 @dataclass(frozen=True, kw_only=True)
+class ClippedAnywhere(Unsharp):
+    name: ClassVar[str] = "unsharp"
+
+    @property
+    def finishes_anywhere(self) -> bool:
+        return True
+
+
+@dataclass(frozen=True, kw_only=True)
 class Meddler(Median):
     name: ClassVar[str] = "median"
 
@@ -92,6 +101,7 @@ class WrongDtype(Median):
         (SignedSobel(), "negation_sign"),
         (OffsetSobel(), "offset_gain"),
         (TieMean(size=2), "finishes_anywhere"),
+        (ClippedAnywhere(), "finishes_anywhere"),
         (Meddler(size=3), "whole's|one another"),
         (WrongDtype(size=3), "int64"),
     ],
