@@ -187,7 +187,7 @@ def _process(options: argparse.Namespace) -> int:
                 raise ValueError(f"{written} is the input itself; name another file to write")
         check_output(options.target, image)
         facts = operation.resolved(PLANE_AXES, image.pixels.dtype).symmetries
-        if facts.offset_gain is None and options.target.suffix.lower() == ".dcm":
+        if facts.offset_gain is None and not operation.own_scale and options.target.suffix.lower() == ".dcm":
             raise ValueError(
                 f"{operation.name} does not say what its grey levels mean as DICOM; write a .npy file"
             )
@@ -198,7 +198,7 @@ def _process(options: argparse.Namespace) -> int:
         result.image,
         image,
         description=f"CloudSec: {operation}",
-        offset_gain=1 if facts.offset_gain is None else facts.offset_gain,
+        offset_gain=None if operation.own_scale else facts.offset_gain,
         # An operation that is not known to forget the sign keeps it.
         negation_sign=facts.negation_sign or -1,
     )
@@ -260,17 +260,18 @@ def _parameters(given: list[str]) -> dict[str, Any]:
 
 def _operations(options: argparse.Namespace) -> int:
     from cloudsec.schemes import SCHEMES
-    from providers import make_operation, operation_names
-    from providers.operation import BORDER, PLANE_AXES
-    from providers.registry import user_fields
+    from providers import operation_names
+    from providers.operation import BORDER, PLANE_AXES, as_written
+    from providers.registry import example_operation, user_fields
 
     names = operation_names() if options.name is None else (options.name,)
-    made = [make_operation(name) for name in names]
+    made = [example_operation(name) for name in names]
     print(f"{'operation':<12}{'halo':>5}  {'16-bit result':<14}{'schemes':<32}parameters")
     for operation in made:
         resolved = operation.resolved(PLANE_AXES, "uint16")
         own = [f for f in user_fields(type(operation)) if options.name or f.name not in BORDER]
-        parameters = ", ".join(f"{f.name}={f.default}" for f in own)
+        marks = {f.name: "*" if "example" in f.metadata else "" for f in own}
+        parameters = ", ".join(f"{n}{mark}={as_written(getattr(operation, n))}" for n, mark in marks.items())
         schemes = ", ".join(key for key, scheme in SCHEMES.items() if scheme.carries(resolved))
         result = resolved.result_dtype("uint16").name
         print(f"{operation.name:<12}{max(resolved.halo):>5}  {result:<14}{schemes:<32}{parameters}")
@@ -278,7 +279,8 @@ def _operations(options: argparse.Namespace) -> int:
             for f in own:
                 print(f"  {f.name}: {f.metadata['doc']}")
     print(
-        "Halo in pixels, for the parameters shown; every operation also takes mode and cval for the border."
+        "Halo in pixels, for the parameters shown; those with * are examples, because there is no default. "
+        "Every operation also takes mode and cval for the border."
     )
     return 0
 

@@ -9,7 +9,7 @@ import re
 from collections.abc import Awaitable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import Field, dataclass, field
 from math import inf
 from typing import Any, TypeVar
 
@@ -20,7 +20,7 @@ from starlette.types import Receive, Scope, Send
 
 from providers.errors import CODES, BadTask, Busy, NotFound, ProviderError, TooLarge, TooSlow, Unauthorized
 from providers.operation import BORDER
-from providers.registry import operations, user_fields
+from providers.registry import example_operation, operations, user_fields
 from providers.service import MAX_REQUEST, answer
 
 OCTETS = "application/octet-stream"
@@ -181,14 +181,20 @@ def describe_operations() -> list[dict[str, Any]]:
             "version": kind.version,
             "bit_exact": kind.bit_exact,
             "parameters": {
-                f.name: {"description": f.metadata["doc"], "default": f.default}
+                f.name: {"description": f.metadata["doc"], **_usual(f)}
                 for f in user_fields(kind)
                 if f.name not in BORDER
             },
-            "halo": kind().resolved(2, "uint8").halo,
+            "halo": example_operation(name).resolved(2, "uint8").halo,
         }
         for name, kind in operations().items()
     ]
+
+
+def _usual(known: Field[Any]) -> dict[str, Any]:
+    """The default of a parameter, or an example where it has none."""
+    example = known.metadata.get("example")
+    return {"default": known.default} if example is None else {"example": example}
 
 
 class _Delivery(Response):

@@ -42,6 +42,9 @@ def test_a_provider_tells_that_it_is_up_and_what_it_does(http_providers: list[st
     operations = requests.get(url + "/v1/operations", timeout=20).json()
     assert [each["name"] for each in operations] == list(providers.operation_names())
     assert all(each.keys() == {"name", "version", "bit_exact", "parameters", "halo"} for each in operations)
+    of = {each["name"]: each["parameters"] for each in operations}
+    assert of["unsharp"]["amount"]["default"] == 1
+    assert of["threshold"]["value"].keys() == {"description", "example"}
     described = requests.get(url + "/openapi.json", timeout=20).json()
     assert described["paths"].keys() == {"/healthz", "/v1/operations", "/v1/tasks"}
     answers = described["paths"]["/v1/tasks"]["post"]["responses"]
