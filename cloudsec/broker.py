@@ -82,7 +82,11 @@ class Broker:
     timeout : float
         Seconds within which a provider must answer one task.
     token : str or None
-        Bearer token for the providers that are given as URLs.
+        Bearer token for the providers that are given as URLs. It is shown to all of them; an `HttpEndpoint`
+        has its own.
+    ca : str, Path or None
+        File of the CAs by which the providers that are given as URLs must show a certificate; these are https
+        URLs then. None: the CAs that requests trusts.
     progress : callable or None
         Called with the number of tasks answered and of all that were or still can be, as answers come.
 
@@ -118,6 +122,7 @@ class Broker:
         key: bytes | str | Path | None = None,
         timeout: float = 60.0,
         token: str | None = None,
+        ca: str | Path | None = None,
         progress: Callable[[int, int], None] | None = None,
     ) -> None:
         if not isinstance(scheme, str) or scheme not in SCHEMES:
@@ -128,6 +133,8 @@ class Broker:
             raise ValueError(f"plan must be a dict such as {{'block': 48}}, not {plan!r}")
         if token is not None and not isinstance(token, str):
             raise ValueError("token must be a string")
+        if ca is not None and not isinstance(ca, (str, Path)):
+            raise ValueError("ca must be the name of a file, or None")
         if progress is not None and not callable(progress):
             raise ValueError("progress must be a function of two numbers")
         if verify is not False and verify != "sample":
@@ -140,7 +147,7 @@ class Broker:
             raise ValueError(f"on_loss must be 'home' or 'fail', not {on_loss!r}")
         self._seed = _seeded(seed)
         self._scheme: ProtectionScheme = SCHEMES[scheme]
-        self._endpoints, self._opened = _endpoints(providers, token)
+        self._endpoints, self._opened = _endpoints(providers, token, ca)
         self._tolerate = _tolerated(tolerate, self._scheme, len(self._endpoints))
         # Embedded providers are simulated clouds; another number of them are other clouds.
         self._fleet = "" if isinstance(providers, Iterable) else f"{len(self._endpoints)} embedded"
@@ -338,7 +345,7 @@ def process(
 
 
 def _endpoints(
-    providers: int | Sequence[str | Endpoint], token: str | None
+    providers: int | Sequence[str | Endpoint], token: str | None, ca: str | Path | None
 ) -> tuple[tuple[Endpoint, ...], tuple[HttpEndpoint, ...]]:
     """All endpoints, and those of them that were made here from URLs and are ours to close."""
     endpoints: list[Endpoint] = []
@@ -348,7 +355,7 @@ def _endpoints(
     if isinstance(providers, Iterable):
         for provider in providers:
             if isinstance(provider, str):
-                opened.append(HttpEndpoint(provider, token))
+                opened.append(HttpEndpoint(provider, token, ca=ca))
                 endpoints.append(opened[-1])
             elif isinstance(provider, Endpoint):
                 endpoints.append(provider)

@@ -9,10 +9,15 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
-from providers.__main__ import OneLineParser
+from providers.__main__ import OneLineParser, add_options, run
+
+if TYPE_CHECKING:
+    from cloudsec.endpoints import Endpoint
 
 LINE = 500
 """Characters of an error at the most: values that were given are repeated in it."""
@@ -81,7 +86,14 @@ def _parser() -> argparse.ArgumentParser:
     process.add_argument("-o", "--operation", required=True, metavar="NAME", help="see 'cloudsec operations'")
     process.add_argument("-p", "--parameter", action="append", default=[], metavar="NAME=VALUE")
     process.add_argument("--scheme", default="ga-es", help="ga-es (default), ga-es-2018 or unprotected")
-    process.add_argument("--provider", action="append", default=[], metavar="URL", help="one each")
+    process.add_argument("--provider", action="append", metavar="URL", help="one each")
+    process.add_argument("--ca", type=Path, metavar="FILE", help="whose certificates they must show (PEM)")
+    process.add_argument(
+        "--providers-file",
+        type=Path,
+        metavar="F.toml",
+        help="providers, each with its token and certificates",
+    )
     process.add_argument("--providers", type=int, metavar="N", help="embedded ones instead (default: 9)")
     process.add_argument("--tolerate", type=int, metavar="T", help="colluding providers to withstand")
     process.add_argument("--block", type=int, metavar="PIXELS", help="side of the blocks")
@@ -96,7 +108,9 @@ def _parser() -> argparse.ArgumentParser:
         "--show-views", type=Path, metavar="DIR", help="write pictures of what each provider saw"
     )
     process.add_argument("--burned-in", choices=("refuse", "accept"), default="refuse")
-    process.epilog = f"${TOKEN_VARIABLE} holds the providers' bearer token, if they want one."
+    process.epilog = (
+        f"${TOKEN_VARIABLE} holds the bearer token of the providers that are given as URLs, if they want one."
+    )
     process.set_defaults(run=_process)
 
     operations = commands.add_parser("operations", help="list operations, or explain one")
@@ -104,14 +118,8 @@ def _parser() -> argparse.ArgumentParser:
     operations.set_defaults(run=_operations)
 
     provider = commands.add_parser("provider", help="run one provider")
-    provider.add_argument(
-        "--host", default="127.0.0.1", help="address to listen on (default: this machine only)"
-    )
-    provider.add_argument("--port", type=int, default=9001, help="0 takes a free one (default: 9001)")
-    provider.add_argument("--max-bytes", type=int, help="largest task")
-    provider.add_argument("--seconds", type=float, help="longest wait, transfer and computation")
-    provider.add_argument("--tasks", type=int, help="tasks at one time")
-    provider.set_defaults(run=_provider)
+    add_options(provider)
+    provider.set_defaults(run=run)
 
     several = commands.add_parser("providers", help="providers on this machine")
     actions = several.add_subparsers(metavar="ACTION", required=True)
@@ -145,7 +153,7 @@ def _demo(options: argparse.Namespace) -> int:
 
 
 def _process(options: argparse.Namespace) -> int:
-    from cloudsec.broker import DEFAULT_PROVIDERS, Broker
+    from cloudsec.broker import Broker
     from cloudsec.files import check_output, read_image, write_image
     from cloudsec.report import check_report_path
     from providers import make_operation
@@ -153,21 +161,22 @@ def _process(options: argparse.Namespace) -> int:
     from providers.wire import printable
 
     operation = make_operation(options.operation, **_parameters(options.parameter))
-    if options.provider and options.providers is not None:
-        raise ValueError("give either --provider URLs, or --providers for embedded ones")
     plan = {} if options.block is None else {"block": options.block}
-    embedded = DEFAULT_PROVIDERS if options.providers is None else options.providers
-    with Broker(
-        options.provider or embedded,
-        scheme=options.scheme,
-        tolerate=options.tolerate,
-        plan=plan,
-        on_loss=options.on_loss,
-        seed=options.seed,
-        timeout=options.timeout,
-        token=os.environ.get(TOKEN_VARIABLE),
-        progress=_show_progress if sys.stderr.isatty() else None,
-    ) as broker:
+    with (
+        _named_providers(options) as named,
+        Broker(
+            named,
+            scheme=options.scheme,
+            tolerate=options.tolerate,
+            plan=plan,
+            on_loss=options.on_loss,
+            seed=options.seed,
+            timeout=options.timeout,
+            token=os.environ.get(TOKEN_VARIABLE),
+            ca=options.ca,
+            progress=_show_progress if sys.stderr.isatty() else None,
+        ) as broker,
+    ):
         if options.report is not None:
             check_report_path(options.report)
         if options.show_views is not None and not _can_hold_files(options.show_views):
@@ -178,7 +187,7 @@ def _process(options: argparse.Namespace) -> int:
                 raise ValueError(f"{written} is the input itself; name another file to write")
         check_output(options.target, image)
         facts = operation.resolved(PLANE_AXES, image.pixels.dtype).symmetries
-        if facts.offset_gain is None and options.target.suffix.lower() == ".dcm":
+        if facts.offset_gain is None and not operation.own_scale and options.target.suffix.lower() == ".dcm":
             raise ValueError(
                 f"{operation.name} does not say what its grey levels mean as DICOM; write a .npy file"
             )
@@ -189,7 +198,7 @@ def _process(options: argparse.Namespace) -> int:
         result.image,
         image,
         description=f"CloudSec: {operation}",
-        offset_gain=1 if facts.offset_gain is None else facts.offset_gain,
+        offset_gain=None if operation.own_scale else facts.offset_gain,
         # An operation that is not known to forget the sign keeps it.
         negation_sign=facts.negation_sign or -1,
     )
@@ -201,6 +210,25 @@ def _process(options: argparse.Namespace) -> int:
         print(f"cloudsec: {printable(loss.reason)[:LINE]}", file=sys.stderr)
     print(result.report)
     return 0
+
+
+@contextmanager
+def _named_providers(options: argparse.Namespace) -> Iterator[int | Sequence[str | Endpoint]]:
+    """The providers that were asked for, in the one way that may be used."""
+    from cloudsec.broker import DEFAULT_PROVIDERS
+    from cloudsec.providers_file import read_providers
+
+    if sum(given is not None for given in (options.provider, options.providers_file, options.providers)) > 1:
+        raise ValueError(
+            "give either --provider URLs, or a --providers-file, or --providers for embedded ones"
+        )
+    if options.ca is not None and options.provider is None:
+        raise ValueError("--ca is for --provider URLs; a providers file names its own")
+    if options.providers_file is None:
+        yield options.provider or (DEFAULT_PROVIDERS if options.providers is None else options.providers)
+        return
+    with ExitStack() as stack:
+        yield [stack.enter_context(closing(each)) for each in read_providers(options.providers_file)]
 
 
 def _can_hold_files(directory: Path) -> bool:
@@ -232,17 +260,18 @@ def _parameters(given: list[str]) -> dict[str, Any]:
 
 def _operations(options: argparse.Namespace) -> int:
     from cloudsec.schemes import SCHEMES
-    from providers import make_operation, operation_names
-    from providers.operation import BORDER, PLANE_AXES
-    from providers.registry import user_fields
+    from providers import operation_names
+    from providers.operation import BORDER, PLANE_AXES, as_written
+    from providers.registry import example_operation, user_fields
 
     names = operation_names() if options.name is None else (options.name,)
-    made = [make_operation(name) for name in names]
+    made = [example_operation(name) for name in names]
     print(f"{'operation':<12}{'halo':>5}  {'16-bit result':<14}{'schemes':<32}parameters")
     for operation in made:
         resolved = operation.resolved(PLANE_AXES, "uint16")
         own = [f for f in user_fields(type(operation)) if options.name or f.name not in BORDER]
-        parameters = ", ".join(f"{f.name}={f.default}" for f in own)
+        marks = {f.name: "*" if "example" in f.metadata else "" for f in own}
+        parameters = ", ".join(f"{n}{mark}={as_written(getattr(operation, n))}" for n, mark in marks.items())
         schemes = ", ".join(key for key, scheme in SCHEMES.items() if scheme.carries(resolved))
         result = resolved.result_dtype("uint16").name
         print(f"{operation.name:<12}{max(resolved.halo):>5}  {result:<14}{schemes:<32}{parameters}")
@@ -250,21 +279,10 @@ def _operations(options: argparse.Namespace) -> int:
             for f in own:
                 print(f"  {f.name}: {f.metadata['doc']}")
     print(
-        "Halo in pixels, for the parameters shown; every operation also takes mode and cval for the border."
+        "Halo in pixels, for the parameters shown; those with * are examples, because there is no default. "
+        "Every operation also takes mode and cval for the border."
     )
     return 0
-
-
-def _provider(options: argparse.Namespace) -> int:
-    from providers.__main__ import run
-
-    return run(
-        options.host,
-        options.port,
-        max_bytes=options.max_bytes,
-        seconds=options.seconds,
-        tasks=options.tasks,
-    )
 
 
 def _providers_start(options: argparse.Namespace) -> int:

@@ -25,7 +25,8 @@ _THREAD = "cloudsec delivery"
 GRACE = 1.0
 """Seconds that an endpoint gets beyond its time-out to say itself what went wrong."""
 RETRIES = 1
-"""Times that a provider which could not be had is asked again, within the same time."""
+"""Times that a provider which could not be had is asked again, within the same time. One that says when to
+come again is asked then, as often as the time allows."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +61,11 @@ class _Lane:
     party: int
     numbers: list[int]
     sent_at: float | None = None
-    open: bool = True
+    closed: threading.Event = field(default_factory=threading.Event)
+
+    @property
+    def open(self) -> bool:
+        return not self.closed.is_set()
 
 
 class Delivery:
@@ -108,7 +113,7 @@ class Delivery:
     def drop(self, party: int) -> None:
         """Send a provider nothing more, and take none of its answers."""
         with self._sending:
-            self._lanes[party].open = False
+            self._lanes[party].closed.set()
 
     def _next(self) -> Outcome:
         while True:
@@ -150,8 +155,8 @@ class Delivery:
 
     def _outcome(self, number: int, party: int, deadline: float) -> Outcome:
         """The answer to one task; a provider that cannot be had is asked again while there is time."""
-        endpoint = self._endpoints[party]
-        retries = 0
+        endpoint, closed = self._endpoints[party], self._lanes[party].closed
+        attempts = retries = 0
         while True:
             try:
                 return self._deliver(number, party, deadline - time.monotonic(), retries)
@@ -160,8 +165,11 @@ class Delivery:
             except Exception as error:  # An endpoint may be anybody's code.
                 failed = Unavailable(f"provider {endpoint.name} failed with {type(error).__name__}")
                 failed.__cause__ = error
-            again = isinstance(failed, Unavailable) and retries < RETRIES and self._lanes[party].open
-            if not again or time.monotonic() >= deadline:
+            if not isinstance(failed, Unavailable) or time.monotonic() + failed.pause >= deadline:
+                return Lost(party, failed, retries)
+            if not failed.pause:
+                attempts += 1
+            if attempts > RETRIES or closed.wait(failed.pause):
                 return Lost(party, failed, retries)
             retries += 1
 

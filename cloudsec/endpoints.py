@@ -5,23 +5,23 @@ from __future__ import annotations
 import re
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from http.cookiejar import DefaultCookiePolicy
+from email.utils import parsedate_to_datetime
 from ipaddress import ip_address
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
 from urllib.parse import SplitResult, urlsplit
 
 from cloudsec.errors import ProviderFailed, Refused, Unavailable
+from cloudsec.handshake import hung_up_because, refused_because
 from providers import handle
 from providers.errors import BadTask, ProviderError, TooLarge, Unauthorized, UnknownOperation
-from providers.wire import decode_error, printable
+from providers.wire import decode_error
 
 if TYPE_CHECKING:
     import requests
 
-CONNECT_SECONDS = 10.0
-"""A machine that is there accepts a connection within this time."""
 ANSWER_FACTOR = 8
 """An answer has at most 8 bytes for a pixel that was sent in one."""
 ANSWER_HEADER = 1 << 16
@@ -71,10 +71,27 @@ class HttpEndpoint:
     url : str
         Scheme, host and, where needed, port and path; no user name or password.
     token : str or None
-        Sent as bearer token.
+        Sent as bearer token, to this provider only.
+    ca : str, Path or None
+        A file of certificates in PEM form: the provider must show one by a CA in it, and no other will do.
+        None trusts the CAs that requests trusts, those of certifi.
+    certificate : pair of str or Path, or None
+        Files with the certificate that a provider may want of us, and its key, in PEM form.
+
+    Raises
+    ------
+    ValueError
+        For what is no URL, a token that no header can hold, or a file that cannot be used.
     """
 
-    def __init__(self, url: str, token: str | None = None) -> None:
+    def __init__(
+        self,
+        url: str,
+        token: str | None = None,
+        *,
+        ca: str | Path | None = None,
+        certificate: tuple[str | Path, str | Path] | None = None,
+    ) -> None:
         try:
             parts = urlsplit(url)
             valid = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
@@ -88,7 +105,15 @@ class HttpEndpoint:
         if token is not None and not _TOKEN.fullmatch(token):
             raise ValueError("a token is made of visible ASCII characters, without spaces or line ends")
         self.name = f"{parts.scheme}://{_place(parts)}{parts.path.rstrip('/')}"
+        self._secure = parts.scheme == "https"
+        if not self._secure and (ca is not None or certificate is not None):
+            raise ValueError(
+                f"{self.name} is not secured by TLS, and no CA or certificate helps; use https://"
+            )
+        _check_files(ca, certificate)
         self._token = token
+        self._ca = None if ca is None else str(ca)
+        self._certificate = None if certificate is None else (str(certificate[0]), str(certificate[1]))
         self._session: requests.Session | None = None
         self._opening = threading.Lock()
 
@@ -98,31 +123,34 @@ class HttpEndpoint:
     def send_parts(self, parts: Parts, timeout: float) -> bytes:
         import requests
 
+        from cloudsec.connections import Stale
+
         body = _Body(parts)
         deadline = time.monotonic() + timeout
-        try:
-            with self._open_session().post(
-                f"{self.name}/v1/tasks",
-                data=body,
-                headers={"Content-Type": "application/octet-stream", "Accept-Encoding": "identity"},
-                timeout=(min(timeout, CONNECT_SECONDS), timeout),
-                allow_redirects=False,
-                stream=True,
-            ) as response:
-                answer = self._read(response, ANSWER_FACTOR * len(body) + ANSWER_HEADER, deadline)
-                if response.status_code == 200:
-                    return answer
-                raise self._failure(response.status_code, answer)
-        except requests.Timeout as error:
-            raise Unavailable(
-                f"provider {self.name} did not answer within {timeout:g} s; try again, or give it more time"
-            ) from error
-        except requests.ConnectionError as error:
-            raise Unavailable(
-                f"provider {self.name} cannot be reached, or hung up: {_reason(error)}; is it running there?"
-            ) from error
-        except (requests.RequestException, OSError, ValueError) as error:
-            raise Unavailable(f"provider {self.name} cannot be spoken to: {_reason(error)}") from error
+        while True:
+            try:
+                return self._ask(body, deadline)
+            except Stale:
+                # Nothing of an answer came: the provider, which holds no state, is asked anew.
+                if time.monotonic() < deadline:
+                    continue
+                raise self._late(timeout) from None
+            except (requests.RequestException, OSError, ValueError) as error:
+                raise self._broken(error, timeout, deadline) from error
+
+    def _ask(self, body: _Body, deadline: float) -> bytes:
+        with self._open_session().post(
+            f"{self.name}/v1/tasks",
+            data=body,
+            headers={"Content-Type": "application/octet-stream", "Accept-Encoding": "identity"},
+            timeout=max(0.001, deadline - time.monotonic()),
+            allow_redirects=False,
+            stream=True,
+        ) as response:
+            answer = self._read(response, ANSWER_FACTOR * len(body) + ANSWER_HEADER, deadline)
+            if response.status_code == 200:
+                return answer
+            raise self._failure(response.status_code, response.headers, answer)
 
     def close(self) -> None:
         """Close the connections; the endpoint can be used again."""
@@ -131,20 +159,12 @@ class HttpEndpoint:
             self._session = None
 
     def _open_session(self) -> requests.Session:
-        import requests
+        from cloudsec.connections import open_session
 
         with self._opening:
-            if self._session is not None:
-                return self._session
-            session = requests.Session()
-            session.trust_env = False
-            # A cookie would let a provider know us again.
-            session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-            session.headers["User-Agent"] = "cloudsec"
-            if self._token is not None:
-                session.headers["Authorization"] = f"Bearer {self._token}"
-            self._session = session
-            return session
+            if self._session is None:
+                self._session = open_session(self._token, self._ca, self._certificate)
+            return self._session
 
     def _read(self, response: requests.Response, limit: int, deadline: float) -> bytes:
         from urllib3.exceptions import HTTPError
@@ -166,13 +186,62 @@ class HttpEndpoint:
                 raise Unavailable(f"provider {self.name} answered too slowly to finish in time")
         return b"".join(parts)
 
-    def _failure(self, status: int, body: bytes) -> ProviderFailed:
+    def _failure(self, status: int, headers: Mapping[str, str], body: bytes) -> ProviderFailed:
+        pause = _pause(headers) if status in (429, 503) else 0.0
         if body.startswith(b"{"):
-            return failure(self.name, decode_error(body))
+            return failure(self.name, decode_error(body), pause)
         if 300 <= status < 400:
             return Refused(f"provider {self.name} points to another address; give the one that does the work")
-        kind = Unavailable if status >= 500 else Refused
-        return kind(f"provider {self.name} answered HTTP status {status}; is it a CloudSec provider?")
+        text = f"provider {self.name} answered HTTP status {status}; is it a CloudSec provider"
+        text += "?" if self._secure else ", and not behind https:// only?"
+        return Unavailable(text, pause) if status >= 500 or status == 429 else Refused(text)
+
+    def _broken(self, error: Exception, timeout: float, deadline: float) -> ProviderFailed:
+        import requests
+
+        certificate = self._certificate[0] if self._certificate else None
+        if (why := refused_because(error, self._ca, certificate)) is not None:
+            return Refused(f"provider {self.name} {why}")
+        # What we cut off ourselves looks like a provider that hung up.
+        if time.monotonic() >= deadline or isinstance(error, requests.ReadTimeout):
+            return self._late(timeout)
+        reason = hung_up_because(error, self._secure, certificate)
+        if isinstance(error, requests.ConnectionError):
+            return Unavailable(f"provider {self.name} cannot be reached, or hung up: {reason}")
+        return Unavailable(f"provider {self.name} cannot be spoken to: {reason}")
+
+    def _late(self, timeout: float) -> Unavailable:
+        return Unavailable(
+            f"provider {self.name} did not answer within {timeout:g} s; try again, or give it more time"
+        )
+
+
+def _check_files(ca: str | Path | None, certificate: tuple[str | Path, str | Path] | None) -> None:
+    """ValueError for files that cannot be used: nothing is sent before they are known to be good."""
+    if ca is None and certificate is None:
+        return
+    import ssl
+
+    from providers.certificates import identify, trust
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    if ca is not None:
+        trust(context, Path(ca))
+    if certificate is not None:
+        identify(context, Path(certificate[0]), Path(certificate[1]))
+
+
+def _pause(headers: Mapping[str, str]) -> float:
+    """Seconds after which a provider wants to be asked again (RFC 9110, 10.2.3); 0 where it does not say."""
+    told = headers.get("Retry-After", "").strip()
+    if re.fullmatch("[0-9]{1,9}", told):
+        return float(told)
+    try:
+        # By the provider's own clock where it shows that: ours may be another.
+        now = parsedate_to_datetime(headers["Date"]).timestamp() if "Date" in headers else time.time()
+        return max(0.0, parsedate_to_datetime(told).timestamp() - now)
+    except (ValueError, OverflowError):
+        return 0.0
 
 
 class _Body:
@@ -199,21 +268,13 @@ def _place(parts: SplitResult) -> str:
     return host if parts.port in (None, default) else f"{host}:{parts.port}"
 
 
-def failure(name: str, error: ProviderError) -> ProviderFailed:
-    """A provider's own error as one of ours: refused for good, or worth another try."""
+def failure(name: str, error: ProviderError, pause: float = 0.0) -> ProviderFailed:
+    """A provider's own error as one of ours: refused for good, or worth another try after a pause."""
     if isinstance(error, Unauthorized):
         return Refused(
-            f"provider {name} wants its bearer token (token=…, $CLOUDSEC_TOKEN), or another one: {error}"
+            f"provider {name} wants its bearer token (token=…, $CLOUDSEC_TOKEN, or in a providers file), or"
+            f" another one: {error}"
         )
     if isinstance(error, (BadTask, TooLarge, UnknownOperation)):
         return Refused(f"provider {name} refused the task: {error}")
-    return Unavailable(f"provider {name} did not do the task: {error}")
-
-
-def _reason(error: Exception) -> str:
-    """The innermost cause in a few words, without the memory addresses of wrapped exceptions."""
-    cause: BaseException = error
-    while (inner := cause.__cause__ or cause.__context__) is not None:
-        cause = inner
-    text = getattr(cause, "strerror", None) or str(cause) or type(cause).__name__
-    return printable(str(text))[:200]
+    return Unavailable(f"provider {name} did not do the task: {error}", pause)

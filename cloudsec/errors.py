@@ -16,11 +16,21 @@ class ProviderFailed(CloudsecError):
 
 
 class Unavailable(ProviderFailed):
-    """The provider could not be reached, or not in time."""
+    """The provider could not be reached, or not in time.
+
+    Attributes
+    ----------
+    pause : float
+        Seconds after which it wants to be asked again; 0 where it did not say.
+    """
+
+    def __init__(self, message: str, pause: float = 0.0) -> None:
+        super().__init__(message)
+        self.pause = pause
 
 
 class Refused(ProviderFailed):
-    """The provider answered that it will not do this task."""
+    """The provider will not do this task, or cannot be trusted to be the one that was named."""
 
 
 class Dishonest(ProviderFailed):

@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from fractions import Fraction
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Literal
@@ -118,7 +119,7 @@ def write_image(
     image: ImageFile,
     *,
     description: str,
-    offset_gain: int,
+    offset_gain: int | Fraction | None,
     negation_sign: int,
 ) -> None:
     """The result of an image, as the suffix says: .npy holds any.
@@ -241,7 +242,7 @@ def _encoded(
     pixels: NDArray[np.generic],
     image: ImageFile,
     description: str,
-    offset_gain: int,
+    offset_gain: int | Fraction | None,
     negation_sign: int,
 ) -> bytes:
     suffix = path.suffix.lower()

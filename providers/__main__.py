@@ -8,7 +8,11 @@ import signal
 import sys
 import threading
 from contextlib import suppress
-from typing import NoReturn
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+if TYPE_CHECKING:
+    import ssl
 
 TOKEN_VARIABLE = "CLOUDSEC_PROVIDER_TOKEN"  # noqa: S105 - the name of a variable, not a token
 
@@ -24,6 +28,17 @@ class OneLineParser(argparse.ArgumentParser):
 def main(arguments: list[str] | None = None) -> int:
     """Run one provider until Ctrl-C or SIGTERM; the exit status."""
     parser = OneLineParser(prog="python -m providers", description=__doc__)
+    add_options(parser)
+    parser.add_argument(
+        "--until-stdin-closes",
+        action="store_true",
+        help="stop when standard input ends, e.g. with its parent",
+    )
+    return run(parser.parse_args(arguments))
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The options of a provider, as `run` wants them."""
     parser.add_argument(
         "--host", default="127.0.0.1", help="address to listen on (default: this machine only)"
     )
@@ -32,58 +47,61 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seconds", type=float, help="longest wait, transfer and computation (default: 60)")
     parser.add_argument("--tasks", type=int, help="tasks at one time (default: one per processor)")
     parser.add_argument(
-        "--until-stdin-closes",
-        action="store_true",
-        help="stop when standard input ends, e.g. with its parent",
+        "--tls-cert", type=Path, metavar="FILE", help="speak TLS, and show this certificate (PEM)"
     )
+    parser.add_argument("--tls-key", type=Path, metavar="FILE", help="its private key (PEM)")
+    parser.add_argument(
+        "--client-ca",
+        type=Path,
+        metavar="FILE",
+        help="let in only who shows a certificate by these CAs (PEM)",
+    )
+    parser.set_defaults(until_stdin_closes=False)
     parser.epilog = (
         f"${TOKEN_VARIABLE} holds the bearer token that clients must show; without it anyone may ask."
     )
-    options = parser.parse_args(arguments)
-    return run(
-        options.host,
-        options.port,
-        max_bytes=options.max_bytes,
-        seconds=options.seconds,
-        tasks=options.tasks,
-        until_stdin_closes=options.until_stdin_closes,
-    )
 
 
-def run(
-    host: str,
-    port: int,
-    *,
-    max_bytes: int | None = None,
-    seconds: float | None = None,
-    tasks: int | None = None,
-    until_stdin_closes: bool = False,
-) -> int:
-    """Serve with these limits (None: the default); one line on stderr and status 1 or 2 where that fails."""
+def run(options: argparse.Namespace) -> int:
+    """Serve with these options; one line on stderr and status 1 or 2 where that fails."""
     from providers.http import Limits
     from providers.server import serve
 
-    given = {"request_bytes": max_bytes, "seconds": seconds, "tasks": tasks}
+    given = {"request_bytes": options.max_bytes, "seconds": options.seconds, "tasks": options.tasks}
+    host, port = options.host, options.port
     try:
         limits = Limits(
-            **{name: value for name, value in given.items() if value is not None},  # type: ignore[arg-type]
+            **{name: value for name, value in given.items() if value is not None},
             token=os.environ.get(TOKEN_VARIABLE),
         )
         if not 0 <= port < 2**16:
             raise ValueError(f"a port is a number from 0 to 65535, not {port}")
+        tls = _tls(options.tls_cert, options.tls_key, options.client_ca)
     except ValueError as error:
         print(f"provider: {error}", file=sys.stderr)
         return 2
-    if until_stdin_closes:
+    if options.until_stdin_closes:
         threading.Thread(target=_stop_with_stdin, daemon=True).start()
     try:
-        serve(host, port, limits, ready=_tell)
+        serve(host, port, limits, _tell, tls)
     except OSError as error:
         print(f"provider: cannot listen on {host} port {port}: {error.strerror or error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         pass
     return 0
+
+
+def _tls(certificate: Path | None, key: Path | None, client_ca: Path | None) -> ssl.SSLContext | None:
+    if certificate is not None and key is not None:
+        from providers.certificates import server_context
+
+        return server_context(certificate, key, client_ca)
+    if certificate is not None or key is not None:
+        raise ValueError("--tls-cert and --tls-key belong together; give both")
+    if client_ca is not None:
+        raise ValueError("--client-ca is of no use without TLS; give --tls-cert and --tls-key too")
+    return None
 
 
 def _tell(url: str) -> None:

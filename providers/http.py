@@ -9,7 +9,7 @@ import re
 from collections.abc import Awaitable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import Field, dataclass, field
 from math import inf
 from typing import Any, TypeVar
 
@@ -20,10 +20,18 @@ from starlette.types import Receive, Scope, Send
 
 from providers.errors import CODES, BadTask, Busy, NotFound, ProviderError, TooLarge, TooSlow, Unauthorized
 from providers.operation import BORDER
-from providers.registry import operations, user_fields
+from providers.registry import example_operation, operations, user_fields
 from providers.service import MAX_REQUEST, answer
 
 OCTETS = "application/octet-stream"
+COME_AGAIN = 1
+"""Seconds after which a turn may be free: many tasks take less, and the header can say no shorter time."""
+WAITING = 8
+"""Requests that wait for each turn; who comes when these are there is told to come again."""
+PATIENCE = 10.0
+SLOWEST = 1 << 16
+"""A transfer moves at least so many bytes a second, on average and after so many seconds of patience: who
+drips bytes holds a turn no longer than who sends none."""
 PIECE = 1 << 18
 """Bytes handed to the network at one time: a client that does not read makes the next one wait."""
 _TOKEN = re.compile(r"[\x21-\x7e]+")
@@ -42,7 +50,7 @@ class Limits:
     seconds : float
         For a task to get its turn, to arrive, and to be computed: each within this time.
     tasks : int
-        How many are received or computed at one time; more wait for their turn.
+        How many are received or computed at one time; more wait for their turn, up to `WAITING` for each.
     token : str or None
         What clients must show as bearer token; None lets anyone in.
     """
@@ -70,9 +78,20 @@ def create_app(limits: Limits | None = None) -> FastAPI:
         redoc_url=None,
     )
     turns = asyncio.Semaphore(allowed.tasks)
+    waiting = 0
     # A thread cannot be stopped: a task that overruns keeps its turn until it ends, so that late work
     # never piles up beyond the limit.
     workers = ThreadPoolExecutor(allowed.tasks, thread_name_prefix="task")
+
+    async def take_turn() -> None:
+        nonlocal waiting
+        if waiting >= WAITING * allowed.tasks:
+            raise Busy("too many wait for a turn; come again later")
+        waiting += 1
+        try:
+            await _within(allowed.seconds, turns.acquire(), Busy("all turns are taken; come again later"))
+        finally:
+            waiting -= 1
 
     def give_back_turn(done: asyncio.Future[bytes]) -> None:
         turns.release()
@@ -81,9 +100,7 @@ def create_app(limits: Limits | None = None) -> FastAPI:
 
     @app.exception_handler(ProviderError)
     async def provider_error(_: Request, error: ProviderError) -> Response:
-        headers = {"WWW-Authenticate": "Bearer"} if isinstance(error, Unauthorized) else None
-        # Some bytes of the request may be unread: the connection cannot serve another one.
-        return JSONResponse(_described(error), error.status, {**(headers or {}), "Connection": "close"})
+        return refusal(error)
 
     @app.exception_handler(ClientDisconnect)
     async def client_left(_: Request, __: ClientDisconnect) -> Response:
@@ -124,11 +141,9 @@ def create_app(limits: Limits | None = None) -> FastAPI:
         if int(request.headers.get("content-length", 0)) > allowed.request_bytes:
             raise TooLarge(f"this provider takes tasks of up to {allowed.request_bytes} bytes")
         # The turn comes before the body: what waits costs a connection, not memory.
-        await _within(allowed.seconds, turns.acquire(), Busy("all turns are taken; come again later"))
+        await take_turn()
         try:
-            body = await _within(
-                allowed.seconds, _body(request, allowed.request_bytes), TooSlow("the task came too slowly")
-            )
+            body = await _body(request, allowed)
             work = asyncio.get_running_loop().run_in_executor(workers, answer, body, allowed.request_bytes)
         except BaseException:
             turns.release()
@@ -147,6 +162,17 @@ def create_app(limits: Limits | None = None) -> FastAPI:
     return app
 
 
+def refusal(error: ProviderError) -> Response:
+    """What a client is told of a task that is not done, or not now."""
+    # Some bytes of the request may be unread: the connection cannot serve another one.
+    headers = {"Connection": "close"}
+    if isinstance(error, Unauthorized):
+        headers["WWW-Authenticate"] = "Bearer"
+    if isinstance(error, Busy):
+        headers["Retry-After"] = str(COME_AGAIN)
+    return JSONResponse(_described(error), error.status, headers)
+
+
 def describe_operations() -> list[dict[str, Any]]:
     """What tasks a provider does; the border is the broker's affair and is left out."""
     return [
@@ -155,14 +181,20 @@ def describe_operations() -> list[dict[str, Any]]:
             "version": kind.version,
             "bit_exact": kind.bit_exact,
             "parameters": {
-                f.name: {"description": f.metadata["doc"], "default": f.default}
+                f.name: {"description": f.metadata["doc"], **_usual(f)}
                 for f in user_fields(kind)
                 if f.name not in BORDER
             },
-            "halo": kind().resolved(2, "uint8").halo,
+            "halo": example_operation(name).resolved(2, "uint8").halo,
         }
         for name, kind in operations().items()
     ]
+
+
+def _usual(known: Field[Any]) -> dict[str, Any]:
+    """The default of a parameter, or an example where it has none."""
+    example = known.metadata.get("example")
+    return {"default": known.default} if example is None else {"example": example}
 
 
 class _Delivery(Response):
@@ -178,26 +210,40 @@ class _Delivery(Response):
         try:
             # A client that does not read is left; the server then closes its connection.
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._send(send), self._seconds)
+                await self._send(send)
         finally:
             self._turns.release()
 
     async def _send(self, send: Send) -> None:
-        await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+        began = asyncio.get_running_loop().time()
         content = memoryview(self.body)
-        for start in range(0, len(content), PIECE):
-            part = bytes(content[start : start + PIECE])
-            more = start + PIECE < len(content)
-            await send({"type": "http.response.body", "body": part, "more_body": more})
+        async with asyncio.timeout_at(began + _due(0, self._seconds)) as limit:
+            await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+            for start in range(0, len(content), PIECE):
+                part = bytes(content[start : start + PIECE])
+                more = start + PIECE < len(content)
+                await send({"type": "http.response.body", "body": part, "more_body": more})
+                limit.reschedule(began + _due(start + len(part), self._seconds))
 
 
-async def _body(request: Request, limit: int) -> bytes:
+async def _body(request: Request, allowed: Limits) -> bytes:
+    began = asyncio.get_running_loop().time()
     received = bytearray()
-    async for chunk in request.stream():
-        received += chunk
-        if len(received) > limit:
-            raise TooLarge(f"this provider takes tasks of up to {limit} bytes")
+    try:
+        async with asyncio.timeout_at(began + _due(0, allowed.seconds)) as limit:
+            async for chunk in request.stream():
+                received += chunk
+                if len(received) > allowed.request_bytes:
+                    raise TooLarge(f"this provider takes tasks of up to {allowed.request_bytes} bytes")
+                limit.reschedule(began + _due(len(received), allowed.seconds))
+    except TimeoutError:
+        raise TooSlow("the task came too slowly") from None
     return bytes(received)
+
+
+def _due(moved: int, seconds: float) -> float:
+    """Seconds from the beginning of a transfer until more than these bytes must have moved."""
+    return min(seconds, PATIENCE + moved / SLOWEST)
 
 
 async def _within(seconds: float, work: Awaitable[T], otherwise: ProviderError) -> T:

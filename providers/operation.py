@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import operator
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
+from fractions import Fraction
 from math import inf, isfinite, prod
 from typing import Any, ClassVar, Literal, Self, TypeAlias
 
@@ -23,6 +25,8 @@ IMAGE_DTYPES = ("uint8", "int16", "uint16", "int32")
 MAX_RADIUS = MAX_TAPS // 2
 """Pixels from a window's centre to its edge."""
 
+MOST_AXES = 3
+"""Axes of an image, colour apart."""
 PLANE_AXES = 2
 """Axes of what is filtered at once: a plane, or one colour component."""
 COLOUR_COMPONENTS = (3, 4)
@@ -52,6 +56,11 @@ def parameter(default: Any, doc: str) -> Any:
     return field(default=default, metadata={"doc": doc})
 
 
+def required(example: Any, doc: str) -> Any:
+    """A field that users have to set, with an example for tables and service contracts."""
+    return field(metadata={"doc": doc, "example": example})
+
+
 def derived(default: Any) -> Any:
     """A field that `Filter.resolved` fills in and users never set."""
     return field(default=default, metadata={"derived": True})
@@ -77,6 +86,8 @@ class Filter(ABC):
     name: ClassVar[str]
     version: ClassVar[int] = 1
     bit_exact: ClassVar[bool] = True
+    own_scale: ClassVar[bool] = False
+    """Whether answers are levels of their own, in no unit that pixels were in."""
 
     mode: Mode = parameter("reflect", "border: reflect, nearest, mirror or constant (scipy's meaning)")
     cval: int = parameter(0, "grey level beyond the border with mode=constant")
@@ -111,9 +122,13 @@ class Filter(ABC):
         return prod(2 * h + 1 for h in self.halo)
 
     @property
-    def tie_free(self) -> bool:
-        """Whether no answer lies halfway between two grey levels, so that rounding commutes with negation."""
-        return self.scale % 2 == 1
+    def finishes_anywhere(self) -> bool:
+        """Whether `finish` commutes with negation and offset, so that a provider may do it.
+
+        Rounding does, where no answer lies halfway between two grey levels and an offset moves answers by
+        whole ones.
+        """
+        return self.scale % 2 == 1 and Fraction(self.symmetries.offset_gain or 0).denominator == 1
 
     @abstractmethod
     def run(self, stack: NDArray[np.generic]) -> NDArray[np.int64]:
@@ -161,7 +176,7 @@ class Filter(ABC):
         border = [f.name for f in dataclasses.fields(Filter) if getattr(self, f.name) != f.default]
         own = [f.name for f in dataclasses.fields(self) if not f.metadata.get("derived")]
         shown = [name for name in own if name not in BORDER] + border
-        return " ".join([self.name, *(f"{name}={_compact(getattr(self, name))}" for name in shown)])
+        return " ".join([self.name, *(f"{name}={as_written(getattr(self, name))}" for name in shown)])
 
     def _set(self, name: str, value: object) -> None:
         object.__setattr__(self, name, value)
@@ -230,6 +245,21 @@ class WindowFilter(Filter):
         return tuple(side // 2 for side in self.sizes)
 
 
+@dataclass(frozen=True, kw_only=True)
+class AxesFilter(Filter):
+    """A filter whose window no parameter decides: all that it has to be told is how many axes there are."""
+
+    axes: int = derived(0)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if type(self.axes) is not int or not 0 <= self.axes <= MOST_AXES:
+            raise ValueError(f"{self.name}: an image has up to {MOST_AXES} axes")
+
+    def resolved(self, ndim: int, dtype: DTypeLike) -> Self:
+        return dataclasses.replace(self, axes=ndim)
+
+
 def resolved_for(pixels: NDArray[np.generic], operation: Filter) -> Filter:
     """The operation spelled out for an image; ValueError if its border value is none of the image's dtype."""
     limits = np.iinfo(pixels.dtype)  # type: ignore[type-var]
@@ -241,6 +271,11 @@ def resolved_for(pixels: NDArray[np.generic], operation: Filter) -> Filter:
 def wider(dtype: DTypeLike) -> np.dtype[Any]:
     """The next wider integer dtype that holds every value of `dtype` (int64 for the widest)."""
     return np.dtype(_WIDER[np.dtype(dtype).name])
+
+
+def wider_signed(dtype: DTypeLike) -> np.dtype[Any]:
+    """The next wider signed integer dtype that holds every value of `dtype` (int64 for the widest)."""
+    return np.dtype(f"i{min(8, 2 * np.dtype(dtype).itemsize)}")
 
 
 def checked_image(image: ArrayLike, channel_axis: int | None = None) -> NDArray[np.generic]:
@@ -314,7 +349,19 @@ def _divided(exact: NDArray[np.int64], scale: int) -> NDArray[np.int64]:
     return quotient
 
 
-def _compact(value: object) -> str:
+def as_fraction(number: float) -> Fraction:
+    """A decimal as people write it, or the nearest fraction with a denominator of at most 1000.
+
+    >>> as_fraction(0.7), as_fraction(40.5)
+    (Fraction(7, 10), Fraction(81, 2))
+    """
+    return Fraction(repr(number)).limit_denominator(1000)
+
+
+def as_written(value: object) -> str:
+    """A parameter's value as the command line takes it."""
     if isinstance(value, tuple):
-        return ",".join(map(_compact, value))
-    return f"{value:g}" if isinstance(value, float) else str(value)
+        if any(isinstance(part, tuple) for part in value):
+            return json.dumps(value, separators=(",", ":"))
+        return ",".join(map(as_written, value))
+    return f"{value:.15g}" if isinstance(value, float) else str(value)

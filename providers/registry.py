@@ -8,7 +8,7 @@ from importlib.metadata import entry_points
 from typing import Any
 
 from providers.errors import BadTask, UnknownOperation
-from providers.operation import BORDER, Filter
+from providers.operation import BORDER, Filter, as_written
 from providers.operations import BUILT_IN
 
 PLUGINS = "cloudsec.operations"
@@ -34,7 +34,7 @@ def operation_names() -> tuple[str, ...]:
     """Names of all operations.
 
     >>> operation_names()
-    ('gaussian', 'mean', 'median', 'sobel')
+    ('convolve', 'gaussian', 'invert', 'laplacian', 'maximum', 'mean', 'median', 'minimum', ...)
     """
     return tuple(operations())
 
@@ -57,7 +57,20 @@ def make_operation(name: str, **parameters: Any) -> Filter:
     accepted = [f.name for f in user_fields(kind)]
     for unknown in parameters.keys() - set(accepted):
         raise ValueError(f"{name} has no parameter {unknown!r}; it takes: {', '.join(accepted)}")
+    for missing, example in _examples(kind).items():
+        if missing not in parameters:
+            raise ValueError(f"{name} needs the parameter {missing!r}, such as {as_written(example)}")
     return kind(**parameters)
+
+
+def example_operation(name: str) -> Filter:
+    """The operation with its defaults, and with examples of what users have to give.
+
+    >>> str(example_operation("convolve"))
+    'convolve weights=[[1,2,1],[2,4,2],[1,2,1]]'
+    """
+    kind = operations().get(name)
+    return make_operation(name, **({} if kind is None else _examples(kind)))
 
 
 def as_operation(operation: str | Filter, parameters: dict[str, Any]) -> Filter:
@@ -84,6 +97,10 @@ def resolved_operation(name: object, version: object, parameters: object) -> Fil
     except (ValueError, TypeError, OverflowError) as error:
         raise BadTask(str(error)) from error
     return operation
+
+
+def _examples(kind: type[Filter]) -> dict[str, Any]:
+    return {f.name: f.metadata["example"] for f in user_fields(kind) if "example" in f.metadata}
 
 
 def _tuples(value: Any) -> Any:

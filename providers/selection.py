@@ -1,7 +1,7 @@
-"""Medians of small windows by comparing whole arrays: every pixel's window at once, and no branches.
+"""Ranks in small windows by comparing whole arrays: every pixel's window at once, and no branches.
 
 A network of comparisons sorts each column of a window once, for all windows that it is in, and merges the
-sorted columns of each window as far as the median needs it.
+sorted columns of each window as far as the wanted rank needs it.
 """
 
 from __future__ import annotations
@@ -35,14 +35,16 @@ class _Network(NamedTuple):
     wanted: tuple[int, ...]
 
 
-def median_by_comparison(stack: NDArray[np.generic], sizes: tuple[int, int]) -> NDArray[np.int64]:
-    """The median of every window that lies wholly in its region; of an even number, the upper middle one.
+def ranked_by_comparison(stack: NDArray[np.generic], sizes: tuple[int, int], rank: int) -> NDArray[np.int64]:
+    """The pixel of a rank in every window that lies wholly in its region; rank 0 is the smallest.
 
     Parameters
     ----------
     stack : (n, S, T) ndarray of integers
     sizes : (int, int)
         Rows and columns of a window; an even one reaches a pixel farther towards the start.
+    rank : int
+        Below the number of pixels in a window.
     """
     height, width = (length - 2 * (side // 2) for length, side in zip(stack.shape[1:], sizes, strict=True))
     answer = np.empty((len(stack), height, width), np.int64)
@@ -56,19 +58,19 @@ def median_by_comparison(stack: NDArray[np.generic], sizes: tuple[int, int]) -> 
         places = answer[part].transpose(1, 2, 0) if beside else answer[first]
         for top in range(0, height, lines):
             count = min(lines, height - top)
-            places[top : top + count] = _medians(pixels[top:], sizes, count, width)
+            places[top : top + count] = _ranked(pixels[top:], sizes, rank, count, width)
     return answer
 
 
-def _medians(
-    pixels: NDArray[np.generic], sizes: tuple[int, int], height: int, width: int
+def _ranked(
+    pixels: NDArray[np.generic], sizes: tuple[int, int], rank: int, height: int, width: int
 ) -> NDArray[np.generic]:
-    """The medians of windows whose first pixels are the first `height` rows and `width` columns."""
+    """The pixels of a rank in windows whose first pixels are the first `height` rows and `width` columns."""
     rows, columns = sizes
     by_column = _run(_sorting(rows), [pixels[row : row + height] for row in range(rows)])
     inputs = [value[:, left : left + width] for left in range(columns) for value in by_column]
-    (median,) = _run(_selecting(rows, columns), inputs)
-    return median
+    (found,) = _run(_selecting(rows, columns, rank), inputs)
+    return found
 
 
 def _run(network: _Network, given: list[NDArray[np.generic]]) -> list[NDArray[np.generic]]:
@@ -94,8 +96,8 @@ def _sorting(count: int) -> _Network:
 
 
 @lru_cache(64)
-def _selecting(rows: int, columns: int) -> _Network:
-    """The median of a window, of which every column is sorted."""
+def _selecting(rows: int, columns: int, rank: int) -> _Network:
+    """The pixel of a rank in a window, of which every column is sorted."""
     pairs: list[tuple[int, int]] = []
     given = rows * columns
     lists = [list(range(first, first + rows)) for first in range(0, given, rows)]
@@ -104,7 +106,7 @@ def _selecting(rows: int, columns: int) -> _Network:
             _merged(lists[place], lists[place + 1], pairs, given) if place + 1 < len(lists) else lists[place]
             for place in range(0, len(lists), 2)
         ]
-    return _needed(pairs, given, [lists[0][given // 2]])
+    return _needed(pairs, given, [lists[0][rank]])
 
 
 def _sorted(values: list[int], pairs: list[tuple[int, int]], given: int) -> list[int]:

@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
 from collections.abc import Callable
 
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from providers.http import Limits, create_app
+from providers.errors import Busy
+from providers.http import Limits, create_app, refusal
 
 KEEP_ALIVE = 75
-"""Seconds an idle connection stays open: longer than a broker pauses between the images of a series."""
+"""Seconds an idle connection stays open: longer than a broker keeps one that it does not use."""
 MAX_CONNECTIONS = 100
 """Open connections at one time, idle ones included: each costs little, but not nothing."""
 UNREAD_MILLISECONDS = 20_000
 """For a client to take bytes that were sent to it, before its connection is closed."""
 HEADER_SECONDS = 10.0
 """For the head of a request to arrive, from the opening of the connection or the request's first byte."""
+CLOSING_SECONDS = 1.0
+"""For a client to end its side of an idle TLS connection when the provider stops."""
+_FULL = refusal(Busy("all connections are taken; come again later"))
 
 
 class _Protocol(HttpToolsProtocol):
@@ -42,7 +47,14 @@ class _Protocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         self._stop_waiting()
+        if len(self.connections) > MAX_CONNECTIONS:
+            self.app = _FULL
         super().on_headers_complete()
+
+    def shutdown(self) -> None:
+        super().shutdown()
+        if self.transport.is_closing():
+            self.loop.call_later(CLOSING_SECONDS, self.transport.abort)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_waiting()
@@ -71,7 +83,26 @@ class _Server(uvicorn.Server):
             self._ready()
 
 
-def serve(host: str, port: int, limits: Limits, ready: Callable[[str], None]) -> None:
+def make_server(limits: Limits, ready: Callable[[], None], tls: ssl.SSLContext | None) -> uvicorn.Server:
+    """One provider, to be run on a socket that listens; `ready` is called once it answers."""
+    config = uvicorn.Config(
+        create_app(limits),
+        http=_Protocol,
+        lifespan="off",
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        timeout_keep_alive=KEEP_ALIVE,
+        timeout_graceful_shutdown=5,
+    )
+    config.load()
+    config.ssl = tls
+    return _Server(config, ready)
+
+
+def serve(
+    host: str, port: int, limits: Limits, ready: Callable[[str], None], tls: ssl.SSLContext | None = None
+) -> None:
     """Run one provider until it is told to stop; `ready` is called with its URL once it answers.
 
     Raises OSError where the address cannot be had.
@@ -84,15 +115,5 @@ def serve(host: str, port: int, limits: Limits, ready: Callable[[str], None]) ->
             listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNREAD_MILLISECONDS)
         listener.bind((host, port))
         shown = f"[{host}]" if family == socket.AF_INET6 else host
-        config = uvicorn.Config(
-            create_app(limits),
-            http=_Protocol,
-            log_level="warning",
-            access_log=False,
-            server_header=False,
-            timeout_keep_alive=KEEP_ALIVE,
-            limit_concurrency=MAX_CONNECTIONS,
-            timeout_graceful_shutdown=5,
-        )
-        url = f"http://{shown}:{listener.getsockname()[1]}"
-        _Server(config, lambda: ready(url)).run(sockets=[listener])
+        url = f"{'https' if tls else 'http'}://{shown}:{listener.getsockname()[1]}"
+        make_server(limits, lambda: ready(url), tls).run(sockets=[listener])

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import NDArray
 
 from regions import Symmetries
 
@@ -32,10 +32,6 @@ WIDEST_PRODUCT = 16
 """Halos up to which a product with a matrix, most of which is zeros, beats scipy's walk along lines."""
 SCRAMBLE_BITS = 2
 """Bits by which a scramble may widen a pixel (design/decisions.md, Scrambles)."""
-WORST_DEVIATION = 2**-10
-"""Share of the dtype's range by which fixed-point weights may move an answer before we refuse."""
-_SCALES = 256
-"""Candidate sums of weights tried per number of bits: finds weights about one bit shorter than one try."""
 
 
 class _Tiles(NamedTuple):
@@ -70,6 +66,11 @@ class Stencil:
     @property
     def halo(self) -> tuple[int, ...]:
         return tuple(len(row) // 2 for row in self.weights)
+
+    @property
+    def taps(self) -> int:
+        """Weights of all axes, which are gone through one after the other."""
+        return sum(map(len, self.weights))
 
     @property
     def scale(self) -> int:
@@ -182,53 +183,3 @@ def _span(axis: int, start: int, stop: int) -> tuple[slice, ...]:
 def largest_magnitude(stack: NDArray[np.generic]) -> int:
     """The largest absolute value in an integer array, as a Python integer."""
     return max(abs(int(stack.min())), abs(int(stack.max()))) if stack.size else 0
-
-
-def fixed_point(kernels: list[NDArray[np.float64]], dtype: DTypeLike) -> tuple[tuple[int, ...], ...]:
-    """Integer weights for symmetric real kernels, with a proven deviation.
-
-    Takes the fewest bits per axis with which the filter is at most 1 grey level off the real-valued one
-    (half a level by the weights, half by rounding), as long as ``ndim * bits + bits of the dtype + 2``
-    stays within 60. Where that is impossible, the most bits that fit. The sum of each axis is odd, so
-    that no quotient ends in a half and rounding commutes with sign and offset.
-
-    Parameters
-    ----------
-    kernels : list of (2r + 1,) ndarray
-        Per axis, non-negative and symmetric with sum 1.
-    dtype : integer dtype
-        The dtype of the image: its full range counts, so that everyone chooses the same weights.
-
-    Raises
-    ------
-    ValueError
-        If even the most bits that fit are off by more than 2⁻¹⁰ of the dtype's range.
-    """
-    pixel_bits = np.dtype(dtype).itemsize * 8
-    levels = 2**pixel_bits - 1
-    most = (WORD_BITS - SCRAMBLE_BITS - pixel_bits) // len(kernels)
-    for bits in range(1, most + 1):
-        rows, errors = zip(*(_nearest_weights(kernel, bits) for kernel in kernels), strict=True)
-        # The errors of an axis add up to zero, so that half of their sum times the range bounds the move.
-        deviation = levels * sum(errors) / 2
-        if deviation <= 0.5:
-            return rows
-    if deviation > levels * WORST_DEVIATION:
-        raise ValueError(
-            f"on {np.dtype(dtype)} images these weights fit into {most} bits per axis only, which moves "
-            f"answers by up to {deviation:.0f} grey levels; use a smaller sigma or a narrower dtype"
-        )
-    return rows
-
-
-def _nearest_weights(kernel: NDArray[np.float64], bits: int) -> tuple[tuple[int, ...], float]:
-    """Integer weights with an odd sum below 2**bits nearest to a kernel, and sum |weights/sum - kernel|."""
-    scales = np.linspace(2.0 ** (bits - 1), 2.0**bits - 1, _SCALES)[:, None]
-    weights = np.rint(kernel * scales)
-    centre = len(kernel) // 2
-    weights[:, centre] = 2 * np.floor(kernel[centre] * scales[:, 0] / 2) + 1
-    sums = weights.sum(axis=1, keepdims=True)
-    errors = np.abs(weights / sums - kernel).sum(axis=1)
-    errors[sums[:, 0] >= 2.0**bits] = np.inf
-    best = int(errors.argmin())
-    return tuple(int(weight) for weight in weights[best]), float(errors[best])

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from providers.errors import CODES, BadTask, ProviderError
-from providers.operation import Filter
+from providers.operation import MOST_AXES, Filter
 from providers.registry import resolved_operation
 
 TASK_MARKER = b"CST1"
@@ -27,7 +27,7 @@ ERROR_MARKER = b"CSE1"
 
 MAX_HEADER = 1 << 20
 """Bytes of a header: room for the weights of the widest stencils, and nothing that burdens a parser."""
-MAX_AXES = 4
+MAX_AXES = 1 + MOST_AXES
 """Axes of a stack: the regions, and up to three of theirs."""
 _ALIGNMENT = 64
 _DTYPES = {np.dtype(name).str: np.dtype(name) for name in ("u1", "<i2", "<u2", "<i4", "<u4", "<i8")}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -26,15 +27,15 @@ class Symmetries:
         Per axis: flipping the pixels flips the answer.
     quarter_turns : bool
         Exchanging the last two axes of the pixels exchanges those of the answer.
-    offset_gain : int or None
-        ``f(x + c) = f(x) + offset_gain * c`` in units of the rounded answer.
+    offset_gain : int, Fraction or None
+        ``f(x + c) = f(x) + offset_gain * c`` in grey levels of the answer.
     negation_sign : {1, -1, None}
         ``f(-x) = negation_sign * f(x)``.
     """
 
     flips: tuple[bool, ...]
     quarter_turns: bool = False
-    offset_gain: int | None = None
+    offset_gain: int | Fraction | None = None
     negation_sign: int | None = None
 
 
@@ -190,8 +191,11 @@ class Scramble:
             raise ValueError("the operation does not say what an offset does to its answer")
         if symmetries.negation_sign is None and (self.sign < 0).any():
             raise ValueError("the operation does not say what negation does to its answer")
+        gain = Fraction(symmetries.offset_gain or 0) * scale
+        if gain.denominator != 1 and self.shift.any():
+            raise ValueError("an offset moves these answers by fractions; reveal unrounded ones")
         return (
-            self.shift * ((symmetries.offset_gain or 0) * scale),
+            self.shift * gain.numerator,
             (self.sign < 0) & (symmetries.negation_sign == -1),
         )
 

@@ -9,6 +9,8 @@ import pytest
 from hypothesis import HealthCheck, settings
 from numpy.typing import NDArray
 
+from tests.certificates import Authority
+
 # Examples are drawn anew in every run; a machine that is slow for a moment is no failure.
 settings.register_profile("cloudsec", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("cloudsec")
@@ -43,6 +45,12 @@ def open_images(open_data: Path) -> list[tuple[str, NDArray[Any]]]:
         found.append((name, pydicom.dcmread(open_data / name).pixel_array))
     found.append(("mg", np.asarray(Image.open(open_data / "mg" / "gmic_0_R-CC.png")).astype(np.uint16)))
     return [(name, image) for name, image in found if image.ndim == 2]
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    """The CA of the providers, and of us."""
+    return Authority(tmp_path_factory.mktemp("certificates"), "authority")
 
 
 @pytest.fixture(scope="session")

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import json
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
-import uvicorn
 
-from providers import handle, server
+from providers import handle
 from providers.errors import Busy, TooLarge, UnknownOperation
-from providers.http import Limits, create_app
+from providers.http import Limits
+from providers.server import make_server
 from providers.wire import Answer, decode_answer, encode_answer, encode_error
 
 Behaviour = Callable[[bytes], bytes]
@@ -61,14 +61,27 @@ FAULTS: dict[str, tuple[Behaviour, str]] = {
 
 
 class RawServer:
-    """A server that reads a request and then sends exactly these bytes, or waits; a context manager."""
+    """A server that reads a request and then sends exactly these bytes, or waits; a context manager.
 
-    def __init__(self, response: bytes, *, then_hang: bool = False, drip: bool = False) -> None:
-        self._response, self._then_hang, self._drip = response, then_hang, drip
+    It hangs up then, or answers so many requests of one connection, and hangs up when it has read the next.
+    """
+
+    def __init__(
+        self,
+        response: bytes,
+        *,
+        then_hang: bool = False,
+        drip: bool = False,
+        answers: int | None = None,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        self._response, self._then_hang, self._drip, self._tls = response, then_hang, drip, tls
+        self._answers = answers
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._stop = threading.Event()
-        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self._listener.getsockname()[1]}"
         self.requests: list[bytes] = []
+        self.connections = 0
 
     def __enter__(self) -> RawServer:
         threading.Thread(target=self._serve, daemon=True).start()
@@ -84,22 +97,29 @@ class RawServer:
                 connection, _ = self._listener.accept()
             except OSError:
                 return
-            threading.Thread(target=self._answer, args=(connection,), daemon=True).start()
+            self.connections += 1
+            threading.Thread(target=self._converse, args=(connection,), daemon=True).start()
+
+    def _converse(self, connection: socket.socket) -> None:
+        with suppress(OSError), connection:
+            if self._tls is not None:
+                connection = self._tls.wrap_socket(connection, server_side=True)
+            with connection:
+                for _ in range(self._answers or 1):
+                    self.requests.append(_read_request(connection))
+                    self._answer(connection)
+                if self._answers is not None:
+                    self.requests.append(_read_request(connection))
 
     def _answer(self, connection: socket.socket) -> None:
-        with connection:
-            self.requests.append(_read_request(connection))
-            try:
-                if self._drip:
-                    for byte in self._response:
-                        connection.sendall(bytes([byte]))
-                        if self._stop.wait(0.05):
-                            return
-                connection.sendall(self._response)
-                if self._then_hang:
-                    self._stop.wait()
-            except OSError:
-                pass
+        if self._drip:
+            for byte in self._response:
+                connection.sendall(bytes([byte]))
+                if self._stop.wait(0.05):
+                    return
+        connection.sendall(self._response)
+        if self._then_hang:
+            self._stop.wait()
 
 
 def _read_request(connection: socket.socket) -> bytes:
@@ -113,8 +133,8 @@ def _read_request(connection: socket.socket) -> bytes:
     (length,) = (
         int(line.split(b":")[1]) for line in head.splitlines() if line.lower().startswith(b"content-length")
     )
-    while len(body) < length:
-        body += connection.recv(65536)
+    while len(body) < length and (chunk := connection.recv(65536)):
+        body += chunk
     return head + b"\r\n\r\n" + body
 
 
@@ -130,18 +150,17 @@ def http_error(status: str, code: str, message: str) -> bytes:
 
 
 @contextmanager
-def serving(limits: Limits | None = None) -> Iterator[str]:
+def serving(limits: Limits | None = None, tls: ssl.SSLContext | None = None) -> Iterator[str]:
     """The URL of a real provider that listens on the loopback interface, in a thread of this process."""
     ready = threading.Event()
-    options: dict[str, Any] = {"http": server._Protocol, "log_level": "error", "lifespan": "off"}
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        running = server._Server(uvicorn.Config(create_app(limits), **options), ready.set)
+        running = make_server(limits or Limits(), ready.set, tls)
         thread = threading.Thread(target=running.run, args=([listener],), daemon=True)
         thread.start()
         if not ready.wait(20):
             raise RuntimeError("the provider did not start")
         try:
-            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+            yield f"{'https' if tls else 'http'}://127.0.0.1:{listener.getsockname()[1]}"
         finally:
             running.should_exit = True
             thread.join(10)

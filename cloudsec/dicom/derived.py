@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from copy import deepcopy
 from dataclasses import dataclass
+from fractions import Fraction
 from io import BytesIO
 from typing import TypeAlias
 from uuid import NAMESPACE_OID, uuid5
@@ -104,15 +105,15 @@ def derived_image(
     pixels: Pixels,
     *,
     description: str,
-    offset_gain: int,
+    offset_gain: int | Fraction | None,
     negation_sign: int,
 ) -> bytes:
     """A DICOM file, Explicit VR Little Endian, of a result whose geometry is that of its source.
 
     Slope and intercept go on telling what a grey level means: an operation that adds offset_gain * c
     where all pixels grow by c has its intercept multiplied by that, one that does not see the sign of
-    its input (a magnitude) has none. Images that were filtered alike from one series make one new
-    series. Padding stays padding where the result can hold its value.
+    its input (a magnitude) has none. Levels of an operation's own are in no unit. Images that were filtered
+    alike from one series make one new series. Padding stays padding where the result can hold its value.
 
     Parameters
     ----------
@@ -122,8 +123,8 @@ def derived_image(
     pixels : (M, N) ndarray of integers
     description : str
         For people: what was done, by what.
-    offset_gain : int
-        As in `regions.Symmetries`.
+    offset_gain : int, Fraction or None
+        As in `regions.Symmetries`; None for grey levels that are in no unit of the source's.
     negation_sign : {1, -1}
         As in `regions.Symmetries`.
 
@@ -148,7 +149,9 @@ def derived_image(
         _store_pixels(dataset, source, pixels, padding)
         _drop_overlays_in_pixels(dataset)
         _drop(dataset, _STALE)
-        if (offset_gain, negation_sign) != (1, -1):
+        if offset_gain is None:
+            _give_own_meaning(dataset, _measured(source, pixels, padding))
+        elif (offset_gain, negation_sign) != (1, -1):
             _change_meaning(dataset, _measured(source, pixels, padding), offset_gain, negation_sign)
         _describe(dataset, description)
         return _encoded(dataset)
@@ -254,13 +257,27 @@ def _set_pixels(dataset: Dataset, values: Pixels, storage: _Storage, padding: _P
     dataset.add_new("PixelData", "OB" if storage.allocated == 8 else "OW", raw + b"\0" * (len(raw) % 2))
 
 
-def _change_meaning(dataset: Dataset, measured: Pixels, offset_gain: int, negation_sign: int) -> None:
+def _change_meaning(
+    dataset: Dataset, measured: Pixels, offset_gain: int | Fraction, negation_sign: int
+) -> None:
     """Slope, intercept and window of a result whose grey levels are not those of the source."""
     slope = float(1 if dataset.get("RescaleSlope") is None else dataset.RescaleSlope)
     intercept = float(0 if dataset.get("RescaleIntercept") is None else dataset.RescaleIntercept)
     slope = abs(slope) if negation_sign == 1 else slope
     # Adding zero keeps a minus zero out of the file.
-    intercept = 0.0 if negation_sign == 1 else intercept * offset_gain + 0.0
+    intercept = 0.0 if negation_sign == 1 else intercept * float(offset_gain) + 0.0
+    _rescale(dataset, measured, slope, intercept)
+
+
+def _give_own_meaning(dataset: Dataset, measured: Pixels) -> None:
+    """Slope, intercept and window of a result whose grey levels are in no unit."""
+    if "RescaleSlope" in dataset or "RescaleIntercept" in dataset:
+        # Without a type, those of CT would be read as Hounsfield units.
+        dataset.RescaleType = "US"
+    _rescale(dataset, measured, 1.0, 0.0)
+
+
+def _rescale(dataset: Dataset, measured: Pixels, slope: float, intercept: float) -> None:
     if "RescaleSlope" in dataset or "RescaleIntercept" in dataset:
         dataset.RescaleSlope, dataset.RescaleIntercept = _decimal(slope), _decimal(intercept)
     windowed = "WindowCenter" in dataset or "VOILUTSequence" in dataset

@@ -22,6 +22,7 @@ REASONS = {
     "edge": ("rim of the image", "pixels near the image's edge, which would mark the blocks that lie there"),
     "ring": ("ring around blocks", "pixels whose filter window reaches into a neighbouring block"),
     "small": ("image too small", "too few blocks to hide them among one another"),
+    "pointwise": ("one pixel at a time", "an operation that is less work than hiding pixels from providers"),
     "lost": ("lost providers", "blocks of providers that failed"),
 }
 """Why pixels are computed at home: as a legend has it, and in a few more words."""

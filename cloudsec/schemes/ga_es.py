@@ -62,7 +62,7 @@ class GaEs:
     assurance: ClassVar[str] = "heuristic"
 
     def carries(self, operation: Filter) -> bool:
-        return operation.symmetries.offset_gain is not None
+        return _can_hide(operation) or not any(operation.halo)
 
     def plan(self, job: Job, study: Study, keys: Keystream) -> Plan:
         if not self.carries(job.operation):
@@ -71,9 +71,11 @@ class GaEs:
                 "what an offset does to its answer; use scheme 'unprotected' if the image may be seen"
             )
         refuse_choices(job.choices, ("block", "regions", "halo"), self.name)
+        if not _can_hide(job.operation):
+            return _all_at_home(job, study, "pointwise")
         assigned = study_grid(job, study, keys)
         if assigned is None:
-            return _all_at_home(job, study)
+            return _all_at_home(job, study, "small")
         grid = assigned.grid
         reused = study.grid(job.shape, grid.block) is not None
         policy = halo_policy(job, grid, known=reused)
@@ -138,7 +140,8 @@ class GaEs:
                 placement = _Placement(component, origins, kept, scramble, job.planes.dtype)
                 # Each window goes straight from the image to its place in the task.
                 stack = scramble.hide_windows(job.planes, np.column_stack([component, firsts]), side, dtype)
-                task = Task(task_identity(keys, len(entries)), job.operation, stack, job.operation.tie_free)
+                rounded = job.operation.finishes_anywhere
+                task = Task(task_identity(keys, len(entries)), job.operation, stack, rounded)
                 sealed = Sealed(task, int(party), component)
                 entries.append((sealed, np.unique(own[piece]), placement))
         order = keys.permutation("order of tasks", len(entries))
@@ -191,7 +194,10 @@ class GaEs:
 
     def statement(self, job: Job, plan: Plan, exposed: Exposed) -> str:
         if not exposed.worst_received_share:
-            return nothing_left(plan, "the image has too few blocks to hide them among one another")
+            why = "the image has too few blocks to hide them among one another"
+            if "pointwise" in plan.reasons:
+                why = f"{job.operation.name} reads one pixel at a time, which is less work than hiding it"
+            return nothing_left(plan, why)
         facts = job.operation.symmetries
         turned = "turned, " if any(facts.flips) or facts.quarter_turns else ""
         changes = f"{turned}{'negated' if facts.negation_sign is not None else 'not negated'} and offset"
@@ -253,8 +259,13 @@ def _own_part(
     return (*whole.without(inner), *layout.gaps(ring), *own), reasons
 
 
-def _all_at_home(job: Job, study: Study) -> Plan:
-    """The plan for an image that is too small to hide its blocks among one another."""
+def _can_hide(operation: Filter) -> bool:
+    """Whether grey levels may be offset before the operation."""
+    return operation.symmetries.offset_gain is not None
+
+
+def _all_at_home(job: Job, study: Study, reason: str) -> Plan:
+    """The plan for what is not worth sending, or too small to hide its blocks among one another."""
     nobody, nothing = np.empty(0, np.intp), np.empty((0, 4), np.intp)
     return Plan(
         block=None,
@@ -267,6 +278,6 @@ def _all_at_home(job: Job, study: Study) -> Plan:
         owners=nobody,
         stand_ins=nobody,
         home=(Box.of(job.shape),),
-        reasons={"small": 1.0},
+        reasons={reason: 1.0},
         study=study,
     )

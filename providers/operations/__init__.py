@@ -1,9 +1,41 @@
 """The operations that come with CloudSec."""
 
+from providers.operations.convolution import Convolve, Laplacian
 from providers.operations.gradient import Sobel
 from providers.operations.linear import Gaussian, Mean
-from providers.operations.rank import Median
+from providers.operations.pointwise import Invert, Threshold, Window
+from providers.operations.rank import Maximum, Median, Minimum, Percentile
+from providers.operations.sharpen import Unsharp
 
-__all__ = ["BUILT_IN", "Gaussian", "Mean", "Median", "Sobel"]
+__all__ = [
+    "BUILT_IN",
+    "Convolve",
+    "Gaussian",
+    "Invert",
+    "Laplacian",
+    "Maximum",
+    "Mean",
+    "Median",
+    "Minimum",
+    "Percentile",
+    "Sobel",
+    "Threshold",
+    "Unsharp",
+    "Window",
+]
 
-BUILT_IN = (Gaussian, Mean, Median, Sobel)
+BUILT_IN = (
+    Convolve,
+    Gaussian,
+    Invert,
+    Laplacian,
+    Maximum,
+    Mean,
+    Median,
+    Minimum,
+    Percentile,
+    Sobel,
+    Threshold,
+    Unsharp,
+    Window,
+)

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Self
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from providers.operation import Filter, derived, wider
+from providers.operation import AxesFilter, wider
 from providers.stencil import largest_magnitude
 from regions import Symmetries
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sobel(Filter):
+class Sobel(AxesFilter):
     """Magnitude of the Sobel gradient: the root of the sum of squares of scipy.ndimage.sobel per axis.
 
     The kernels are not normalised, as in scipy.ndimage; skimage.filters.sobel divides by a further
@@ -23,16 +23,6 @@ class Sobel(Filter):
     """
 
     name: ClassVar[str] = "sobel"
-
-    axes: int = derived(0)
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if type(self.axes) is not int or not 0 <= self.axes <= 3:
-            raise ValueError("sobel: an image has up to three axes")
-
-    def resolved(self, ndim: int, dtype: DTypeLike) -> Self:
-        return replace(self, axes=ndim)
 
     @property
     def halo(self) -> tuple[int, ...]:

@@ -5,17 +5,18 @@ from __future__ import annotations
 import dataclasses
 from abc import abstractmethod
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import lru_cache
-from typing import Any, ClassVar, Self, TypeAlias
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from providers.fixed_point import Rows, fixed_point
+from providers.kernel import Kernel
 from providers.operation import MAX_RADIUS, Filter, WindowFilter, derived, parameter
-from providers.stencil import Stencil, fixed_point
+from providers.stencil import Stencil
 from regions import Symmetries
-
-Weights: TypeAlias = tuple[tuple[int, ...], ...]
 
 
 class LinearFilter(Filter):
@@ -23,7 +24,7 @@ class LinearFilter(Filter):
 
     @property
     @abstractmethod
-    def stencil(self) -> Stencil:
+    def stencil(self) -> Stencil | Kernel:
         """The resolved filter's weights."""
 
     @property
@@ -36,7 +37,7 @@ class LinearFilter(Filter):
 
     @property
     def taps(self) -> int:
-        return sum(map(len, self.stencil.weights))
+        return self.stencil.taps
 
     @property
     def symmetries(self) -> Symmetries:
@@ -44,6 +45,21 @@ class LinearFilter(Filter):
 
     def run(self, stack: NDArray[np.generic]) -> NDArray[np.int64]:
         return self.stencil.run(stack)
+
+    def _deviations(self, name: str, value: Any, truncate: float) -> float | tuple[float, ...]:
+        """Standard deviations of a Gaussian that is not too wide, one or a tuple."""
+        if isinstance(value, (tuple, list, np.ndarray)):
+            return tuple(self._deviation(name, each, truncate) for each in value)
+        return self._deviation(name, value, truncate)
+
+    def _deviation(self, name: str, value: Any, truncate: float) -> float:
+        sigma = self._number(name, value, 0, MAX_RADIUS)
+        if _radius(sigma, truncate) > MAX_RADIUS:
+            raise ValueError(
+                f"{self.name}: {name}={sigma:g} with truncate={truncate:g} reaches "
+                f"{_radius(sigma, truncate)} pixels; the limit is {MAX_RADIUS}"
+            )
+        return sigma
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,26 +85,17 @@ class Gaussian(LinearFilter):
         1.0, "standard deviation in pixels, one for all axes or one per axis"
     )
     truncate: float = parameter(4.0, "where the kernel ends, in standard deviations")
-    weights: Weights = derived(())
+    weights: Rows = derived(())
 
     def __post_init__(self) -> None:
         super().__post_init__()
         self._set("truncate", self._number("truncate", self.truncate, 0, MAX_RADIUS))
-        if isinstance(self.sigma, (tuple, list, np.ndarray)):
-            self._set("sigma", tuple(self._number("sigma", sigma, 0, MAX_RADIUS) for sigma in self.sigma))
-        else:
-            self._set("sigma", self._number("sigma", self.sigma, 0, MAX_RADIUS))
-        for sigma in self.sigma if isinstance(self.sigma, tuple) else (self.sigma,):
-            if _radius(sigma, self.truncate) > MAX_RADIUS:
-                raise ValueError(
-                    f"gaussian: sigma={sigma:g} with truncate={self.truncate:g} reaches "
-                    f"{_radius(sigma, self.truncate)} pixels; the limit is {MAX_RADIUS}"
-                )
+        self._set("sigma", self._deviations("sigma", self.sigma, self.truncate))
 
     def resolved(self, ndim: int, dtype: DTypeLike) -> Self:
         sigmas = self._per_axis("sigma", self.sigma, ndim)
         return dataclasses.replace(
-            self, sigma=sigmas, weights=_gaussian_weights(sigmas, self.truncate, np.dtype(dtype))
+            self, sigma=sigmas, weights=gaussian_weights(sigmas, self.truncate, np.dtype(dtype))
         )
 
     @property
@@ -119,10 +126,17 @@ def _radius(sigma: float, truncate: float) -> int:
 
 
 @lru_cache(64)
-def _gaussian_weights(sigmas: tuple[float, ...], truncate: float, dtype: np.dtype[Any]) -> Weights:
+def gaussian_weights(
+    sigmas: tuple[float, ...],
+    truncate: float,
+    dtype: np.dtype[Any],
+    gain: Fraction = Fraction(1),
+    taken: int = 0,
+) -> Rows:
+    """Integer weights of a Gaussian, one row for each axis; `gain` and `taken` as of `fixed_point`."""
     # The search takes a few milliseconds, as long as a small job.
     kernels = [_gaussian_kernel(sigma, _radius(sigma, truncate)) for sigma in sigmas]
-    return fixed_point(kernels, dtype)
+    return fixed_point(kernels, dtype, gain=gain, taken=taken)
 
 
 def _gaussian_kernel(sigma: float, radius: int) -> NDArray[np.float64]:

@@ -112,7 +112,7 @@ def test_it_works_over_http(source: Path, tmp_path: Path, http_providers: list[s
 @pytest.mark.parametrize(
     ("words", "code", "says"),
     [
-        (["-o", "blur"], 2, "unknown operation 'blur'; there are: gaussian"),
+        (["-o", "blur"], 2, "unknown operation 'blur'; there are: convolve, gaussian"),
         (["-o", "median", "-p", "sigma=2"], 2, "no parameter 'sigma'; it takes: size"),
         (["-o", "median", "-p", "size"], 2, "NAME=VALUE"),
         (["-o", "median", "-p", "size=3", "-p", "size=5"], 2, "given twice"),
@@ -130,6 +130,12 @@ def test_it_works_over_http(source: Path, tmp_path: Path, http_providers: list[s
         (["-o", "median", "--providers", "x"], 2, "invalid int value"),
         (["-o", "median", "--provider", "nonsense"], 2, "not the URL of a provider"),
         (["-o", "median", "--provider", "http://a.example", "--providers", "4"], 2, "give either"),
+        (["-o", "median", "--providers-file", "f.toml", "--providers", "4"], 2, "give either"),
+        (["-o", "median", "--providers-file", "f.toml"], 2, "f.toml cannot be read: no such file"),
+        (["-o", "median", "--providers-file", "f.toml", "--ca", "ca.pem"], 2, "--ca is for --provider URLs"),
+        (["-o", "median", "--ca", "ca.pem"], 2, "--ca is for --provider URLs"),
+        (["-o", "median", "--provider", "https://a.example", "--ca", "no.pem"], 2, "no.pem cannot be read"),
+        (["-o", "median", "--provider", "http://a.example", "--ca", "no.pem"], 2, "is not secured by TLS"),
         (["-o", "median", "--timeout", "0"], 2, "positive number of seconds"),
         (["-o", "median", "--report", "r.pdf"], 2, "written as .json or .html"),
         (["-o", "gaussian", "-p", "sigma=9", "--block", "16"], 2, "use plan="),
@@ -279,6 +285,34 @@ def test_a_magnitude_has_no_intercept_in_its_dicom_file(tmp_path: Path) -> None:
     assert pydicom.dcmread(tmp_path / "out.dcm").RescaleIntercept == 0
 
 
+def test_levels_of_their_own_are_in_no_unit_in_their_dicom_file(tmp_path: Path) -> None:
+    import pydicom
+
+    import cloudsec.demo
+
+    words = [
+        "process",
+        str(cloudsec.demo.SLICE),
+        str(tmp_path / "out.dcm"),
+        "-o",
+        "threshold",
+        "-p",
+        "value=1000",
+    ]
+    assert main(words) == 0
+    written = pydicom.dcmread(tmp_path / "out.dcm")
+    assert (written.RescaleSlope, written.RescaleIntercept, written.RescaleType) == (1, 0, "US")
+    assert (written.pixel_array == (pydicom.dcmread(cloudsec.demo.SLICE).pixel_array > 1000)).all()
+
+
+def test_a_kernel_comes_as_a_list_of_rows(source: Path, tmp_path: Path) -> None:
+    words = ["process", str(source), str(tmp_path / "out.npy"), "-o", "convolve", "-p"]
+    kernel = [[0, -1, 0], [-1, 5.5, -1], [0, -1, 0]]
+    # As a file holds it, which the shell puts there.
+    assert main([*words, f"weights={json.dumps(kernel, indent=1)}"]) == 0
+    assert (np.load(tmp_path / "out.npy") == providers.apply(IMAGE, "convolve", weights=kernel)).all()
+
+
 def test_an_output_that_cannot_be_is_refused_before_anything_is_sent(
     source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -331,7 +365,7 @@ def test_operations_lists_what_there_is(capsys: pytest.CaptureFixture[str]) -> N
     assert main(["operations", "gaussian"]) == 0
     assert "standard deviation in pixels" in capsys.readouterr().out
     assert main(["operations", "blur"]) == 2
-    assert "there are: gaussian" in complaint(capsys)
+    assert "there are: convolve, gaussian" in complaint(capsys)
 
 
 def test_an_error_of_ours_is_one_line_and_debug_shows_where(

@@ -135,6 +135,55 @@ def test_a_second_attempt_gets_what_is_left_of_the_time(monkeypatch: pytest.Monk
         assert given == wanted
 
 
+def busy(pause: float) -> Behaviour:
+    def behaviour(_: bytes) -> bytes:
+        raise Unavailable("provider c is busy", pause)
+
+    return behaviour
+
+
+def test_a_provider_that_says_when_is_asked_again_then_and_not_lost() -> None:
+    cloud = Simulated("c", failing(5, busy(0.01)))
+    started = time.monotonic()
+    (answer,) = delivered(sealed(0), [cloud])
+    assert isinstance(answer, Delivered)
+    assert answer.retries == 5
+    assert len(cloud.requests) == 6
+    assert time.monotonic() - started >= 0.05
+    # What it took is counted from the attempt that was answered.
+    assert answer.seconds < time.monotonic() - started - 0.04
+
+
+def test_no_provider_makes_us_wait_beyond_the_time_of_a_task() -> None:
+    cloud = Simulated("c", busy(1000.0))
+    started = time.monotonic()
+    (lost,) = delivered(sealed(0), [cloud], timeout=20.0)
+    assert isinstance(lost, Lost)
+    assert isinstance(lost.error, Unavailable)
+    assert time.monotonic() - started < 10
+    assert len(cloud.requests) == 1
+
+
+def test_a_provider_that_is_busy_for_ever_is_lost_when_its_time_is_over() -> None:
+    cloud = Simulated("c", busy(0.2))
+    (lost,) = delivered(sealed(0), [cloud], timeout=0.5)
+    assert isinstance(lost, Lost)
+    assert str(lost.error) == "provider c is busy"
+    assert len(cloud.requests) == 3
+
+
+def test_a_provider_that_is_dropped_while_it_is_waited_for_is_not_asked_again() -> None:
+    cloud = Simulated("c", busy(30.0))
+    started = time.monotonic()
+    with Delivery(sealed(0, 1), [cloud, Simulated("good")], 60.0) as delivery:
+        next(iter(delivery))
+        delivery.drop(0)
+    for thread in (each for each in threading.enumerate() if each.name == "cloudsec delivery"):
+        thread.join(10)
+    assert time.monotonic() - started < 10
+    assert len(cloud.requests) <= 1
+
+
 def test_others_go_on_when_one_is_lost() -> None:
     tasks = sealed(0, 1, 1, 2, 0, 1)
     outcomes = delivered(tasks, [Simulated("good"), Simulated("bad", fail), Simulated("fine")])

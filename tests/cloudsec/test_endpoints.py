@@ -5,7 +5,7 @@ import pytest
 
 import cloudsec
 import providers
-from cloudsec import Endpoint, HttpEndpoint, LocalEndpoint
+from cloudsec import Endpoint, HttpEndpoint, LocalEndpoint, endpoints
 from cloudsec.endpoints import response_of
 from providers import make_operation
 from providers.wire import Task, encode_task
@@ -106,6 +106,40 @@ def test_a_token_that_no_header_can_hold_is_refused_and_not_repeated(token: str)
     with pytest.raises(ValueError, match="visible ASCII") as caught:
         HttpEndpoint("http://a.example", token=token)
     assert "s3c" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("headers", "pause"),
+    [
+        ([], 0.0),
+        (["Retry-After: 7"], 7.0),
+        (["Date: Fri, 31 Dec 1999 23:59:59 GMT", "Retry-After: Sat, 01 Jan 2000 00:01:00 GMT"], 61.0),
+        (["Retry-After: Fri, 31 Dec 1999 23:59:59 GMT"], 0.0),
+        (["Retry-After: -5"], 0.0),
+        (["Retry-After: soon"], 0.0),
+        (["Retry-After: 1e9"], 0.0),
+        (["Date: never", "Retry-After: Sat, 01 Jan 2000 00:01:00 GMT"], 0.0),
+    ],
+)
+@pytest.mark.parametrize("status", ["503 Service Unavailable", "429 Too Many Requests"])
+@pytest.mark.parametrize("body", [b'{"code": "busy", "message": "later"}', b"later"])
+def test_a_provider_says_when_it_wants_to_be_asked_again(
+    status: str, body: bytes, headers: list[str], pause: float
+) -> None:
+    answer = http_response(status, body, *headers)
+    with RawServer(answer) as server, pytest.raises(cloudsec.Unavailable) as caught:
+        HttpEndpoint(server.url).send(REQUEST, 10)
+    assert caught.value.pause == pause
+
+
+def test_a_date_is_compared_with_our_clock_where_the_provider_shows_none(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(endpoints.time, "time", lambda: 946684800.0)
+    answer = http_response("503 Busy", b"", "Retry-After: Sat, 01 Jan 2000 00:00:30 GMT")
+    with RawServer(answer) as server, pytest.raises(cloudsec.Unavailable) as caught:
+        HttpEndpoint(server.url).send(REQUEST, 10)
+    assert caught.value.pause == 30.0
 
 
 def test_a_provider_cannot_mark_us_with_a_cookie() -> None:

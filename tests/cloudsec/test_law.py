@@ -36,12 +36,53 @@ OPERATIONS = st.one_of(
     ),
     st.builds(
         lambda name, size, mode: make_operation(name, size=size, mode=mode, cval=3),
-        st.sampled_from(["mean", "median"]),
+        st.sampled_from(["mean", "median", "minimum", "maximum"]),
         st.sampled_from([1, 2, 3, 4, (1, 3), (3, 2)]),
         MODES,
     ),
-    st.builds(lambda mode: make_operation("sobel", mode=mode), MODES),
+    st.builds(
+        lambda size, percentile, mode: make_operation(
+            "percentile", size=size, percentile=percentile, mode=mode
+        ),
+        st.sampled_from([2, 3, (3, 2)]),
+        st.sampled_from([0, 10, 50, 100]),
+        MODES,
+    ),
+    st.builds(
+        lambda name, mode: make_operation(name, mode=mode), st.sampled_from(["sobel", "laplacian"]), MODES
+    ),
+    st.builds(
+        lambda weights, mode: make_operation("convolve", weights=weights, mode=mode, cval=3),
+        st.sampled_from(
+            [
+                ((1, 2, 1), (2, -12, 2), (1, 2, 1)),
+                ((1, 0, -1),),
+                ((0.25, 0.5), (0.25, 0)),
+                ((-0.3,), (1.618,), (0.1,)),
+                ((1 / 9,) * 3,) * 3,
+                ((-(2**10),),),
+            ]
+        ),
+        MODES,
+    ),
+    st.builds(
+        lambda radius, amount, mode: make_operation("unsharp", radius=radius, amount=amount, mode=mode),
+        st.sampled_from([0.0, 0.5, (0.5, 0.2)]),
+        st.sampled_from([1.0, 0.5, -0.3, 1.5]),
+        MODES,
+    ),
 )
+POINTWISE = st.one_of(
+    st.builds(lambda value: make_operation("threshold", value=value), st.integers(-300, 300)),
+    st.builds(
+        lambda center, width: make_operation("window", center=center, width=width),
+        st.sampled_from([0, 127.5, 1040]),
+        st.sampled_from([1, 256, 400.25, 2**17]),
+    ),
+    st.just(make_operation("invert")),
+)
+# A lie of one grey level may be clipped away with all that is clipped, and then does no harm.
+UNCLIPPED = OPERATIONS.filter(lambda operation: operation.name != "unsharp")
 LAYOUTS = st.sampled_from(["C", "Fortran", "strided", "reversed", "read-only", "big-endian"])
 CHANNELS = st.sampled_from([None, None, 3, 4])
 
@@ -143,6 +184,20 @@ def test_ga_es_equals_the_unsplit_operation_at_length(
     check_ga_es(case, operation, layout)
 
 
+@settings(max_examples=30)
+@given(cases(), POINTWISE, LAYOUTS)
+def test_ga_es_computes_pointwise_operations_at_home(
+    case: dict[str, Any], operation: Filter, layout: str
+) -> None:
+    result = processed(case, operation, layout)
+    wanted = providers.apply(case["image"], operation, channel_axis=case["channel_axis"])
+    assert result.image.dtype == wanted.dtype
+    assert (result.image == wanted).all()
+    assert result.report.home == {"pixel_share": 1.0, "reasons": {"pointwise": 1.0}}
+    assert {provider.bytes_up for provider in result.report.providers} == {0}
+    assert "reads one pixel at a time, which is less work than hiding it" in result.report.statement
+
+
 @settings(max_examples=80)
 @given(images(SHAPES), OPERATIONS, st.integers(2, 16), LAYOUTS)
 def test_ga_es_equals_the_unsplit_operation_on_images_of_any_size(
@@ -153,7 +208,7 @@ def test_ga_es_equals_the_unsplit_operation_on_images_of_any_size(
 
 
 @settings(max_examples=80)
-@given(st.data(), CHANNELS, OPERATIONS, st.integers(1, 9), LAYOUTS)
+@given(st.data(), CHANNELS, st.one_of(OPERATIONS, POINTWISE), st.integers(1, 9), LAYOUTS)
 def test_unprotected_equals_the_unsplit_operation(
     data: st.DataObject, channels: int | None, operation: Filter, count: int, layout: str
 ) -> None:
@@ -171,7 +226,7 @@ def test_unprotected_equals_the_unsplit_operation(
 @given(
     st.data(),
     CHANNELS,
-    OPERATIONS,
+    st.one_of(OPERATIONS, POINTWISE),
     st.integers(2, 14),
     st.sampled_from([None, 7, 8, 12, 40]),
     st.sampled_from([None, "shared", "ring"]),
@@ -278,7 +333,7 @@ def all_sampled() -> Any:
 
 
 @settings(max_examples=40)
-@given(faulty(), OPERATIONS)
+@given(faulty(), UNCLIPPED)
 def test_providers_that_fail_or_lie_spoil_no_result_and_are_named(
     all_sampled: None, drawn: tuple[dict[str, Any], dict[int, tuple[str, int]]], operation: Filter
 ) -> None:
@@ -287,7 +342,7 @@ def test_providers_that_fail_or_lie_spoil_no_result_and_are_named(
 
 @pytest.mark.slow
 @settings(max_examples=3000)
-@given(faulty(), OPERATIONS)
+@given(faulty(), UNCLIPPED)
 def test_providers_that_fail_or_lie_spoil_no_result_and_are_named_at_length(
     all_sampled: None, drawn: tuple[dict[str, Any], dict[int, tuple[str, int]]], operation: Filter
 ) -> None:

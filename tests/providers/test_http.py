@@ -4,6 +4,7 @@ import asyncio
 import json
 import socket
 import threading
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -41,6 +42,9 @@ def test_a_provider_tells_that_it_is_up_and_what_it_does(http_providers: list[st
     operations = requests.get(url + "/v1/operations", timeout=20).json()
     assert [each["name"] for each in operations] == list(providers.operation_names())
     assert all(each.keys() == {"name", "version", "bit_exact", "parameters", "halo"} for each in operations)
+    of = {each["name"]: each["parameters"] for each in operations}
+    assert of["unsharp"]["amount"]["default"] == 1
+    assert of["threshold"]["value"].keys() == {"description", "example"}
     described = requests.get(url + "/openapi.json", timeout=20).json()
     assert described["paths"].keys() == {"/healthz", "/v1/operations", "/v1/tasks"}
     answers = described["paths"]["/v1/tasks"]["post"]["responses"]
@@ -135,7 +139,9 @@ def test_a_computation_that_overruns_keeps_its_turn_until_it_ends(monkeypatch: p
     monkeypatch.setattr(http, "answer", slow)
     with serving(Limits(seconds=0.3, tasks=1)) as url:
         assert refusal(requests.post(url + "/v1/tasks", data=REQUEST, timeout=20)) == (408, "too_slow")
-        assert refusal(requests.post(url + "/v1/tasks", data=REQUEST, timeout=20)) == (503, "busy")
+        busy = requests.post(url + "/v1/tasks", data=REQUEST, timeout=20)
+        assert refusal(busy) == (503, "busy")
+        assert int(busy.headers["Retry-After"]) >= 1
         over.set()
         for _ in range(100):
             response = requests.post(url + "/v1/tasks", data=REQUEST, timeout=20)
@@ -164,6 +170,51 @@ def test_more_tasks_than_turns_wait_and_are_all_done() -> None:
 
     with serving(Limits(tasks=1)) as url, ThreadPoolExecutor(8) as pool:
         assert set(pool.map(ask, range(24))) == {200}
+
+
+def test_who_finds_a_long_queue_is_told_at_once_to_come_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http, "WAITING", 2)
+    with serving(Limits(tasks=1)) as url:
+        with raw(url, head(1000)):
+            # It has its turn and sends no body. Who waits a moment leaves, and still has its place.
+            status = 0
+            for _ in range(9):
+                with suppress(requests.Timeout):
+                    status = requests.post(url + "/v1/tasks", data=REQUEST, timeout=0.3).status_code
+                if status == 503:
+                    break
+            assert status == 503
+        assert any(requests.post(url + "/v1/tasks", data=REQUEST, timeout=20).ok for _ in range(100))
+
+
+def test_who_finds_all_connections_taken_is_told_to_come_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "MAX_CONNECTIONS", 1)
+    with serving() as url, raw(url, b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n") as first:
+        assert first.recv(4096).startswith(b"HTTP/1.1 200")
+        full = requests.get(url + "/healthz", timeout=20)
+        assert refusal(full) == (503, "busy")
+        assert int(full.headers["Retry-After"]) >= 1
+        assert full.headers["Connection"] == "close"
+
+
+def test_a_body_that_drips_in_is_given_up_before_the_limit_of_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http, "PATIENCE", 0.3)
+    with serving(Limits(seconds=1000.0, tasks=1)) as url, raw(url, head(1000)) as dripping:
+        dripping.settimeout(0.02)
+        received = b""
+        while not received:
+            with suppress(TimeoutError):
+                dripping.sendall(b"x")
+                received = dripping.recv(65536)
+        assert received.startswith(b"HTTP/1.1 408")
+        assert requests.post(url + "/v1/tasks", data=REQUEST, timeout=20).ok
+
+
+def test_a_transfer_has_the_more_time_the_more_of_it_came() -> None:
+    assert http._due(0, 60.0) == http.PATIENCE
+    assert http._due(10 * http.SLOWEST, 60.0) == http.PATIENCE + 10
+    assert http._due(1000 * http.SLOWEST, 60.0) == 60.0
+    assert http._due(0, 0.5) == 0.5
 
 
 def test_an_answer_that_nobody_reads_gives_its_turn_back() -> None:

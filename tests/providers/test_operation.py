@@ -8,12 +8,13 @@ import pytest
 import providers
 from providers import make_operation
 from providers.operation import checked_image, image_planes, planes_image, resolved_for
+from providers.registry import example_operation
 
 
 @pytest.mark.parametrize(
     ("name", "parameters", "says"),
     [
-        ("gausian", {}, "there are: gaussian, mean, median, sobel"),
+        ("gausian", {}, "there are: .*gaussian, .*mean, median, .*sobel"),
         (None, {}, "unknown operation"),
         ("gaussian", {"sgima": 1}, "it takes: sigma, truncate, mode, cval"),
         ("gaussian", {"weights": ((1,), (1,))}, "no parameter 'weights'"),
@@ -23,6 +24,32 @@ from providers.operation import checked_image, image_planes, planes_image, resol
         ("gaussian", {"sigma": "wide"}, "sigma must be a number"),
         ("gaussian", {"sigma": 10**400}, "sigma must be a number"),
         ("median", {"size": 53}, "at most 2601 pixels"),
+        ("percentile", {"size": 53}, "percentile: a window has at most 2601 pixels"),
+        ("convolve", {}, r"needs the parameter 'weights', such as \[\[1,2,1\]"),
+        ("convolve", {"weights": 3}, "must be a list of rows"),
+        ("convolve", {"weights": []}, "must be a list of rows"),
+        ("convolve", {"weights": [[]]}, "must be a list of rows"),
+        ("convolve", {"weights": [1, 2, 1]}, "weights have 1 axes, but the image has 2"),
+        ("convolve", {"weights": [[1, 2], [3]]}, "same length"),
+        ("convolve", {"weights": [[1, [2]]]}, "same length"),
+        ("convolve", {"weights": [["x"]]}, "weights must be a number"),
+        ("convolve", {"weights": [[True]]}, "weights must be a number"),
+        ("convolve", {"weights": [[float("nan")]]}, "weights must be a number"),
+        ("convolve", {"weights": [[[[1]]]]}, "weights must be a number"),
+        ("convolve", {"weights": np.ones((52, 51))}, "there can be 2601 weights.* 52 x 51"),
+        ("convolve", {"weights": [[2**50]]}, "add up to 51 bits; on uint8 images up to 50 are exact"),
+        ("convolve", {"weights": [[1]], "divisor": 2}, "no parameter 'divisor'"),
+        ("unsharp", {"radius": -1}, "radius must be a number from 0"),
+        ("unsharp", {"radius": 400}, "unsharp: radius=400 .* the limit is 500"),
+        ("unsharp", {"amount": 101}, "amount must be a number from -100 to 100"),
+        ("threshold", {}, "threshold needs the parameter 'value', such as 128"),
+        ("threshold", {"value": 0.5}, "value must be an integer"),
+        ("threshold", {"value": 2**40}, "value must be from"),
+        ("window", {"center": 40}, "window needs the parameter 'width'"),
+        ("window", {"center": 40, "width": 0.5}, "width must be a number from 1"),
+        ("invert", {"ends": 255}, "no parameter 'ends'"),
+        ("percentile", {"percentile": 101}, "percentile must be a number from 0 to 100, not 101"),
+        ("percentile", {"percentile": -1}, "percentile must be a number from 0 to 100"),
         ("gaussian", {"sigma": True}, "sigma must be a number"),
         ("gaussian", {"sigma": 400}, "the limit is 500"),
         ("gaussian", {"truncate": -1}, "truncate must be a number"),
@@ -139,7 +166,7 @@ def test_planes_are_a_view_and_make_the_image_again(
 def test_an_operation_is_resolved_for_a_plane_whatever_the_image_has_besides() -> None:
     colour = np.zeros((9, 9, 3), np.uint8)
     for name in providers.operation_names():
-        operation = make_operation(name)
+        operation = example_operation(name)
         assert resolved_for(colour, operation) == resolved_for(colour[..., 0], operation)
     with pytest.raises(ValueError, match="size has 3 values, but the image has 2 axes"):
         providers.apply(colour, "median", channel_axis=-1, size=(3, 3, 3))
@@ -169,10 +196,16 @@ def test_an_operation_is_the_value_of_its_parameters() -> None:
     assert str(make_operation("gaussian", sigma=(1, 2), mode="nearest")) == (
         "gaussian sigma=1,2 truncate=4 mode=nearest"
     )
+    sharpen = make_operation("convolve", weights=np.array([[0, -1.0], [2.5, 0]]))
+    assert sharpen == make_operation("convolve", weights=[[0, -1], [2.5, 0]])
+    assert str(sharpen) == "convolve weights=[[0,-1],[2.5,0]]"
 
 
 def test_facts_of_an_operation_that_is_not_resolved_are_refused() -> None:
     with pytest.raises(ValueError, match="not resolved"):
         _ = make_operation("gaussian").halo
-    with pytest.raises(ValueError, match="not resolved"):
-        _ = make_operation("median").halo
+    for name in ("median", "laplacian", "unsharp"):
+        with pytest.raises(ValueError, match=f"{name} is not resolved"):
+            _ = make_operation(name).halo
+    with pytest.raises(ValueError, match="convolve is not resolved"):
+        _ = make_operation("convolve", weights=[[0.1]]).halo

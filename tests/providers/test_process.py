@@ -12,6 +12,7 @@ import requests
 
 from providers import handle, make_operation
 from providers.wire import Task, encode_task
+from tests.certificates import Authority
 
 ROOT = Path(__file__).parents[2]
 REQUEST = encode_task(
@@ -44,6 +45,23 @@ def test_it_prints_its_url_answers_and_ends_with_its_standard_input() -> None:
     assert (out, error) == ("", "")
 
 
+def test_it_speaks_tls_and_lets_in_who_shows_a_certificate_by_the_client_ca(authority: Authority) -> None:
+    certificate, key = authority.issue("process")
+    ours = authority.issue("ours")
+    tls = ["--tls-cert", str(certificate), "--tls-key", str(key), "--client-ca", str(authority.file)]
+    process = start("--port", "0", "--until-stdin-closes", *tls)
+    assert process.stdout is not None
+    url = process.stdout.readline().strip()
+    assert url.startswith("https://127.0.0.1:")
+    trusting = {"verify": str(authority.file), "timeout": 20}
+    with pytest.raises(requests.ConnectionError):
+        requests.post(url + "/v1/tasks", data=REQUEST, **trusting)
+    answer = requests.post(url + "/v1/tasks", data=REQUEST, cert=tuple(map(str, ours)), **trusting)
+    assert answer.content == handle(REQUEST)
+    out, error = process.communicate(timeout=20)
+    assert (out, error) == ("", "")
+
+
 @pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
 def test_it_ends_when_it_is_told_to(stop: signal.Signals) -> None:
     process = start("--port", "0")
@@ -72,6 +90,10 @@ def test_an_address_that_is_taken_is_one_clear_line() -> None:
         (["--port", "70000"], "a port is a number from 0 to 65535"),
         (["--tasks", "0"], "must be positive"),
         (["--seconds", "-1"], "must be positive"),
+        (["--tls-cert", "a.pem"], "--tls-cert and --tls-key belong together; give both"),
+        (["--tls-key", "a.key"], "--tls-cert and --tls-key belong together; give both"),
+        (["--client-ca", "ca.pem"], "--client-ca is of no use without TLS"),
+        (["--tls-cert", "a.pem", "--tls-key", "a.key"], "a.pem cannot be read: no such file"),
         (["--host", "nowhere.invalid"], "cannot listen on nowhere.invalid"),
     ],
 )

@@ -59,7 +59,7 @@ def test_a_name_that_two_classes_claim_is_an_error(install: Any) -> None:
 def test_a_task_names_exactly_an_operation_its_version_and_all_parameters() -> None:
     assert registry.resolved_operation("median", 1, {"size": [3, 5]}).halo == (1, 2)
     for name, version in (("blur", 1), ("median", 2), (["median"], 1), (None, None)):
-        with pytest.raises(UnknownOperation, match="it has: gaussian 1"):
+        with pytest.raises(UnknownOperation, match="it has: convolve 1, gaussian 1"):
             registry.resolved_operation(name, version, {"size": [3, 3]})
     for parameters in (
         {},
@@ -74,3 +74,19 @@ def test_a_task_names_exactly_an_operation_its_version_and_all_parameters() -> N
     for weights in ([[1, 2]], [[-1]], [["x"]], [], [[]], [[0, 0, 0]], 7, [[1e300]], [[None]]):
         with pytest.raises(BadTask):
             registry.resolved_operation("gaussian", 1, {"sigma": [1.0], "truncate": 4.0, "weights": weights})
+    for weights, divisor in (
+        ([[1]], 0),
+        ([[1]], 2.0),
+        ([[0.1]], 1),
+        ([[1, 2], [3]], 1),
+        ([[2**63]], 1),
+        (None, 1),
+    ):
+        with pytest.raises(BadTask):
+            registry.resolved_operation("convolve", 1, {"weights": weights, "divisor": divisor})
+    for parameters in ({"axes": 0}, {"axes": 4}, {"axes": True}):
+        with pytest.raises(BadTask):
+            registry.resolved_operation("laplacian", 1, parameters)
+    for ends in (-2, 2**40, 1.0, True, None):
+        with pytest.raises(BadTask):
+            registry.resolved_operation("invert", 1, {"axes": 2, "ends": ends})

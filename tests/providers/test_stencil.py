@@ -79,7 +79,7 @@ def test_sums_of_weights_are_odd_and_leave_room_for_scrambled_pixels(dtype: str)
     for sigma in (0.3, 1.0, 2.0, 4.0):
         operation = make_operation("gaussian", sigma=sigma).resolved(2, dtype)
         assert operation.scale % 2 == 1
-        assert operation.tie_free
+        assert operation.finishes_anywhere
         assert operation.scale.bit_length() + 8 * np.dtype(dtype).itemsize + 2 <= 60
 
 
@@ -92,5 +92,5 @@ def test_an_int32_gaussian_keeps_within_the_stated_share_of_the_range() -> None:
 
 
 def test_weights_that_would_move_answers_too_far_are_refused() -> None:
-    with pytest.raises(ValueError, match="smaller sigma"):
+    with pytest.raises(ValueError, match="smaller window"):
         make_operation("gaussian", sigma=20.0).resolved(2, "int32")

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from providers.operation import Filter
-from providers.operations import Gaussian, Mean, Median, Sobel
+from providers.operations import Gaussian, Mean, Median, Sobel, Unsharp
 from providers.testing import check_operation
 from regions import Symmetries
 
@@ -62,7 +62,16 @@ class TieMean(Mean):
     name: ClassVar[str] = "mean"
 
     @property
-    def tie_free(self) -> bool:
+    def finishes_anywhere(self) -> bool:
+        return True
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClippedAnywhere(Unsharp):
+    name: ClassVar[str] = "unsharp"
+
+    @property
+    def finishes_anywhere(self) -> bool:
         return True
 
 
@@ -91,7 +100,8 @@ class WrongDtype(Median):
         (LopsidedGaussian(sigma=(1.0, 2.0)), "quarter_turns"),
         (SignedSobel(), "negation_sign"),
         (OffsetSobel(), "offset_gain"),
-        (TieMean(size=2), "tie_free"),
+        (TieMean(size=2), "finishes_anywhere"),
+        (ClippedAnywhere(), "finishes_anywhere"),
         (Meddler(size=3), "whole's|one another"),
         (WrongDtype(size=3), "int64"),
     ],

@@ -1,3 +1,5 @@
+from fractions import Fraction
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -113,6 +115,17 @@ def test_an_answer_whose_facts_are_unknown_is_not_revealed() -> None:
         shifted.reveal(answer, Symmetries(flips=(True, True)))
     with pytest.raises(ValueError, match="negation"):
         negated.reveal(answer, Symmetries(flips=(True, True), offset_gain=0))
+
+
+@given(scrambles(5, st.integers(300, 40_000)))
+def test_an_offset_that_moves_answers_by_fractions_is_undone_on_unrounded_ones(scramble: Scramble) -> None:
+    # Half of every pixel, in units of which four make a grey level.
+    facts, scale = Symmetries((True, True), True, Fraction(1, 2), -1), 4
+    stack = np.random.default_rng(0).integers(-300, 300, (5, 6, 6))
+    answer = scramble.hide(stack, "int64").astype(np.int64) * 2
+    assert (scramble.reveal(answer, facts, scale) == stack * 2).all()
+    with pytest.raises(ValueError, match="reveal unrounded ones"):
+        scramble.reveal(answer // scale, facts)
 
 
 def test_a_scramble_never_shows_itself() -> None:

@@ -15,6 +15,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from fractions import Fraction
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -128,7 +129,7 @@ def refusal(content: bytes) -> str:
 def derived(
     dataset: Dataset,
     result: Pixels,
-    gain: int = 1,
+    gain: int | Fraction | None = 1,
     sign: int = -1,
     does: str = "CloudSec 0.1: gaussian sigma=2",
 ) -> Dataset:
@@ -434,6 +435,22 @@ def test_a_derived_image_is_a_new_instance_that_names_its_source() -> None:
     assert source.PurposeOfReferenceCodeSequence[0].CodeValue == "121322"
     assert written.file_meta.TransferSyntaxUID == uid.ExplicitVRLittleEndian
     assert (written.PixelSpacing, written.ImagePositionPatient) == ([0.5, 0.5], [1, 2, 3])
+
+
+def test_levels_of_an_operations_own_are_in_no_unit() -> None:
+    mask = (PLANE > 0).astype(np.uint8)
+    written = derived(dataset_of(PLANE, WindowCenter=40, WindowWidth=400), mask, gain=None)
+    assert (written.RescaleSlope, written.RescaleIntercept, written.RescaleType) == (1, 0, "US")
+    assert (written.WindowCenter, written.WindowWidth) == (1, 2)
+    assert (written.pixel_array == mask).all()
+    plain = derived(dataset_of(PLANE, RescaleSlope=None, RescaleIntercept=None), mask, gain=None)
+    assert "RescaleType" not in plain
+    assert "RescaleSlope" not in plain
+
+
+def test_an_intercept_gains_a_fraction_where_the_operation_does() -> None:
+    written = derived(dataset_of(PLANE), PLANE // 4, gain=Fraction(1, 4))
+    assert (written.RescaleSlope, written.RescaleIntercept) == (2, -256)
 
 
 def test_slices_of_one_series_filtered_alike_make_one_new_series() -> None:

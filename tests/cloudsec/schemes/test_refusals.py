@@ -1,5 +1,6 @@
 """What plans are refused, and that the way out which is named works."""
 
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -7,7 +8,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from cloudsec.errors import IncompatibleScheme
+from cloudsec.schemes.ga_es import GaEs
 from providers import make_operation
+from providers.operations import Median
+from regions import Symmetries
 from tests.planning import job_of, noise, plan_of, recommended
 
 NOISE = noise(330, 300)
@@ -85,6 +89,26 @@ def test_a_refusal_names_the_cause_and_the_way_out(
     plan = {"block": 16} | plan
     with pytest.raises(IncompatibleScheme, match=says):
         plan_of(job_of(NOISE, "median", count, tolerate=tolerate, plan=plan, size=2 * radius + 1))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Secretive(Median):
+    """A median that does not say what an offset does to it."""
+
+    @property
+    def symmetries(self) -> Symmetries:
+        return replace(super().symmetries, offset_gain=None)
+
+
+def test_what_says_nothing_of_offsets_is_refused_if_it_reads_neighbours_and_else_computed_at_home() -> None:
+    with pytest.raises(
+        IncompatibleScheme, match="'median' does not say what an offset does .* 'unprotected'"
+    ):
+        plan_of(job_of(NOISE, Secretive(size=3)))
+    assert not GaEs().carries(Secretive(size=3).resolved(2, "uint8"))
+    plan = plan_of(job_of(NOISE, Secretive(size=1)))
+    assert (plan.reasons, plan.owners.size) == ({"pointwise": 1.0}, 0)
+    assert GaEs().carries(Secretive(size=1).resolved(2, "uint8"))
 
 
 def test_a_refusal_recommends_no_block_that_would_be_refused() -> None:

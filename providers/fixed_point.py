@@ -1,0 +1,132 @@
+"""Real weights as integers, with the deviation that this costs; only brokers do it, weights travel."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from fractions import Fraction
+from math import inf
+from typing import TypeAlias, TypeVar
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from providers.stencil import SCRAMBLE_BITS, WORD_BITS
+
+Rows: TypeAlias = tuple[tuple[int, ...], ...]
+T = TypeVar("T")
+
+WORST_DEVIATION = 2**-10
+"""Share of the dtype's range by which fixed-point weights may move an answer before we refuse."""
+_SCALES = 256
+"""Candidate sums of weights tried per number of bits: finds weights about one bit shorter than one try."""
+
+
+def room_for_weights(dtype: DTypeLike) -> int:
+    """Bits of an accumulator that pixels of this dtype, scrambled, leave to weights."""
+    return WORD_BITS - SCRAMBLE_BITS - 8 * np.dtype(dtype).itemsize
+
+
+def fixed_point(
+    kernels: list[NDArray[np.float64]], dtype: DTypeLike, *, gain: Fraction = Fraction(1), taken: int = 0
+) -> Rows:
+    """Integer weights for symmetric real kernels, with a proven deviation.
+
+    Takes the fewest bits per axis with which the filter is at most 1 grey level off the real-valued one
+    (half a level by the weights, half by rounding), as long as ``ndim * bits + bits of the dtype + 2``
+    stays within 60. Where that is impossible, the most bits that fit. The sum of each axis is odd, so
+    that no quotient ends in a half and rounding commutes with sign and offset.
+
+    Parameters
+    ----------
+    kernels : list of (2r + 1,) ndarray
+        Per axis, non-negative and symmetric with sum 1.
+    dtype : integer dtype
+        The dtype of the image: its full range counts, so that everyone chooses the same weights.
+    gain : Fraction
+        By what the filter's answers are multiplied afterwards, and their deviation with them.
+    taken : int
+        Bits of an accumulator that this needs besides.
+
+    Raises
+    ------
+    ValueError
+        If even the most bits that fit are off by more than 2⁻¹⁰ of the dtype's range before a `gain`.
+    """
+    levels = 2 ** (8 * np.dtype(dtype).itemsize) - 1
+
+    def rounded(bits: int) -> tuple[Rows, float]:
+        rows, errors = zip(*(_nearest_weights(kernel, bits) for kernel in kernels), strict=True)
+        # The errors of an axis add up to zero, so that half of their sum times the range bounds the move.
+        return rows, float(gain) * levels * sum(errors) / 2
+
+    most = (room_for_weights(dtype) - taken) // len(kernels)
+    return _fewest_bits(rounded, most, dtype, WORST_DEVIATION * max(1.0, float(gain)))
+
+
+def fixed_point_kernel(kernel: NDArray[np.float64], dtype: DTypeLike) -> tuple[NDArray[np.int64], int]:
+    """Integer weights and an odd scale for a real kernel of any form, with a proven deviation.
+
+    As `fixed_point`, with as many bits for the sum of the weights' magnitudes. The weights add up to the
+    kernel's sum times the scale, rounded, so that what is flat stays flat under a kernel of sum 1, and
+    nothing is left of it under one of sum 0; the middle weight takes what rounding the others leaves.
+
+    Parameters
+    ----------
+    kernel : ndarray of any number of axes, of odd sides
+    dtype : integer dtype
+
+    Raises
+    ------
+    ValueError
+        As `fixed_point`.
+    """
+    limits = np.iinfo(np.dtype(dtype).name)
+    flat, middle, magnitude = kernel.ravel(), kernel.size // 2, max(1.0, float(np.abs(kernel).sum()))
+
+    def rounded(bits: int) -> tuple[tuple[NDArray[np.int64], int], float]:
+        wanted = np.linspace(2.0 ** (bits - 1), 2.0**bits - 1, _SCALES)[:, None] / magnitude
+        scales = 2 * np.floor(wanted / 2) + 1
+        weights = np.rint(flat * scales)
+        weights[:, middle] += np.rint(flat.sum() * scales[:, 0]) - weights.sum(axis=1)
+        errors = weights / scales - flat
+        up, down = errors.clip(min=0).sum(axis=1), errors.clip(max=0).sum(axis=1)
+        moves = np.maximum(
+            np.abs(up * limits.max + down * limits.min), np.abs(up * limits.min + down * limits.max)
+        )
+        moves[np.abs(weights).sum(axis=1) >= 2.0**bits] = inf
+        best = int(moves.argmin())
+        found = weights[best].astype(np.int64).reshape(kernel.shape), int(scales[best, 0])
+        return found, float(moves[best])
+
+    return _fewest_bits(rounded, room_for_weights(dtype), dtype, WORST_DEVIATION)
+
+
+def _fewest_bits(rounded: Callable[[int], tuple[T, float]], most: int, dtype: DTypeLike, worst: float) -> T:
+    """The first weights that move an answer by half a grey level at most, or those of the most bits.
+
+    ValueError if even these move one by more than the `worst` share of the dtype's range.
+    """
+    deviation = inf
+    for bits in range(1, most + 1):
+        weights, deviation = rounded(bits)
+        if deviation <= 0.5:
+            return weights
+    if deviation > 2 ** (8 * np.dtype(dtype).itemsize) * worst:
+        raise ValueError(
+            f"on {np.dtype(dtype)} images these weights do not fit into {most} bits closely enough: answers "
+            f"would move by up to {deviation:.0f} grey levels; use a smaller window or a narrower dtype"
+        )
+    return weights
+
+
+def _nearest_weights(kernel: NDArray[np.float64], bits: int) -> tuple[tuple[int, ...], float]:
+    """Integer weights with an odd sum below 2**bits nearest to a kernel, and sum |weights/sum - kernel|."""
+    scales = np.linspace(2.0 ** (bits - 1), 2.0**bits - 1, _SCALES)[:, None]
+    weights = np.rint(kernel * scales)
+    centre = len(kernel) // 2
+    weights[:, centre] = 2 * np.floor(kernel[centre] * scales[:, 0] / 2) + 1
+    sums = weights.sum(axis=1, keepdims=True)
+    errors = np.abs(weights / sums - kernel).sum(axis=1)
+    errors[sums[:, 0] >= 2.0**bits] = np.inf
+    best = int(errors.argmin())
+    return tuple(int(weight) for weight in weights[best]), float(errors[best])

@@ -1,0 +1,121 @@
+"""Integer kernels of any form: sums over a window, exact wherever they run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import product
+from math import prod
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from providers.stencil import EXACT_INT, TILE_PIXELS, largest_magnitude
+from regions import Symmetries
+
+Nested: TypeAlias = "tuple[Nested | int | float, ...]"
+"""Numbers of an array, row by row, as a value that can be compared and hashed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kernel:
+    """``answer[i] = sum over k of weights[k] * pixels[i + k - halo]``; `scale` units make one grey level.
+
+    Attributes
+    ----------
+    weights : nested tuples of int
+        One level for each axis; odd sides, centred on the pixel.
+    scale : int
+    """
+
+    weights: Nested
+    scale: int = 1
+
+    def __post_init__(self) -> None:
+        if self.scale < 1:
+            raise ValueError("the scale of a kernel must be at least 1")
+        if not all(side % 2 for side in np.shape(self.weights)):
+            raise ValueError("a kernel needs an odd number of weights on every axis")
+        if self.reach >= EXACT_INT:
+            raise ValueError("the magnitudes of a kernel's weights must have a sum below 2**63")
+
+    @property
+    def _array(self) -> NDArray[np.object_]:
+        # Python's integers, so that sums of weights that somebody else chose cannot wrap.
+        return np.array(self.weights, dtype=object)
+
+    @property
+    def halo(self) -> tuple[int, ...]:
+        return tuple(side // 2 for side in np.shape(self.weights))
+
+    @property
+    def taps(self) -> int:
+        """Weights that are not zero; one at least."""
+        return max(1, int(np.count_nonzero(self._array)))
+
+    @property
+    def reach(self) -> int:
+        """Sum of the weights' magnitudes."""
+        return int(np.abs(self._array).sum())
+
+    @property
+    def smooths(self) -> bool:
+        """Whether no answer lies beyond the pixels that lead to it, and zero."""
+        return bool((self._array >= 0).all()) and self.reach <= self.scale
+
+    @property
+    def symmetries(self) -> Symmetries:
+        array = self._array
+        gain = Fraction(int(array.sum()), self.scale)
+        turned = array.swapaxes(-1, -2) if array.ndim > 1 else array
+        return Symmetries(
+            flips=tuple(bool((np.flip(array, axis) == array).all()) for axis in range(array.ndim)),
+            quarter_turns=array.ndim > 1 and turned.shape == array.shape and bool((turned == array).all()),
+            offset_gain=gain.numerator if gain.denominator == 1 else gain,
+            negation_sign=-1,
+        )
+
+    def extremes(self, dtype: DTypeLike) -> tuple[int, int]:
+        """Unrounded answers between which those of all images of a dtype lie."""
+        limits, array = np.iinfo(np.dtype(dtype).name), self._array
+        up, down = int(array[array > 0].sum()), int(array[array < 0].sum())
+        return up * int(limits.min) + down * int(limits.max), up * int(limits.max) + down * int(limits.min)
+
+    def run(self, stack: NDArray[np.generic]) -> NDArray[np.int64]:
+        """Unrounded answers for the pixels of ``(n, *window)`` that have their whole halo.
+
+        Raises ValueError where the largest pixel could overflow the accumulator.
+        """
+        bound = largest_magnitude(stack) * self.reach
+        if bound >= EXACT_INT:
+            raise ValueError(
+                f"weights of {self.reach.bit_length()} bits on pixels of this size need a "
+                f"{bound.bit_length()}-bit accumulator; there are 63"
+            )
+        core = [n - 2 * h for n, h in zip(stack.shape[1:], self.halo, strict=True)]
+        answer = np.zeros((len(stack), *core), np.int64)
+        array = self._array
+        places = [(place, int(array[place])) for place in zip(*np.nonzero(array), strict=True)]
+        # So many regions, or lines of one, at a time as fit into a processor's cache.
+        regions = max(1, TILE_PIXELS // prod(stack.shape[1:]))
+        lines = max(1, TILE_PIXELS // (regions * prod(stack.shape[2:])))
+        for first, top in product(range(0, len(stack), regions), range(0, core[0], lines)):
+            total = answer[first : first + regions, top : top + lines]
+            pixels = stack[first : first + regions, top : top + total.shape[1] + 2 * self.halo[0]]
+            pixels, part = pixels.astype(np.int64), np.empty_like(total)
+            for place, weight in places:
+                shifted = (slice(start, start + n) for start, n in zip(place, total.shape[1:], strict=True))
+                np.multiply(pixels[(slice(None), *shifted)], weight, out=part)
+                total += part
+        return answer
+
+
+def nested(array: NDArray[np.generic]) -> Nested:
+    """An array as nested tuples of Python numbers."""
+
+    def tuples(value: object) -> object:
+        return tuple(map(tuples, value)) if isinstance(value, list) else value
+
+    values: Nested = tuples(array.tolist())  # type: ignore[assignment]
+    return values
