@@ -27,7 +27,8 @@ from cloudsec.schemes import SCHEMES, Job, ProtectionScheme
 from cloudsec.study import Study
 from cloudsec.vault import Vault
 from providers import Filter
-from providers.operation import checked_image, image_planes, planes_image, resolved_for
+from providers.image import checked_image, image_planes, planes_image
+from providers.operation import resolved_for
 from providers.registry import as_operation
 
 DEFAULT_PROVIDERS = 9
@@ -186,7 +187,9 @@ class Broker:
 
         Parameters
         ----------
-        image : (M, N) or, with `channel_axis`, (M, N, 3|4) ndarray of uint8, int16, uint16 or int32
+        image : (M, N) or, with `channel_axis`, (M, N, 3|4) ndarray
+            uint8, int16, uint16, int32, float32 or float64, without NaN and infinity. Results on floats
+            equal ``providers.apply`` as far as arithmetic on floats can (``providers/README.md``).
         operation : str or Filter
             A name of ``providers.operation_names()``, or an operation.
         channel_axis : int or None

@@ -22,7 +22,7 @@ from cloudsec.png import png_bytes
 from cloudsec.schemes import HOME, SCHEMES, Job, Plan, ProtectionScheme, Sealed
 from cloudsec.table import summary
 from providers import Filter
-from regions import Figure, collusion_threshold
+from regions import Figure, collusion_threshold, grey_levels
 
 
 @dataclass(frozen=True)
@@ -330,9 +330,10 @@ def _plain(fields: dict[str, Any]) -> dict[str, Any]:
 
 
 def _stacked(pieces: Sequence[NDArray[np.generic]]) -> NDArray[np.integer]:
-    """Pieces as one stack; slabs of unequal height are filled up below."""
+    """Pieces as one stack; slabs of unequal height are filled up below, floats are levels."""
     height = max(len(piece) for piece in pieces)
-    return np.stack([np.pad(piece, ((0, height - len(piece)), (0, 0)), mode="edge") for piece in pieces])
+    stack = np.stack([np.pad(piece, ((0, height - len(piece)), (0, 0)), mode="edge") for piece in pieces])
+    return grey_levels(stack)
 
 
 def _figure_fields(figure: Figure) -> dict[str, Any]:

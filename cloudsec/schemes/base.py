@@ -5,6 +5,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from math import prod
 from typing import Any, Literal, Protocol
 
@@ -16,7 +17,7 @@ from cloudsec.keystream import Keystream
 from cloudsec.study import HOME, Study
 from providers import Filter
 from providers.wire import Task
-from regions import BlockLinks, Box, CollusionCurve
+from regions import BlockLinks, Box, CollusionCurve, grey_levels
 
 HaloPolicy = Literal["shared", "ring"]
 
@@ -53,6 +54,11 @@ class Job:
     choices: Mapping[str, Any]
     seed: int
     forecast: Forecast
+
+    @cached_property
+    def shown(self) -> NDArray[np.integer]:
+        """The image for figures that count grey levels: as it is, or floats in levels."""
+        return grey_levels(self.planes)
 
     @property
     def shape(self) -> tuple[int, int]:

@@ -27,7 +27,7 @@ from cloudsec.schemes.base import (
     refuse_choices,
     task_identity,
 )
-from cloudsec.schemes.hiding import blocks_per_task, hidings, wire_values
+from cloudsec.schemes.hiding import blocks_per_task, grey_range, hidings, wire_values
 from cloudsec.schemes.layout import Layout
 from cloudsec.schemes.policy import halo_policy, reaches, tolerated_area
 from cloudsec.study import HOME, Study, StudyGrid
@@ -122,7 +122,7 @@ class GaEs:
         halo = np.array(job.operation.halo)
         windows = plan.windows[pieces]
         side = tuple((windows[0, 2:] - windows[0, :2]).tolist())
-        low, high = int(job.planes.min()), int(job.planes.max())
+        low, high = grey_range(job.planes)
         dtype, values = wire_values(high - low, job.planes.dtype)
         counts = np.bincount(plan.owners[pieces]) * components
         per_task = blocks_per_task(int(counts.max()), prod(side) * dtype.itemsize)
@@ -140,7 +140,7 @@ class GaEs:
                 placement = _Placement(component, origins, kept, scramble, job.planes.dtype)
                 # Each window goes straight from the image to its place in the task.
                 stack = scramble.hide_windows(job.planes, np.column_stack([component, firsts]), side, dtype)
-                rounded = job.operation.finishes_anywhere
+                rounded = dtype.kind == "f" or job.operation.finishes_anywhere
                 task = Task(task_identity(keys, len(entries)), job.operation, stack, rounded)
                 sealed = Sealed(task, int(party), component)
                 entries.append((sealed, np.unique(own[piece]), placement))
@@ -160,9 +160,7 @@ class GaEs:
             result[component, top:bottom, left:right]
             for component, top, left, bottom, right in boxes.tolist()
         ]
-        limits = np.iinfo(operation.result_dtype(entry.dtype))
-        narrow = task.rounded and max(answer.dtype.itemsize, limits.bits // 8) < np.dtype(np.int64).itemsize
-        if narrow and scramble.reveals_within(answer, facts, limits.min, limits.max):
+        if _within(scramble, answer, task, operation.result_dtype(entry.dtype)):
             # No value wraps, so that the result's own dtype is wide enough to compute in.
             scramble.reveal_into(zip(places, kept, strict=True), answer, facts)
             return
@@ -200,15 +198,27 @@ class GaEs:
             return nothing_left(plan, why)
         facts = job.operation.symmetries
         turned = "turned, " if any(facts.flips) or facts.quarter_turns else ""
-        changes = f"{turned}{'negated' if facts.negation_sign is not None else 'not negated'} and offset"
+        negated = "negated" if facts.negation_sign is not None else "not negated"
+        floats = job.planes.dtype.kind == "f"
+        changes = f"{turned}{negated}{'' if floats else ' and offset'}"
+        but = " but for the sign" if facts.negation_sign is not None else ""
+        levels = f" Grey levels that are floats are not offset: a block shows them as they are{but}."
         apart = "without a halo" if plan.halo_policy == "ring" else "none next to another"
         most, received = exposed.worst_pixel_share, exposed.worst_received_share
         return (
             f"{_withstood(job, plan, exposed)} Each provider computed at most {most:.1%} of the pixels and "
             f"received at most {received:.1%}, in {plan.block}x{plan.block} blocks, {apart}, in random "
             f"order, {changes} at random; what a block shows is not encrypted."
-            f"{_spread(job, plan)}"
+            f"{levels if floats else ''}{_spread(job, plan)}"
         )
+
+
+def _within(scramble: Scramble, answer: NDArray[np.generic], task: Task, dtype: np.dtype[np.generic]) -> bool:
+    """Whether answers can be revealed in the result's dtype, or their own, without a value that wraps."""
+    if dtype.kind == "f" or not task.rounded or max(answer.dtype.itemsize, dtype.itemsize) >= 8:
+        return False
+    limits = np.iinfo(dtype.name)
+    return scramble.reveals_within(answer, task.operation.symmetries, int(limits.min), int(limits.max))
 
 
 @lru_cache(256)

@@ -207,7 +207,7 @@ def _segmented(
     speeds = Speeds(np.array([job.forecast.speeds[party] for party in parties]))
     fewest = 2 if wanted is None else speeds.most_regions
     found = genetic_thresholds(
-        sorted_blocks(job.planes, block, channel_axis=0), speeds, seed=job.seed, fewest=fewest
+        sorted_blocks(job.shown, block, channel_axis=0), speeds, seed=job.seed, fewest=fewest
     )
     return found.regions, found.labels, found
 

@@ -17,12 +17,22 @@ TASK_BYTES = 5 << 20
 """Pixels of one task: large enough that requests cost little beside the work, small enough to overlap."""
 
 
+def grey_range(planes: NDArray[np.generic]) -> tuple[int, int]:
+    """The least and the largest pixel; none of floats, which are not offset and keep the zero they have."""
+    if planes.dtype.kind == "f":
+        return 0, 0
+    return int(planes.min()), int(planes.max())
+
+
 def wire_values(span: int, dtype: np.dtype[Any]) -> tuple[np.dtype[Any], int]:
     """The dtype that scrambled pixels travel in, and how many values they spread over.
 
     The smallest of uint16, uint32 and int64 that holds four times the image's range, so that an offset
     has room; never more than two bits beyond the image's dtype, so that sums stay within proven bounds.
+    Floats travel as they are: an offset would round them, and be no offset of the answer any more.
     """
+    if dtype.kind == "f":
+        return dtype, 1
     needed = 4 * (span + 1)
     widened = 2 ** (8 * dtype.itemsize + SCRAMBLE_BITS)
     for name, room in (("uint16", 2**16), ("uint32", 2**32)):

@@ -266,7 +266,7 @@ class Planner:
 
     @cached_property
     def _cells(self) -> BlockContent:
-        return block_content(self._job.planes, self._cell, channel_axis=0)
+        return block_content(self._job.shown, self._cell, channel_axis=0)
 
     def _layout(self, design: Design) -> Layout:
         return Layout(self._job.shape, design.block, design.regions)

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 import providers
 from providers import boxes as boxes_module
 from providers.boxes import STACK_BYTES, filter_box, filter_boxes
-from providers.operation import Filter, image_planes, resolved_for
+from providers.image import image_planes
+from providers.operation import Filter, resolved_for
 from providers.testing import images
 from regions import Box
 

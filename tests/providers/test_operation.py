@@ -7,7 +7,8 @@ import pytest
 
 import providers
 from providers import make_operation
-from providers.operation import checked_image, image_planes, planes_image, resolved_for
+from providers.image import checked_image, image_planes, planes_image
+from providers.operation import resolved_for
 from providers.registry import example_operation
 
 
@@ -43,8 +44,8 @@ from providers.registry import example_operation
         ("unsharp", {"radius": 400}, "unsharp: radius=400 .* the limit is 500"),
         ("unsharp", {"amount": 101}, "amount must be a number from -100 to 100"),
         ("threshold", {}, "threshold needs the parameter 'value', such as 128"),
-        ("threshold", {"value": 0.5}, "value must be an integer"),
-        ("threshold", {"value": 2**40}, "value must be from"),
+        ("threshold", {"value": "x"}, "value must be a number"),
+        ("threshold", {"value": 2**40}, "value must be a number from"),
         ("window", {"center": 40}, "window needs the parameter 'width'"),
         ("window", {"center": 40, "width": 0.5}, "width must be a number from 1"),
         ("invert", {"ends": 255}, "no parameter 'ends'"),
@@ -72,7 +73,10 @@ def test_a_wrong_name_or_parameter_is_refused_with_what_is_accepted(
 @pytest.mark.parametrize(
     ("image", "says"),
     [
-        (np.zeros((4, 4)), "this one is float64"),
+        (np.zeros((4, 4), np.float16), "this one is float16"),
+        (np.array([[0.0, np.nan]]), "NaN or infinite, which a filter would spread"),
+        (np.array([[0, -np.inf]], np.float32), "NaN or infinite"),
+        (np.array([[0.0, 1e30]]), r"must lie within 2\*\*96; these go from 0 to 1e\+30"),
         (np.zeros((4, 4), bool), "this one is bool"),
         (np.zeros((4, 4), np.int8), "must be uint8, int16, uint16, int32"),
         (np.zeros((4, 4), object), "this one is object"),
