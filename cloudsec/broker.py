@@ -44,7 +44,7 @@ class Result:
 
     Attributes
     ----------
-    image : (M, N) or (M, N, C) ndarray
+    image : (M, N), (P, M, N) or (M, N, C) ndarray
         Equal to ``providers.apply`` on the whole image, in the dtype that the operation declares.
     report : Report
     """
@@ -187,7 +187,7 @@ class Broker:
 
         Parameters
         ----------
-        image : (M, N) or, with `channel_axis`, (M, N, 3|4) ndarray
+        image : (M, N), a volume (P, M, N) or, with `channel_axis`, (M, N, 3|4) ndarray
             uint8, int16, uint16, int32, float32 or float64, without NaN and infinity. Results on floats
             equal ``providers.apply`` as far as arithmetic on floats can (``providers/README.md``).
         operation : str or Filter
@@ -214,7 +214,7 @@ class Broker:
         clock = Clock()
         pixels = checked_image(image, channel_axis)
         chosen = as_operation(operation, parameters)
-        resolved = resolved_for(pixels, chosen)
+        resolved = resolved_for(pixels, chosen, channel_axis)
         # Figures are computed when they are read; the caller may have changed the image by then.
         planes = np.array(image_planes(pixels, channel_axis), order="C")
         names = tuple(endpoint.name for endpoint in self._endpoints)

@@ -87,7 +87,7 @@ class Ended:
 
     Attributes
     ----------
-    result : (C, M, N) ndarray
+    result : (C, M, N) or (C, P, M, N) ndarray
     owners : (n,) ndarray
         The party whose answer was kept for each piece; HOME for the broker.
     deliveries : tuple of (parties, n) ndarrays of bool
@@ -292,10 +292,12 @@ class _Course:
     def _compare(
         self, pieces: NDArray[np.intp], right: NDArray[np.generic], failed: dict[int, CloudsecError]
     ) -> None:
-        """Check the answers to some pieces of one shape, by those computed at home, `(k, C, h, w)`."""
-        tops = np.column_stack([np.zeros(len(pieces), np.intp), self._plan.boxes[pieces, :2]])
+        """Check the answers to some pieces of one shape, by those computed at home, `(k, …, h, w)`."""
+        # All components, and all planes of a volume.
+        whole = np.zeros((len(pieces), self._result.ndim - 2), np.intp)
+        tops = np.hstack([whole, self._plan.boxes[pieces, :2]])
         found = cut(self._result, tops, right.shape[1:])
-        agrees = np.asarray(_agree(found, right, self._tolerance).all(axis=(1, 2, 3)))
+        agrees = np.asarray(_agree(found, right, self._tolerance).all(axis=tuple(range(1, right.ndim))))
         for piece, agreed in zip(pieces.tolist(), agrees.tolist(), strict=True):
             party = int(self._owners[piece])
             if self._unanswered[piece]:
@@ -339,9 +341,9 @@ class _Course:
         """Compute pixels of the result here."""
         boxes = _joined(boxes)
         for numbers, finished in filter_boxes(self._job.planes, self._job.operation, boxes):
-            height, width = finished.shape[2:]
+            height, width = finished.shape[-2:]
             for piece, (top, left) in zip(finished, boxes[numbers, :2].tolist(), strict=True):
-                self._result[:, top : top + height, left : left + width] = piece
+                self._result[..., top : top + height, left : left + width] = piece
 
 
 def _agree(one: NDArray[np.generic], other: NDArray[np.generic], tolerance: float) -> NDArray[np.bool_]:

@@ -151,7 +151,7 @@ class Exposure:
             # Without a record nothing is known of other jobs.
             return False
         grids = self.plan.study.grids
-        own = (0, 0) if self.plan.halo_policy == "ring" else self.job.operation.halo
+        own = (0, 0) if self.plan.halo_policy == "ring" else self.job.halo
         return not grids or (
             [(grid.shape, grid.block) for grid in grids] == [(self.job.shape, self.plan.block)]
             and all(was <= now for was, now in zip(grids[0].halo or (0, 0), own, strict=True))

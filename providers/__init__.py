@@ -31,7 +31,7 @@ def apply(
 
     Parameters
     ----------
-    image : (M, N) or, with `channel_axis`, (M, N, 3|4) ndarray
+    image : (M, N), a volume (P, M, N) or, with `channel_axis`, (M, N, 3|4) ndarray
         uint8, int16, uint16, int32, float32 or float64, without NaN and infinity. Strided, read-only
         and memory-mapped arrays are as good as any.
     operation : str or Filter
@@ -59,7 +59,7 @@ def apply(
            [30,  3,  0]], dtype=uint8)
     """
     pixels = checked_image(image, channel_axis)
-    resolved = resolved_for(pixels, as_operation(operation, parameters))
+    resolved = resolved_for(pixels, as_operation(operation, parameters), channel_axis)
     planes = image_planes(pixels, channel_axis)
     whole = Box.of(planes.shape[1:])
     return planes_image(np.stack([filter_box(plane, resolved, whole) for plane in planes]), channel_axis)

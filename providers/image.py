@@ -18,7 +18,7 @@ LARGEST_FLOAT = 2.0**96
 MOST_AXES = 3
 """Axes of an image, colour apart."""
 PLANE_AXES = 2
-"""Axes of what is filtered at once: a plane, or one colour component."""
+"""Axes of a plane, the last ones of an image."""
 COLOUR_COMPONENTS = (3, 4)
 """Lengths of the last axis of a colour image."""
 
@@ -28,7 +28,7 @@ def checked_image(image: ArrayLike, channel_axis: int | None = None) -> NDArray[
 
     Parameters
     ----------
-    image : (M, N) or, with `channel_axis`, (M, N, 3) or (M, N, 4) array
+    image : (M, N), a volume (P, M, N) or, with `channel_axis`, (M, N, 3) or (M, N, 4) array
     channel_axis : int or None
         -1, the last axis, or 2, which is the same, for colour images.
 
@@ -42,7 +42,7 @@ def checked_image(image: ArrayLike, channel_axis: int | None = None) -> NDArray[
     if pixels.dtype.name not in accepted:
         raise ValueError(f"an image must be {', '.join(accepted)}; this one is {pixels.dtype}")
     if channel_axis is None:
-        _refuse_unless_plane(pixels)
+        _refuse_unless_grey(pixels)
     else:
         _refuse_unless_colour(pixels, channel_axis)
     if pixels.size == 0:
@@ -54,7 +54,7 @@ def checked_image(image: ArrayLike, channel_axis: int | None = None) -> NDArray[
 
 
 def image_planes(pixels: NDArray[np.generic], channel_axis: int | None) -> NDArray[np.generic]:
-    """The colour components of an image as ``(C, M, N)``, one of a grey image; a view."""
+    """The colour components of an image as ``(C, M, N)``, one of a grey image; ``(1, P, M, N)``; a view."""
     return pixels[None] if channel_axis is None else np.moveaxis(pixels, -1, 0)
 
 
@@ -63,15 +63,17 @@ def planes_image(planes: NDArray[np.generic], channel_axis: int | None) -> NDArr
     return np.ascontiguousarray(planes[0] if channel_axis is None else np.moveaxis(planes, 0, -1))
 
 
-def _refuse_unless_plane(pixels: NDArray[np.generic]) -> None:
-    if pixels.ndim != 2:
-        hint = ""
-        if pixels.ndim == 3 and pixels.shape[-1] in COLOUR_COMPONENTS:
-            hint = (
-                ": either colour (M, N, 3|4), then give channel_axis=-1, or a volume (P, M, N), which is not "
-                "built yet, so pass one plane"
-            )
-        raise ValueError(f"an image must have the shape (M, N); this one has {pixels.shape}{hint}")
+def _refuse_unless_grey(pixels: NDArray[np.generic]) -> None:
+    if pixels.ndim == MOST_AXES and pixels.shape[-1] in COLOUR_COMPONENTS:
+        raise ValueError(
+            f"an image of the shape {pixels.shape} has two readings: colour (M, N, 3|4), then give "
+            "channel_axis=-1, or a volume (P, M, N) of so few columns, then put another axis last with "
+            "numpy.moveaxis"
+        )
+    if not PLANE_AXES <= pixels.ndim <= MOST_AXES:
+        raise ValueError(
+            f"an image must have the shape (M, N), or (P, M, N) for a volume; this one has {pixels.shape}"
+        )
 
 
 def _refuse_unless_colour(pixels: NDArray[np.generic], channel_axis: object) -> None:

@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Literal, Self, TypeAlias
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from providers.image import IMAGE_DTYPES, LARGEST_FLOAT, MOST_AXES, PLANE_AXES
+from providers.image import IMAGE_DTYPES, LARGEST_FLOAT, MOST_AXES
 from providers.stencil import MAX_TAPS, Answers
 from regions import Symmetries
 
@@ -270,11 +270,11 @@ class AxesFilter(Filter):
         return dataclasses.replace(self, axes=ndim)
 
 
-def resolved_for(pixels: NDArray[np.generic], operation: Filter) -> Filter:
+def resolved_for(pixels: NDArray[np.generic], operation: Filter, channel_axis: int | None = None) -> Filter:
     """The operation spelled out for an image; ValueError if its border value is none of the image's dtype."""
     if operation.mode == "constant" and not _holds(pixels.dtype, operation.cval):
         raise ValueError(f"{operation.name}: cval={operation.cval} is not a value of {pixels.dtype} images")
-    resolved = operation.resolved(PLANE_AXES, pixels.dtype)
+    resolved = operation.resolved(pixels.ndim - (channel_axis is not None), pixels.dtype)
     if pixels.dtype.kind == "f" and resolved.float_gain is None:
         raise ValueError(
             f"{operation.name} takes no floats; make the image one of {', '.join(IMAGE_DTYPES)} with numpy's "

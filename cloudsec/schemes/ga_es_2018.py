@@ -65,6 +65,11 @@ class GaEs2018:
         refuse_choices(job.choices, ("block", "regions", "halo"), self.name)
         if job.tolerate:
             raise ValueError("scheme 'ga-es-2018' withstands nobody; use scheme 'ga-es', or tolerate=0")
+        if job.depth:
+            raise IncompatibleScheme(
+                "scheme 'ga-es-2018' is the paper's, which has no volumes; give it plane by plane, or use "
+                "scheme 'ga-es'"
+            )
         if len(job.providers) < 2:
             raise IncompatibleScheme(
                 "scheme 'ga-es-2018' needs at least 2 providers, one for each region; name more, or use "

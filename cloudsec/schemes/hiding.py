@@ -41,6 +41,37 @@ def wire_values(span: int, dtype: np.dtype[Any]) -> tuple[np.dtype[Any], int]:
     return np.dtype("int64"), widened
 
 
+def segments(depth: tuple[int, ...], beyond: tuple[int, ...], plane_bytes: int) -> NDArray[np.intp]:
+    """Where columns of a volume are cut along the axis, so that one fits into a task.
+
+    Parameters
+    ----------
+    depth, beyond : (int,), or () for an image of one plane
+        Planes, and those that an answer needs before and after its own.
+    plane_bytes : int
+        Of one plane of a column, as it travels.
+
+    Returns
+    -------
+    (s, 3, 1) or (1, 3, 0) ndarray
+        Per segment, the first plane that is answered, and of what is answered the first plane that is its
+        own and the one after the last. All answer as many planes: the last one begins earlier.
+
+    >>> segments((10,), (1,), TASK_BYTES // 6).squeeze(-1)
+    array([[0, 0, 4],
+           [4, 0, 4],
+           [6, 2, 4]])
+    """
+    if not depth:
+        return np.empty((1, 3, 0), np.intp)
+    (planes,), (reach,) = depth, beyond
+    count = -(-planes // max(1, TASK_BYTES // plane_bytes - 2 * reach))
+    long = -(-planes // count)
+    own = np.minimum(np.arange(0, planes, long)[:, None] + [0, long], planes)
+    firsts = np.minimum(own[:, :1], planes - long)
+    return np.hstack([firsts, own - firsts])[..., None]
+
+
 def blocks_per_task(most: int, block_bytes: int) -> int:
     """Blocks in every task of a job, from the most that one provider has."""
     tasks = max(1, -(-most * block_bytes // TASK_BYTES))

@@ -156,7 +156,7 @@ class Planner:
 
     def sides(self) -> list[int]:
         """Sides of blocks to try, smallest first: those with room for the halo."""
-        halo, every = self._job.operation.halo, range(DEFAULT_BLOCK, LARGEST_BLOCK + 1, BLOCK_STEP)
+        halo, every = self._job.halo, range(DEFAULT_BLOCK, LARGEST_BLOCK + 1, BLOCK_STEP)
         return list(islice((side for side in every if fits(side, "shared", halo)), MOST_SIDES))
 
     def same(self, design: Design) -> Design:
@@ -225,7 +225,7 @@ class Planner:
         layout = self._layout(design)
         shared = self._halo == "shared" or (self._halo is None and allowed and layout.separates)
         policy: HaloPolicy = "shared" if shared else "ring"
-        if not fits(design.block, policy, self._job.operation.halo):
+        if not fits(design.block, policy, self._job.halo):
             return None
         speeds = [self.speeds[party] for party in self._parties(design.regions)]
         return price(self._job, layout, classes, speeds, policy, area)

@@ -81,8 +81,8 @@ def test_a_wrong_name_or_parameter_is_refused_with_what_is_accepted(
         (np.zeros((4, 4), np.int8), "must be uint8, int16, uint16, int32"),
         (np.zeros((4, 4), object), "this one is object"),
         (np.zeros(4, np.uint8), r"shape \(M, N\)"),
-        (np.zeros((4, 4, 5), np.uint8), r"shape \(M, N\)"),
-        (np.zeros((2, 4, 4), np.uint8), r"shape \(M, N\)"),
+        (np.zeros((2, 4, 5, 6), np.uint8), r"shape \(M, N\), or \(P, M, N\) for a volume"),
+        (np.zeros((2, 0, 5), np.uint8), "at least one pixel"),
         (np.zeros((0, 4), np.uint8), "at least one pixel"),
     ],
 )
@@ -96,7 +96,7 @@ def test_a_last_axis_of_three_or_four_is_refused_with_both_readings(count: int) 
     with pytest.raises(ValueError, match=r"colour \(M, N, 3\|4\)") as caught:
         providers.apply(np.zeros((4, 5, count), np.uint8), "median")
     assert "channel_axis=-1" in str(caught.value)
-    assert "a volume (P, M, N), which is not built yet" in str(caught.value)
+    assert "a volume (P, M, N) of so few columns, then put another axis last" in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -167,11 +167,13 @@ def test_planes_are_a_view_and_make_the_image_again(
         assert (again == image).all()
 
 
-def test_an_operation_is_resolved_for_a_plane_whatever_the_image_has_besides() -> None:
+def test_an_operation_is_resolved_for_the_axes_of_space_whatever_the_image_has_besides() -> None:
     colour = np.zeros((9, 9, 3), np.uint8)
     for name in providers.operation_names():
         operation = example_operation(name)
-        assert resolved_for(colour, operation) == resolved_for(colour[..., 0], operation)
+        assert resolved_for(colour, operation, -1) == resolved_for(colour[..., 0], operation)
+    volume = np.zeros((5, 6, 7), np.uint8)
+    assert resolved_for(volume, make_operation("median")).halo == (1, 1, 1)
     with pytest.raises(ValueError, match="size has 3 values, but the image has 2 axes"):
         providers.apply(colour, "median", channel_axis=-1, size=(3, 3, 3))
 
