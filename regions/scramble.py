@@ -86,11 +86,11 @@ class Scramble:
 
         Parameters
         ----------
-        planes : (C, M, N) ndarray
-            Colour components.
-        starts : (n, 3) ndarray
-            Component, first row and first column of each window.
-        window : (int, int)
+        planes : (C, M, N) or (C, P, M, N) ndarray
+            Colour components, or a volume.
+        starts : (n, 3) or (n, 4) ndarray
+            Component, first plane of a volume, first row and first column of each window.
+        window : tuple of int
         dtype : of the stack
 
         Returns
