@@ -21,6 +21,7 @@ from tests.cloudsec.test_law import LAYOUTS, MODES, laid_out, recommended_block
 from tests.planning import names
 from tests.simulator import Simulated
 
+NARROW = ("uint8", "int16", "uint16")
 SHAPES = st.tuples(st.sampled_from([1, 2, 5, 9]), st.integers(30, 60), st.integers(30, 60))
 OPERATIONS = st.builds(
     lambda chosen, mode: make_operation(chosen[0], **chosen[1], mode=mode, cval=3),
@@ -56,7 +57,7 @@ def processed(image: NDArray[Any], operation: Filter, scheme: str, count: int) -
 
 
 @settings(max_examples=80)
-@given(st.one_of(images(SHAPES), float_images(SHAPES)), OPERATIONS, SCHEMES, LAYOUTS)
+@given(st.one_of(images(SHAPES, NARROW), float_images(SHAPES)), OPERATIONS, SCHEMES, LAYOUTS)
 def test_every_scheme_for_volumes_answers_what_the_unsplit_operation_does(
     image: NDArray[Any], operation: Filter, chosen: tuple[str, int], layout: str
 ) -> None:
@@ -130,6 +131,15 @@ def test_segments_are_of_one_length_and_share_out_all_planes(planes: int, reach:
     assert (high <= long).all()
     assert (firsts + long <= planes).all()
     assert long == 1 or (long + 2 * reach) * octets <= hiding.TASK_BYTES
+
+
+def test_int32_volumes_are_as_exact_as_others_or_refused_before_anything_is_sent() -> None:
+    volume = noise(4, 64, 64).astype(np.int32) * 65536 - 2**30
+    for name in ("median", "sobel", "laplacian", "mean"):
+        result = processed(volume, make_operation(name), "ga-es", 4)
+        assert (result.image == providers.apply(volume, name)).all()
+    with pytest.raises(ValueError, match="use a smaller window or a narrower dtype"):
+        processed(volume, make_operation("gaussian", sigma=1.5), "ga-es", 4)
 
 
 @pytest.mark.parametrize("cval", [-3000, 30000])
