@@ -27,7 +27,8 @@ from cloudsec.schemes import SCHEMES, Job, ProtectionScheme
 from cloudsec.study import Study
 from cloudsec.vault import Vault
 from providers import Filter
-from providers.operation import checked_image, image_planes, planes_image, resolved_for
+from providers.image import checked_image, image_planes, planes_image
+from providers.operation import resolved_for
 from providers.registry import as_operation
 
 DEFAULT_PROVIDERS = 9
@@ -43,7 +44,7 @@ class Result:
 
     Attributes
     ----------
-    image : (M, N) or (M, N, C) ndarray
+    image : (M, N), (P, M, N) or (M, N, C) ndarray
         Equal to ``providers.apply`` on the whole image, in the dtype that the operation declares.
     report : Report
     """
@@ -186,7 +187,9 @@ class Broker:
 
         Parameters
         ----------
-        image : (M, N) or, with `channel_axis`, (M, N, 3|4) ndarray of uint8, int16, uint16 or int32
+        image : (M, N), a volume (P, M, N) or, with `channel_axis`, (M, N, 3|4) ndarray
+            uint8, int16, uint16, int32, float32 or float64, without NaN and infinity. Results on floats
+            equal ``providers.apply`` as far as arithmetic on floats can (``providers/README.md``).
         operation : str or Filter
             A name of ``providers.operation_names()``, or an operation.
         channel_axis : int or None
@@ -211,7 +214,7 @@ class Broker:
         clock = Clock()
         pixels = checked_image(image, channel_axis)
         chosen = as_operation(operation, parameters)
-        resolved = resolved_for(pixels, chosen)
+        resolved = resolved_for(pixels, chosen, channel_axis)
         # Figures are computed when they are read; the caller may have changed the image by then.
         planes = np.array(image_planes(pixels, channel_axis), order="C")
         names = tuple(endpoint.name for endpoint in self._endpoints)

@@ -157,7 +157,7 @@ def _process(options: argparse.Namespace) -> int:
     from cloudsec.files import check_output, read_image, write_image
     from cloudsec.report import check_report_path
     from providers import make_operation
-    from providers.operation import PLANE_AXES
+    from providers.image import PLANE_AXES
     from providers.wire import printable
 
     operation = make_operation(options.operation, **_parameters(options.parameter))
@@ -261,7 +261,8 @@ def _parameters(given: list[str]) -> dict[str, Any]:
 def _operations(options: argparse.Namespace) -> int:
     from cloudsec.schemes import SCHEMES
     from providers import operation_names
-    from providers.operation import BORDER, PLANE_AXES, as_written
+    from providers.image import PLANE_AXES
+    from providers.operation import BORDER, as_written
     from providers.registry import example_operation, user_fields
 
     names = operation_names() if options.name is None else (options.name,)

@@ -21,6 +21,7 @@ from cloudsec.errors import CloudsecError, Dishonest, Unavailable, VaultError
 from cloudsec.keystream import Keystream
 from cloudsec.schemes import HOME, Job, Plan, Protected, ProtectionScheme, Sealed
 from providers.boxes import filter_boxes
+from providers.operation import float_tolerance
 from regions import cut
 
 FEWEST_SAMPLED = 8
@@ -86,7 +87,7 @@ class Ended:
 
     Attributes
     ----------
-    result : (C, M, N) ndarray
+    result : (C, M, N) or (C, P, M, N) ndarray
     owners : (n,) ndarray
         The party whose answer was kept for each piece; HOME for the broker.
     deliveries : tuple of (parties, n) ndarrays of bool
@@ -138,6 +139,7 @@ class _Course:
         self._job, self._plan, self._scheme, self._terms, self._clock = job, plan, scheme, terms, clock
         dtype = job.operation.result_dtype(job.planes.dtype)
         self._result = np.empty(job.planes.shape, dtype)
+        self._tolerance = float_tolerance(job.operation, job.planes)
         self._owners = plan.owners.copy()
         # Of the pieces that were sent last.
         self._unanswered = np.zeros(len(plan.owners), bool)
@@ -290,9 +292,12 @@ class _Course:
     def _compare(
         self, pieces: NDArray[np.intp], right: NDArray[np.generic], failed: dict[int, CloudsecError]
     ) -> None:
-        """Check the answers to some pieces of one shape, by those computed at home, `(k, C, h, w)`."""
-        tops = np.column_stack([np.zeros(len(pieces), np.intp), self._plan.boxes[pieces, :2]])
-        agrees = (cut(self._result, tops, right.shape[1:]) == right).all(axis=(1, 2, 3))
+        """Check the answers to some pieces of one shape, by those computed at home, `(k, …, h, w)`."""
+        # All components, and all planes of a volume.
+        whole = np.zeros((len(pieces), self._result.ndim - 2), np.intp)
+        tops = np.hstack([whole, self._plan.boxes[pieces, :2]])
+        found = cut(self._result, tops, right.shape[1:])
+        agrees = np.asarray(_agree(found, right, self._tolerance).all(axis=tuple(range(1, right.ndim))))
         for piece, agreed in zip(pieces.tolist(), agrees.tolist(), strict=True):
             party = int(self._owners[piece])
             if self._unanswered[piece]:
@@ -336,9 +341,16 @@ class _Course:
         """Compute pixels of the result here."""
         boxes = _joined(boxes)
         for numbers, finished in filter_boxes(self._job.planes, self._job.operation, boxes):
-            height, width = finished.shape[2:]
+            height, width = finished.shape[-2:]
             for piece, (top, left) in zip(finished, boxes[numbers, :2].tolist(), strict=True):
-                self._result[:, top : top + height, left : left + width] = piece
+                self._result[..., top : top + height, left : left + width] = piece
+
+
+def _agree(one: NDArray[np.generic], other: NDArray[np.generic], tolerance: float) -> NDArray[np.bool_]:
+    """Which pixels are the same, or as near to one another as floats may be."""
+    if not tolerance:
+        return np.asarray(one == other)
+    return np.asarray(np.abs(one.astype(np.float64) - other.astype(np.float64)) <= tolerance)
 
 
 def _joined(boxes: NDArray[np.intp]) -> NDArray[np.intp]:

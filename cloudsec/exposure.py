@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cloudsec.schemes import Job, Plan, ProtectionScheme, Sealed
+from providers.stencil import answers_in
 from regions import (
     BlockLinks,
     CollusionCurve,
@@ -23,6 +24,7 @@ from regions import (
     detail_share,
     entropy_map,
     gradient_map,
+    grey_levels,
     npcr,
     stack_entropy,
     uaci,
@@ -149,7 +151,7 @@ class Exposure:
             # Without a record nothing is known of other jobs.
             return False
         grids = self.plan.study.grids
-        own = (0, 0) if self.plan.halo_policy == "ring" else self.job.operation.halo
+        own = (0, 0) if self.plan.halo_policy == "ring" else self.job.halo
         return not grids or (
             [(grid.shape, grid.block) for grid in grids] == [(self.job.shape, self.plan.block)]
             and all(was <= now for was, now in zip(grids[0].halo or (0, 0), own, strict=True))
@@ -202,7 +204,7 @@ class Exposure:
         """Party by party, what of a map of the image lies in the pixels that it was sent."""
         if not self.received.any():
             return (0.0,) * len(self.received)
-        detail = map_of(self.job.planes, channel_axis=0)
+        detail = map_of(self.job.shown, channel_axis=0)
         return tuple(detail_share(detail, covered) for covered in self._covered())
 
     def _covered(self) -> Iterator[NDArray[np.bool_]]:
@@ -234,11 +236,12 @@ def _metrics(views: list[tuple[list[NDArray[np.generic]], list[NDArray[np.generi
         # The last task of each party is filled with repeats.
         after.append(hidden[: len(unhidden)])
         shown += [stack for stack in sent if stack.size]
-    pair = np.concatenate(before).astype(np.int64), np.concatenate(after).astype(np.int64)
+    one, other = np.concatenate(before), np.concatenate(after)
+    pair = one.astype(answers_in(one.dtype)), other.astype(answers_in(other.dtype))
     correlated = [correlation(stack).mean for stack in shown]
     return {
         "cor": Figure((float(np.average(correlated, weights=[stack.size for stack in shown])),), (1.0,)),
         "npcr": npcr(*pair),
         "uaci": uaci(*pair),
-        "entropy": stack_entropy(np.concatenate([stack.ravel() for stack in shown])),
+        "entropy": stack_entropy(grey_levels(np.concatenate([stack.ravel() for stack in shown]))),
     }

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from cloudsec.atomic import write_whole
 from cloudsec.errors import ImageFileError, shown
 from cloudsec.png import PNG_MARKER, png_bytes, read_png
-from providers.operation import IMAGE_DTYPES
+from providers.image import IMAGE_DTYPES
 
 if TYPE_CHECKING:
     from cloudsec.dicom import DicomHeader

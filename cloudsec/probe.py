@@ -14,7 +14,7 @@ from cloudsec.dispatch import checked_answer
 from cloudsec.endpoints import Endpoint
 from cloudsec.errors import Unavailable
 from providers import Filter, make_operation
-from providers.operation import PLANE_AXES
+from providers.image import PLANE_AXES
 from providers.wire import Task, encode_task
 
 DTYPE = "uint16"

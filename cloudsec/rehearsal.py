@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from providers import Filter
 from providers.boxes import filter_box
+from providers.image import PLANE_AXES
 from regions import Box
 
 SIDE = 64
@@ -23,7 +24,7 @@ LEAST_SECONDS = 1e-7
 
 
 def kernel_seconds(planes: NDArray[np.generic], operation: Filter) -> float:
-    """Seconds that a resolved operation takes here for one pixel, in the middle of planes `(C, M, N)`."""
+    """Seconds that a resolved operation takes here for one pixel, in the middle of an image."""
     filter_box(planes[0], operation, _middle(planes.shape[1:], FIRST))
     piece, taken = _middle(planes.shape[1:], SIDE), []
     for _ in range(ROUNDS):
@@ -34,7 +35,8 @@ def kernel_seconds(planes: NDArray[np.generic], operation: Filter) -> float:
 
 
 def _middle(shape: tuple[int, ...], side: int) -> Box:
-    """The square in the middle of a plane, or what there is of it."""
+    """The square in the middle of a plane, or a cube of as many pixels, or what there is of it."""
+    side = round(side ** (PLANE_AXES / len(shape)))
     sides = tuple(min(side, length) for length in shape)
     first = tuple((length - own) // 2 for length, own in zip(shape, sides, strict=True))
     return Box(first, tuple(low + own for low, own in zip(first, sides, strict=True)))

@@ -7,6 +7,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from cloudsec.png import png_bytes
 from cloudsec.schemes import HOME, SCHEMES, Job, Plan, ProtectionScheme, Sealed
 from cloudsec.table import summary
 from providers import Filter
-from regions import Figure, collusion_threshold
+from regions import Figure, collusion_threshold, grey_levels
 
 
 @dataclass(frozen=True)
@@ -169,7 +170,9 @@ class Report:
         """All that each provider was sent, in the order of sending; none for one that was sent nothing."""
         stacks: dict[int, list[NDArray[np.generic]]] = {}
         for each in self.sealed:
-            stacks.setdefault(each.party, []).extend(each.task.stack)
+            # Planes of a column are shown one by one.
+            planes = each.task.stack.reshape(-1, *each.task.stack.shape[-2:])
+            stacks.setdefault(each.party, []).extend(planes)
         names = self.exposure.job.providers
         return tuple(View(names[party], _stacked(stacks[party])) for party in sorted(stacks))
 
@@ -251,7 +254,7 @@ def report_of(
     reasons = dict(plan.reasons)
     lost = plan.boxes[ended.owners == HOME]
     if len(lost):
-        reasons["lost"] = float((lost[:, 2:] - lost[:, :2]).prod(axis=1).sum() / job.planes[0].size)
+        reasons["lost"] = float((lost[:, 2:] - lost[:, :2]).prod(axis=1).sum() / prod(job.shape))
     return Report(
         scheme=scheme.name,
         assurance=scheme.assurance,
@@ -330,9 +333,10 @@ def _plain(fields: dict[str, Any]) -> dict[str, Any]:
 
 
 def _stacked(pieces: Sequence[NDArray[np.generic]]) -> NDArray[np.integer]:
-    """Pieces as one stack; slabs of unequal height are filled up below."""
+    """Pieces as one stack; slabs of unequal height are filled up below, floats are levels."""
     height = max(len(piece) for piece in pieces)
-    return np.stack([np.pad(piece, ((0, height - len(piece)), (0, 0)), mode="edge") for piece in pieces])
+    stack = np.stack([np.pad(piece, ((0, height - len(piece)), (0, 0)), mode="edge") for piece in pieces])
+    return grey_levels(stack)
 
 
 def _figure_fields(figure: Figure) -> dict[str, Any]:

@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from providers.boxes import filter_box
-from providers.operation import Filter, checked_image, image_planes, planes_image, resolved_for
+from providers.image import checked_image, image_planes, planes_image
+from providers.operation import Filter, resolved_for
 from providers.registry import as_operation, make_operation, operation_names
 from providers.service import handle
 from regions import Box
@@ -30,8 +31,9 @@ def apply(
 
     Parameters
     ----------
-    image : (M, N) or, with `channel_axis`, (M, N, 3|4) ndarray of uint8, int16, uint16 or int32
-        Strided, read-only and memory-mapped arrays are as good as any.
+    image : (M, N), a volume (P, M, N) or, with `channel_axis`, (M, N, 3|4) ndarray
+        uint8, int16, uint16, int32, float32 or float64, without NaN and infinity. Strided, read-only
+        and memory-mapped arrays are as good as any.
     operation : str or Filter
         A name of `operation_names`, or an operation.
     channel_axis : int or None
@@ -57,7 +59,7 @@ def apply(
            [30,  3,  0]], dtype=uint8)
     """
     pixels = checked_image(image, channel_axis)
-    resolved = resolved_for(pixels, as_operation(operation, parameters))
+    resolved = resolved_for(pixels, as_operation(operation, parameters), channel_axis)
     planes = image_planes(pixels, channel_axis)
     whole = Box.of(planes.shape[1:])
     return planes_image(np.stack([filter_box(plane, resolved, whole) for plane in planes]), channel_axis)

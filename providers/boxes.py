@@ -8,6 +8,7 @@ from math import prod
 import numpy as np
 from numpy.typing import NDArray
 
+from providers.image import PLANE_AXES
 from providers.operation import PAD_MODES, Filter
 from regions import Box, alike, cut
 
@@ -35,12 +36,32 @@ def region_around(pixels: NDArray[np.generic], operation: Filter, box: Box) -> N
     before = tuple(have - want for have, want in zip(inside.start, window.start, strict=True))
     after = tuple(want - have for want, have in zip(window.stop, inside.stop, strict=True))
     region = pixels[inside.slices]
-    if not any(before + after):
-        return region
+    return _continued(region, operation, tuple(zip(before, after, strict=True)))
+
+
+def ends_added(stack: NDArray[np.generic], operation: Filter) -> NDArray[np.generic]:
+    """Columns of a volume with what lies beyond its first and last plane, by the border mode.
+
+    Parameters
+    ----------
+    stack : (n, P, h, w) or (n, h, w) ndarray
+        Regions of all planes; those of a single plane stay as they are.
+    operation : Filter
+    """
+    beyond = operation.halo[:-PLANE_AXES]
+    widths = [(0, 0), *((reach, reach) for reach in beyond), (0, 0), (0, 0)]
+    return _continued(stack, operation, tuple(widths))
+
+
+def _continued(
+    pixels: NDArray[np.generic], operation: Filter, widths: tuple[tuple[int, int], ...]
+) -> NDArray[np.generic]:
+    """Pixels with so many more before and after them on each axis, by the border mode."""
+    if not any(before or after for before, after in widths):
+        return pixels
     mode = PAD_MODES[operation.mode]
     fill = {"constant_values": operation.cval} if mode == "constant" else {}
-    widths = tuple(zip(before, after, strict=True))
-    return np.pad(region, widths, mode=mode, **fill)  # type: ignore[call-overload, no-any-return]
+    return np.pad(pixels, widths, mode=mode, **fill)  # type: ignore[call-overload, no-any-return]
 
 
 def filter_boxes(
@@ -53,34 +74,36 @@ def filter_boxes(
 
     Parameters
     ----------
-    planes : (C, M, N) ndarray
-        Colour components, each filtered by itself.
+    planes : (C, M, N) or (C, P, M, N) ndarray
+        Colour components, each filtered by itself; or a volume.
     operation : Filter
     boxes : (n, 4) ndarray
         First row and column, row and column after the last, of the pixels that are wanted; inside the
-        image, of any shapes.
+        image, of any shapes. Of a volume, all planes are.
 
     Yields
     ------
     numbers : (k,) ndarray
         Boxes of one shape, by their places in `boxes`; each comes once.
-    finished : (k, C, h, w) ndarray
+    finished : (k, C, h, w) or (k, C, P, h, w) ndarray
     """
-    halo = np.array(operation.halo)
+    halo, depth = np.array(operation.halo[-PLANE_AXES:]), planes.shape[1:-PLANE_AXES]
     first, last = boxes[:, :2] - halo, boxes[:, 2:] + halo
-    inside = (first >= 0).all(axis=1) & (last <= planes.shape[1:]).all(axis=1)
+    inside = (first >= 0).all(axis=1) & (last <= planes.shape[-PLANE_AXES:]).all(axis=1)
     for number in np.flatnonzero(~inside):
-        box = Box(tuple(boxes[number, :2].tolist()), tuple(boxes[number, 2:].tolist()))
+        start, stop = boxes[number, :2].tolist(), boxes[number, 2:].tolist()
+        box = Box((*(0 for _ in depth), *start), (*depth, *stop))
         yield np.array([number]), np.stack([filter_box(plane, operation, box) for plane in planes])[None]
     within = np.flatnonzero(inside)
     for kind in alike(last[within] - first[within]):
         numbers = within[kind]
-        window = (last[numbers[0]] - first[numbers[0]]).tolist()
-        at_once = max(1, STACK_BYTES // max(1, 8 * len(planes) * prod(window)))
+        # To cut, components and planes are more axes, of which every window holds all.
+        window = (len(planes), *depth, *(last[numbers[0]] - first[numbers[0]]).tolist())
+        at_once = max(1, STACK_BYTES // max(1, 8 * prod(window)))
         for start in range(0, len(numbers), at_once):
             part = numbers[start : start + at_once]
-            # To cut, the components are one more axis, of which every window holds all.
-            stack = cut(planes, np.insert(first[part], 0, 0, axis=1), (len(planes), *window))
-            exact = operation.run(stack.reshape(len(part) * len(planes), *window))
+            whole = np.zeros((len(part), 1 + len(depth)), np.intp)
+            stack = cut(planes, np.hstack([whole, first[part]]), window)
+            exact = operation.run(ends_added(stack.reshape(len(part) * len(planes), *window[1:]), operation))
             finished = operation.finish(exact, planes.dtype)
             yield part, finished.reshape(len(part), len(planes), *finished.shape[1:])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from fractions import Fraction
 from math import inf
-from typing import TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -21,8 +21,14 @@ _SCALES = 256
 """Candidate sums of weights tried per number of bits: finds weights about one bit shorter than one try."""
 
 
+FLOAT_BITS = 48
+"""Bits of weights on an axis for floats: far below what a float64 sum resolves, and exact in one."""
+
+
 def room_for_weights(dtype: DTypeLike) -> int:
     """Bits of an accumulator that pixels of this dtype, scrambled, leave to weights."""
+    if np.dtype(dtype).kind == "f":
+        return FLOAT_BITS
     return WORD_BITS - SCRAMBLE_BITS - 8 * np.dtype(dtype).itemsize
 
 
@@ -34,13 +40,13 @@ def fixed_point(
     Takes the fewest bits per axis with which the filter is at most 1 grey level off the real-valued one
     (half a level by the weights, half by rounding), as long as ``ndim * bits + bits of the dtype + 2``
     stays within 60. Where that is impossible, the most bits that fit. The sum of each axis is odd, so
-    that no quotient ends in a half and rounding commutes with sign and offset.
+    that no quotient ends in a half and rounding commutes with sign and offset. For floats, `FLOAT_BITS`.
 
     Parameters
     ----------
     kernels : list of (2r + 1,) ndarray
         Per axis, non-negative and symmetric with sum 1.
-    dtype : integer dtype
+    dtype : dtype
         The dtype of the image: its full range counts, so that everyone chooses the same weights.
     gain : Fraction
         By what the filter's answers are multiplied afterwards, and their deviation with them.
@@ -52,6 +58,8 @@ def fixed_point(
     ValueError
         If even the most bits that fit are off by more than 2⁻¹⁰ of the dtype's range before a `gain`.
     """
+    if np.dtype(dtype).kind == "f":
+        return tuple(_nearest_weights(kernel, FLOAT_BITS)[0] for kernel in kernels)
     levels = 2 ** (8 * np.dtype(dtype).itemsize) - 1
 
     def rounded(bits: int) -> tuple[Rows, float]:
@@ -80,7 +88,7 @@ def fixed_point_kernel(kernel: NDArray[np.float64], dtype: DTypeLike) -> tuple[N
     ValueError
         As `fixed_point`.
     """
-    limits = np.iinfo(np.dtype(dtype).name)
+    low, high = _range(np.dtype(dtype))
     flat, middle, magnitude = kernel.ravel(), kernel.size // 2, max(1.0, float(np.abs(kernel).sum()))
 
     def rounded(bits: int) -> tuple[tuple[NDArray[np.int64], int], float]:
@@ -90,15 +98,23 @@ def fixed_point_kernel(kernel: NDArray[np.float64], dtype: DTypeLike) -> tuple[N
         weights[:, middle] += np.rint(flat.sum() * scales[:, 0]) - weights.sum(axis=1)
         errors = weights / scales - flat
         up, down = errors.clip(min=0).sum(axis=1), errors.clip(max=0).sum(axis=1)
-        moves = np.maximum(
-            np.abs(up * limits.max + down * limits.min), np.abs(up * limits.min + down * limits.max)
-        )
+        moves = np.maximum(np.abs(up * high + down * low), np.abs(up * low + down * high))
         moves[np.abs(weights).sum(axis=1) >= 2.0**bits] = inf
         best = int(moves.argmin())
         found = weights[best].astype(np.int64).reshape(kernel.shape), int(scales[best, 0])
         return found, float(moves[best])
 
+    if np.dtype(dtype).kind == "f":
+        return rounded(FLOAT_BITS)[0]
     return _fewest_bits(rounded, room_for_weights(dtype), dtype, WORST_DEVIATION)
+
+
+def _range(dtype: np.dtype[Any]) -> tuple[int, int]:
+    """Between which values pixels are assumed to lie; of floats only their ratio counts."""
+    if dtype.kind == "f":
+        return -1, 1
+    limits = np.iinfo(dtype.name)
+    return int(limits.min), int(limits.max)
 
 
 def _fewest_bits(rounded: Callable[[int], tuple[T, float]], most: int, dtype: DTypeLike, worst: float) -> T:

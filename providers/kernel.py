@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from fractions import Fraction
 from itertools import product
 from math import prod
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from providers.stencil import EXACT_INT, TILE_PIXELS, largest_magnitude
+from providers.stencil import EXACT_INT, TILE_PIXELS, Answers, answers_in, largest_magnitude
 from regions import Symmetries
 
 Nested: TypeAlias = "tuple[Nested | int | float, ...]"
@@ -82,19 +82,20 @@ class Kernel:
         up, down = int(array[array > 0].sum()), int(array[array < 0].sum())
         return up * int(limits.min) + down * int(limits.max), up * int(limits.max) + down * int(limits.min)
 
-    def run(self, stack: NDArray[np.generic]) -> NDArray[np.int64]:
+    def run(self, stack: NDArray[np.generic]) -> Answers:
         """Unrounded answers for the pixels of ``(n, *window)`` that have their whole halo.
 
-        Raises ValueError where the largest pixel could overflow the accumulator.
+        Raises ValueError where the largest of integer pixels could overflow the accumulator.
         """
-        bound = largest_magnitude(stack) * self.reach
+        dtype = answers_in(stack.dtype)
+        bound = 0 if dtype.kind == "f" else largest_magnitude(stack) * self.reach
         if bound >= EXACT_INT:
             raise ValueError(
                 f"weights of {self.reach.bit_length()} bits on pixels of this size need a "
                 f"{bound.bit_length()}-bit accumulator; there are 63"
             )
         core = [n - 2 * h for n, h in zip(stack.shape[1:], self.halo, strict=True)]
-        answer = np.zeros((len(stack), *core), np.int64)
+        answer: NDArray[Any] = np.zeros((len(stack), *core), dtype)
         array = self._array
         places = [(place, int(array[place])) for place in zip(*np.nonzero(array), strict=True)]
         # So many regions, or lines of one, at a time as fit into a processor's cache.
@@ -103,7 +104,7 @@ class Kernel:
         for first, top in product(range(0, len(stack), regions), range(0, core[0], lines)):
             total = answer[first : first + regions, top : top + lines]
             pixels = stack[first : first + regions, top : top + total.shape[1] + 2 * self.halo[0]]
-            pixels, part = pixels.astype(np.int64), np.empty_like(total)
+            pixels, part = pixels.astype(dtype), np.empty_like(total)
             for place, weight in places:
                 shifted = (slice(start, start + n) for start, n in zip(place, total.shape[1:], strict=True))
                 np.multiply(pixels[(slice(None), *shifted)], weight, out=part)

@@ -12,25 +12,19 @@ from math import inf, isfinite, prod
 from typing import Any, ClassVar, Literal, Self, TypeAlias
 
 import numpy as np
-from numpy.typing import ArrayLike, DTypeLike, NDArray
+from numpy.typing import DTypeLike, NDArray
 
-from providers.stencil import MAX_TAPS
+from providers.image import IMAGE_DTYPES, LARGEST_FLOAT, MOST_AXES
+from providers.stencil import MAX_TAPS, Answers
 from regions import Symmetries
 
 PerAxis: TypeAlias = int | tuple[int, ...]
 Mode: TypeAlias = Literal["reflect", "nearest", "mirror", "constant"]
 
-IMAGE_DTYPES = ("uint8", "int16", "uint16", "int32")
-"""dtypes of images that operations accept."""
+FLOAT_ROUNDINGS = 8
+"""Roundings of its largest term by which two ways to compute one answer on floats may differ."""
 MAX_RADIUS = MAX_TAPS // 2
 """Pixels from a window's centre to its edge."""
-
-MOST_AXES = 3
-"""Axes of an image, colour apart."""
-PLANE_AXES = 2
-"""Axes of what is filtered at once: a plane, or one colour component."""
-COLOUR_COMPONENTS = (3, 4)
-"""Lengths of the last axis of a colour image."""
 
 BORDER = ("mode", "cval")
 """Parameters of every filter that say how an image goes on beyond its edge: the broker's affair."""
@@ -130,17 +124,26 @@ class Filter(ABC):
         """
         return self.scale % 2 == 1 and Fraction(self.symmetries.offset_gain or 0).denominator == 1
 
+    @property
+    def float_gain(self) -> float | None:
+        """Sum of the weights' magnitudes in grey levels, with which the errors of float arithmetic grow.
+
+        0 where answers on floats are the same however they are computed; None, as here, where the operation
+        takes no floats.
+        """
+        return None
+
     @abstractmethod
-    def run(self, stack: NDArray[np.generic]) -> NDArray[np.int64]:
+    def run(self, stack: NDArray[np.generic]) -> Answers:
         """Unrounded answers of a stack of equal regions.
 
         Parameters
         ----------
-        stack : (n, *window) ndarray of integers
+        stack : (n, *window) ndarray
 
         Returns
         -------
-        (n, *core) ndarray of int64
+        (n, *core) ndarray of int64, or of float64 for floats
             The core of a window is what remains without `halo` pixels at either end of each axis.
 
         Raises
@@ -153,16 +156,23 @@ class Filter(ABC):
         """dtype of the finished answer for pixels of this dtype; here the same."""
         return np.dtype(dtype)
 
-    def finish(self, exact: NDArray[np.int64], dtype: DTypeLike) -> NDArray[np.generic]:
+    def finish(self, exact: Answers, dtype: DTypeLike) -> NDArray[np.generic]:
         """Round answers to grey levels, halves to even, in the result's dtype for pixels of `dtype`.
 
         Raises ValueError for a value that no image of that dtype could have led to.
         """
-        return self.fitted(_divided(exact, self.scale), dtype)
+        if exact.dtype.kind != "f":
+            return self.fitted(_divided(exact.astype(np.int64, copy=False), self.scale), dtype)
+        levels = np.asarray(exact / float(self.scale), np.float64)
+        return self.fitted(levels if self.result_dtype(dtype).kind == "f" else np.rint(levels), dtype)
 
-    def fitted(self, rounded: NDArray[np.int64], dtype: DTypeLike) -> NDArray[np.generic]:
+    def fitted(self, rounded: Answers, dtype: DTypeLike) -> NDArray[np.generic]:
         """Rounded answers in the result's dtype for pixels of `dtype`; ValueError where they cannot be."""
         target = self.result_dtype(dtype)
+        if target.kind == "f":
+            if not np.isfinite(rounded).all():
+                raise ValueError(f"{self.name} on {np.dtype(dtype)} images cannot answer NaN or infinity")
+            return rounded.astype(target)
         limits = np.iinfo(target)
         if rounded.size and not limits.min <= int(rounded.min()) <= int(rounded.max()) <= limits.max:
             raise ValueError(f"{self.name} on {np.dtype(dtype)} images cannot answer values outside {target}")
@@ -260,82 +270,52 @@ class AxesFilter(Filter):
         return dataclasses.replace(self, axes=ndim)
 
 
-def resolved_for(pixels: NDArray[np.generic], operation: Filter) -> Filter:
+def resolved_for(pixels: NDArray[np.generic], operation: Filter, channel_axis: int | None = None) -> Filter:
     """The operation spelled out for an image; ValueError if its border value is none of the image's dtype."""
-    limits = np.iinfo(pixels.dtype)  # type: ignore[type-var]
-    if operation.mode == "constant" and not limits.min <= operation.cval <= limits.max:
+    if operation.mode == "constant" and not _holds(pixels.dtype, operation.cval):
         raise ValueError(f"{operation.name}: cval={operation.cval} is not a value of {pixels.dtype} images")
-    return operation.resolved(PLANE_AXES, pixels.dtype)
+    resolved = operation.resolved(pixels.ndim - (channel_axis is not None), pixels.dtype)
+    if pixels.dtype.kind == "f" and resolved.float_gain is None:
+        raise ValueError(
+            f"{operation.name} takes no floats; make the image one of {', '.join(IMAGE_DTYPES)} with numpy's "
+            "astype, in steps that are fine enough for you"
+        )
+    return resolved
+
+
+def _holds(dtype: np.dtype[Any], value: int) -> bool:
+    """Whether pixels of a dtype may have a value."""
+    if dtype.kind == "f":
+        return abs(value) <= LARGEST_FLOAT
+    limits = np.iinfo(dtype.name)
+    return int(limits.min) <= value <= int(limits.max)
+
+
+def float_tolerance(operation: Filter, pixels: NDArray[np.generic]) -> float:
+    """By how much two right answers to an image of floats may differ; 0 for integers and where none may.
+
+    Floats are added up in another order on a block than on the whole image: 8·eps·Σ|w|·max|x| bounds that.
+    """
+    if pixels.dtype.kind != "f" or not operation.float_gain:
+        return 0.0
+    border = abs(operation.cval) if operation.mode == "constant" else 0
+    largest = max(-float(pixels.min()), float(pixels.max()), border)
+    return FLOAT_ROUNDINGS * float(np.finfo(pixels.dtype.name).eps) * operation.float_gain * largest
 
 
 def wider(dtype: DTypeLike) -> np.dtype[Any]:
-    """The next wider integer dtype that holds every value of `dtype` (int64 for the widest)."""
-    return np.dtype(_WIDER[np.dtype(dtype).name])
+    """The next wider integer dtype that holds every value of `dtype` (int64 for the widest); floats' own."""
+    return np.dtype(_WIDER.get(np.dtype(dtype).name, dtype))
 
 
 def wider_signed(dtype: DTypeLike) -> np.dtype[Any]:
-    """The next wider signed integer dtype that holds every value of `dtype` (int64 for the widest)."""
-    return np.dtype(f"i{min(8, 2 * np.dtype(dtype).itemsize)}")
+    """The next wider signed integer dtype that holds every value of `dtype` (int64 for the widest).
 
-
-def checked_image(image: ArrayLike, channel_axis: int | None = None) -> NDArray[np.generic]:
-    """The image as an array of a dtype and shape that operations accept; never a copy of a good one.
-
-    Parameters
-    ----------
-    image : (M, N) or, with `channel_axis`, (M, N, 3) or (M, N, 4) array
-    channel_axis : int or None
-        -1, the last axis, or 2, which is the same, for colour images.
-
-    Raises
-    ------
-    ValueError
-        Names what is accepted.
+    Floats have a sign: theirs is their own.
     """
-    pixels = np.asarray(image)
-    if pixels.dtype.name not in IMAGE_DTYPES:
-        raise ValueError(f"an image must be {', '.join(IMAGE_DTYPES)}; this one is {pixels.dtype}")
-    if channel_axis is None:
-        _refuse_unless_plane(pixels)
-    else:
-        _refuse_unless_colour(pixels, channel_axis)
-    if pixels.size == 0:
-        raise ValueError(f"an image must have at least one pixel; this one has the shape {pixels.shape}")
-    return pixels if pixels.dtype.isnative else pixels.astype(pixels.dtype.newbyteorder("="))
-
-
-def image_planes(pixels: NDArray[np.generic], channel_axis: int | None) -> NDArray[np.generic]:
-    """The colour components of an image as ``(C, M, N)``, one of a grey image; a view."""
-    return pixels[None] if channel_axis is None else np.moveaxis(pixels, -1, 0)
-
-
-def planes_image(planes: NDArray[np.generic], channel_axis: int | None) -> NDArray[np.generic]:
-    """The image that has these colour components, C-contiguous: the opposite of `image_planes`."""
-    return np.ascontiguousarray(planes[0] if channel_axis is None else np.moveaxis(planes, 0, -1))
-
-
-def _refuse_unless_plane(pixels: NDArray[np.generic]) -> None:
-    if pixels.ndim != 2:
-        hint = ""
-        if pixels.ndim == 3 and pixels.shape[-1] in COLOUR_COMPONENTS:
-            hint = (
-                ": either colour (M, N, 3|4), then give channel_axis=-1, or a volume (P, M, N), which is not "
-                "built yet, so pass one plane"
-            )
-        raise ValueError(f"an image must have the shape (M, N); this one has {pixels.shape}{hint}")
-
-
-def _refuse_unless_colour(pixels: NDArray[np.generic], channel_axis: object) -> None:
-    try:
-        axis = None if isinstance(channel_axis, bool) else operator.index(channel_axis)  # type: ignore[arg-type]
-    except TypeError:
-        axis = None
-    if axis not in (-1, 2):
-        raise ValueError(f"channel_axis must be -1 or 2, the last axis, or None, not {channel_axis!r}")
-    if pixels.ndim != 3 or pixels.shape[-1] not in COLOUR_COMPONENTS:
-        raise ValueError(
-            f"an image with channel_axis must have the shape (M, N, 3|4); this one has {pixels.shape}"
-        )
+    if np.dtype(dtype).kind == "f":
+        return np.dtype(dtype)
+    return np.dtype(f"i{min(8, 2 * np.dtype(dtype).itemsize)}")
 
 
 def _divided(exact: NDArray[np.int64], scale: int) -> NDArray[np.int64]:

@@ -12,6 +12,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from providers.stencil import Answers, answers_in
+
 WORKED_AT_ONCE = 1 << 14
 """Pixels, so that the few dozen arrays that are compared stay in a processor's cache."""
 BESIDE = 128
@@ -35,19 +37,19 @@ class _Network(NamedTuple):
     wanted: tuple[int, ...]
 
 
-def ranked_by_comparison(stack: NDArray[np.generic], sizes: tuple[int, int], rank: int) -> NDArray[np.int64]:
+def ranked_by_comparison(stack: NDArray[np.generic], sizes: tuple[int, int], rank: int) -> Answers:
     """The pixel of a rank in every window that lies wholly in its region; rank 0 is the smallest.
 
     Parameters
     ----------
-    stack : (n, S, T) ndarray of integers
+    stack : (n, S, T) ndarray
     sizes : (int, int)
         Rows and columns of a window; an even one reaches a pixel farther towards the start.
     rank : int
         Below the number of pixels in a window.
     """
     height, width = (length - 2 * (side // 2) for length, side in zip(stack.shape[1:], sizes, strict=True))
-    answer = np.empty((len(stack), height, width), np.int64)
+    answer: Answers = np.empty((len(stack), height, width), answers_in(stack.dtype))
     # Arrays are compared in runs along the last axis: many narrow regions are laid side by side.
     beside = len(stack) > stack.shape[2]
     at_once = BESIDE if beside else 1

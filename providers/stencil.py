@@ -5,13 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 from math import prod
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from regions import Symmetries
+
+Answers: TypeAlias = NDArray[np.int64 | np.float64]
+"""Unrounded answers: exact integers, or float64 for pixels that are floats."""
 
 EXACT_FLOAT = 2**53
 """Integers below this magnitude are exact in float64, whatever the order of additions."""
@@ -60,8 +63,8 @@ class Stencil:
                 raise ValueError("a stencil needs an odd number of integer weights on every axis")
             if sum(row) < 1 or min(row) < 0:
                 raise ValueError("a smoothing stencil needs weights of at least 0 with a sum of at least 1")
-        if self.scale >= EXACT_INT:
-            raise ValueError("the weights of a stencil must have a sum below 2**63")
+            if sum(row) >= EXACT_FLOAT:
+                raise ValueError("the weights of a stencil must have a sum below 2**53 on every axis")
 
     @property
     def halo(self) -> tuple[int, ...]:
@@ -78,6 +81,11 @@ class Stencil:
         return prod(sum(row) for row in self.weights)
 
     @property
+    def reach(self) -> int:
+        """Sum of the weights' magnitudes."""
+        return self.scale
+
+    @property
     def symmetries(self) -> Symmetries:
         return Symmetries(
             flips=tuple(row == row[::-1] for row in self.weights),
@@ -86,11 +94,14 @@ class Stencil:
             negation_sign=-1,
         )
 
-    def run(self, stack: NDArray[np.generic]) -> NDArray[np.int64]:
+    def run(self, stack: NDArray[np.generic]) -> Answers:
         """Unrounded answers for the pixels of ``(n, *window)`` that have their whole halo.
 
-        Raises ValueError where the largest pixel could overflow the accumulator.
+        Raises ValueError where the largest of integer pixels could overflow the accumulator.
         """
+        narrow = len(self.weights) == 2 and max(self.halo) <= WIDEST_PRODUCT
+        if stack.dtype.kind == "f":
+            return self._run_product(stack) if narrow else self._run_float(stack)
         bound = largest_magnitude(stack) * self.scale
         if bound >= EXACT_INT:
             raise ValueError(
@@ -99,14 +110,13 @@ class Stencil:
             )
         # Every partial sum is an integer below the bound, so all paths are exact and equal.
         if bound < EXACT_FLOAT:
-            narrow = len(self.weights) == 2 and max(self.halo) <= WIDEST_PRODUCT
-            return self._run_product(stack) if narrow else self._run_float(stack)
+            return self._run_product(stack) if narrow else self._run_float(stack).astype(np.int64)
         return self._run_int(stack)
 
-    def _run_product(self, stack: NDArray[np.generic]) -> NDArray[np.int64]:
+    def _run_product(self, stack: NDArray[np.generic]) -> Answers:
         """Both axes as products with banded matrices, tile by tile: nothing but the core is computed."""
         core = [n - 2 * h for n, h in zip(stack.shape[1:], self.halo, strict=True)]
-        answer = np.empty((len(stack), *core), np.int64)
+        answer: Answers = np.empty((len(stack), *core), answers_in(stack.dtype))
         if not answer.size:
             return answer
         for rows in _tiles(core[0]):
@@ -114,9 +124,7 @@ class Stencil:
                 self._run_tiles(stack, answer, rows, columns)
         return answer
 
-    def _run_tiles(
-        self, stack: NDArray[np.generic], answer: NDArray[np.int64], rows: _Tiles, columns: _Tiles
-    ) -> None:
+    def _run_tiles(self, stack: NDArray[np.generic], answer: Answers, rows: _Tiles, columns: _Tiles) -> None:
         """The tiles of one shape of all regions, so many at a time as fit into a processor's cache."""
         down, across = _band(self.weights[0], rows.side).T, _band(self.weights[1], columns.side)
         window = down.shape[1], len(across)
@@ -135,7 +143,7 @@ class Stencil:
                 part = slice(region, region + regions), slice(line, line + lines)
                 places[part] = down @ pixels[part].astype(np.float64) @ across
 
-    def _run_float(self, stack: NDArray[np.generic]) -> NDArray[np.int64]:
+    def _run_float(self, stack: NDArray[np.generic]) -> NDArray[np.float64]:
         from scipy.ndimage import correlate1d
 
         answer = stack.astype(np.float64)
@@ -144,7 +152,7 @@ class Stencil:
                 continue
             filtered = correlate1d(answer, np.array(row, np.float64), axis=axis, mode="nearest")
             answer = filtered[_span(axis, len(row) // 2, filtered.shape[axis] - len(row) // 2)]
-        return answer.astype(np.int64)
+        return answer
 
     def _run_int(self, stack: NDArray[np.generic]) -> NDArray[np.int64]:
         answer = stack.astype(np.int64)
@@ -178,6 +186,11 @@ def _band(row: tuple[int, ...], length: int) -> NDArray[np.float64]:
 
 def _span(axis: int, start: int, stop: int) -> tuple[slice, ...]:
     return (*(slice(None),) * axis, slice(start, stop))
+
+
+def answers_in(dtype: DTypeLike) -> np.dtype[np.int64 | np.float64]:
+    """What unrounded answers to pixels of a dtype are: float64 for floats, else int64."""
+    return np.dtype(np.float64 if np.dtype(dtype).kind == "f" else np.int64)
 
 
 def largest_magnitude(stack: NDArray[np.generic]) -> int:

@@ -15,8 +15,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from providers.operation import IMAGE_DTYPES, Filter
+from providers.image import FLOAT_DTYPES, IMAGE_DTYPES, LARGEST_FLOAT
+from providers.operation import Filter, float_tolerance
 from providers.service import handle
+from providers.stencil import Answers
 from providers.wire import Task, decode_answer, decode_task, encode_task
 
 _OTHER_CLOUD = """
@@ -47,15 +49,35 @@ def images(
     return random.integers(low, low + (1 if kind == "flat" else 16), size).astype(dtype)
 
 
+@st.composite
+def float_images(
+    draw: st.DrawFn,
+    shape: tuple[int, ...] | st.SearchStrategy[tuple[int, ...]],
+    dtypes: tuple[str, ...] = FLOAT_DTYPES,
+) -> NDArray[Any]:
+    """Arrays of floats: of many magnitudes, about one level, flat, or of the two farthest only."""
+    size = shape if isinstance(shape, tuple) else draw(shape)
+    random = np.random.default_rng(draw(st.integers(0, 2**32)))
+    unit = draw(st.sampled_from([1.0, 1000.0, 1e-20, LARGEST_FLOAT]))
+    kind = draw(st.sampled_from(["about zero", "about one level", "flat", "extremes"]))
+    if kind == "extremes":
+        reals = random.choice([-1.0, 1.0], size)
+    else:
+        width = {"about zero": 1.0, "about one level": 1e-3, "flat": 0.0}[kind]
+        reals = random.uniform(-width, width, size) + (0.0 if kind == "about zero" else 0.7)
+    return (reals * unit).astype(draw(st.sampled_from(dtypes)))
+
+
 def check_operation(
     operation: Filter, *, ndim: int = 2, dtypes: tuple[str, ...] = IMAGE_DTYPES, examples: int = 20
 ) -> None:
     """Check everything that an operation declares, on images that hypothesis chooses.
 
-    Checked are: the halo (tiles equal the whole), every symmetry and rounding under it, that answers
-    depend neither on the pixels' dtype, their memory layout nor the rest of the stack, that the pixels
-    stay as they were, the way through the wire, the result's dtype, and that a provider
-    whose processor has fewer instructions answers the same bytes.
+    Checked are, on integers: the halo (tiles equal the whole), every symmetry and rounding under it, that
+    answers depend neither on the pixels' dtype, their memory layout nor the rest of the stack, that the
+    pixels stay as they were, the way through the wire, the result's dtype, and that a provider
+    whose processor has fewer instructions answers the same bytes. On floats, if the operation takes them:
+    that tiles equal the whole, and flips, turns and negation hold, as nearly as `float_gain` says.
 
     Parameters
     ----------
@@ -64,7 +86,7 @@ def check_operation(
     ndim : int
         Axes of the images to check it on.
     dtypes : tuple of str
-        Their dtypes.
+        Their dtypes, where pixels are integers.
     examples : int
         Images per law.
 
@@ -81,6 +103,10 @@ def check_operation(
         window = tuple(2 * h + 6 for h in resolved.halo)
         _check_laws(resolved, dtype, window, examples)
         _check_elsewhere(resolved, dtype, window)
+    for dtype in FLOAT_DTYPES:
+        resolved = operation.resolved(ndim, dtype)
+        if resolved.float_gain is not None:
+            _check_floats(resolved, dtype, examples)
 
 
 def _check_laws(operation: Filter, dtype: str, window: tuple[int, ...], examples: int) -> None:
@@ -112,16 +138,14 @@ def _check_laws(operation: Filter, dtype: str, window: tuple[int, ...], examples
     laws()
 
 
-def _check_shape(operation: Filter, stack: NDArray[Any], exact: NDArray[np.int64]) -> None:
+def _check_shape(operation: Filter, stack: NDArray[Any], exact: Answers) -> None:
     core = tuple(n - 2 * h for n, h in zip(stack.shape[1:], operation.halo, strict=True))
     _require(
         exact.shape == (len(stack), *core), operation, "an answer must cover the pixels without the halo"
     )
 
 
-def _check_tiles(
-    operation: Filter, stack: NDArray[Any], exact: NDArray[np.int64], data: st.DataObject
-) -> None:
+def _check_tiles(operation: Filter, stack: NDArray[Any], exact: Answers, data: st.DataObject) -> None:
     spans = []
     for n, h in zip(exact.shape[1:], operation.halo, strict=True):
         start = data.draw(st.integers(0, n - 1))
@@ -135,7 +159,7 @@ def _check_tiles(
     )
 
 
-def _check_layouts(operation: Filter, stack: NDArray[Any], exact: NDArray[np.int64]) -> None:
+def _check_layouts(operation: Filter, stack: NDArray[Any], exact: Answers) -> None:
     _require(
         np.array_equal(operation.run(stack[1:2]), exact[1:2]), operation, "regions must not see one another"
     )
@@ -151,9 +175,7 @@ def _check_layouts(operation: Filter, stack: NDArray[Any], exact: NDArray[np.int
     )
 
 
-def _check_symmetries(
-    operation: Filter, stack: NDArray[Any], exact: NDArray[np.int64], data: st.DataObject
-) -> None:
+def _check_symmetries(operation: Filter, stack: NDArray[Any], exact: Answers, data: st.DataObject) -> None:
     facts, wide = operation.symmetries, stack.astype(np.int64)
     for axis, holds in enumerate(facts.flips, start=1):
         if holds:
@@ -192,6 +214,38 @@ def _check_symmetries(
             operation,
             "finishes_anywhere is declared, but finish does not commute with negation and offset",
         )
+
+
+def _check_floats(operation: Filter, dtype: str, examples: int) -> None:
+    facts, side = operation.symmetries, 2 * max(operation.halo) + 6
+
+    @settings(max_examples=examples, deadline=None, database=None)
+    @given(float_images((2, *(side,) * len(operation.halo)), (dtype,)), st.data())
+    def laws(stack: NDArray[Any], data: st.DataObject) -> None:
+        allowed = float_tolerance(operation, stack)
+
+        def finished(pixels: NDArray[Any]) -> NDArray[Any]:
+            return operation.finish(operation.run(pixels), dtype).astype(np.float64)
+
+        def near(other: NDArray[Any], law: str) -> None:
+            agrees = other.shape == whole.shape and bool((np.abs(other - whole) <= allowed).all())
+            _require(agrees, operation, f"on floats {law} beyond what float_gain allows")
+
+        whole = finished(stack)
+        cuts = [data.draw(st.integers(0, n - 1)) for n in whole.shape[1:]]
+        tile = finished(stack[(slice(None), *(slice(cut, None) for cut in cuts))])
+        pieces = whole.copy()
+        pieces[(slice(None), *(slice(cut, None) for cut in cuts))] = tile
+        near(pieces, f"a tile with its halo of {operation.halo} differs from the whole")
+        for axis, holds in enumerate(facts.flips, start=1):
+            if holds:
+                near(np.flip(finished(np.flip(stack, axis)), axis), f"flips[{axis - 1}] does not hold")
+        if facts.quarter_turns:
+            near(finished(stack.swapaxes(-1, -2)).swapaxes(-1, -2), "quarter_turns does not hold")
+        if facts.negation_sign is not None:
+            near(facts.negation_sign * finished(-stack), "negation_sign does not hold")
+
+    laws()
 
 
 def _check_elsewhere(operation: Filter, dtype: str, window: tuple[int, ...]) -> None:

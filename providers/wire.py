@@ -18,7 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from providers.errors import CODES, BadTask, ProviderError
-from providers.operation import MOST_AXES, Filter
+from providers.image import MOST_AXES
+from providers.operation import Filter
 from providers.registry import resolved_operation
 
 TASK_MARKER = b"CST1"
@@ -30,7 +31,9 @@ MAX_HEADER = 1 << 20
 MAX_AXES = 1 + MOST_AXES
 """Axes of a stack: the regions, and up to three of theirs."""
 _ALIGNMENT = 64
-_DTYPES = {np.dtype(name).str: np.dtype(name) for name in ("u1", "<i2", "<u2", "<i4", "<u4", "<i8")}
+_DTYPES = {
+    np.dtype(name).str: np.dtype(name) for name in ("u1", "<i2", "<u2", "<i4", "<u4", "<i8", "<f4", "<f8")
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,9 +48,10 @@ class Task:
         32 hexadecimal digits, drawn for this task alone.
     operation : Filter
         Resolved.
-    stack : (n, *window) ndarray of integers
+    stack : (n, *window) ndarray
     rounded : bool
-        Whether the provider rounds its answers (`Filter.finish`) or sends them exact, in int64.
+        Whether the provider rounds its answers (`Filter.finish`) or sends them exact, in int64. Floats are
+        always finished.
     """
 
     id: str
@@ -107,6 +111,11 @@ def decode_task(request: bytes) -> Task:
         raise BadTask(
             f"the operation is for {len(task.operation.halo)} axes, the regions have {stack.ndim - 1}"
         )
+    if stack.dtype.kind == "f":
+        if task.operation.float_gain is None or not rounded:
+            raise BadTask(f"{task.operation.name} takes no floats, or not without finishing them")
+        if not np.isfinite(stack).all():
+            raise BadTask("pixels must be numbers, not NaN or infinite")
     if min(task.answer_shape) < 1:
         raise BadTask(f"regions of {stack.shape[1:]} hold nothing but the halo of {task.operation.halo}")
     return task

@@ -16,6 +16,7 @@ from regions.detail import coverage, covered_area, detail_share, gradient_energy
 from regions.entropy import block_entropy, entropy_map
 from regions.fitness import Fitness, Speeds, even_cuts, fitness_terms, random_cuts
 from regions.grid import BlockGrid, alike, cut, paste
+from regions.levels import grey_levels
 from regions.metrics import Figure, correlation, npcr, permuted_correlation, stack_entropy, uaci
 from regions.neighbours import HALOS_PER_BLOCK, neighbours
 from regions.partition import LATTICE_PERIODS, lattice
@@ -57,6 +58,7 @@ __all__ = [
     "gradient_energy",
     "gradient_map",
     "greedy",
+    "grey_levels",
     "informative",
     "join_strips",
     "lattice",

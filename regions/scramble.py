@@ -82,15 +82,15 @@ class Scramble:
         """Windows of an image as scrambled blocks, each straight into its place in the stack.
 
         The arithmetic is modulo the width of `dtype` and therefore right whatever the dtype of the image,
-        as long as the scrambled values themselves fit.
+        as long as the scrambled values themselves fit. Floats stay floats, of the image's dtype.
 
         Parameters
         ----------
-        planes : (C, M, N) ndarray of integers
-            Colour components.
-        starts : (n, 3) ndarray
-            Component, first row and first column of each window.
-        window : (int, int)
+        planes : (C, M, N) or (C, P, M, N) ndarray
+            Colour components, or a volume.
+        starts : (n, 3) or (n, 4) ndarray
+            Component, first plane of a volume, first row and first column of each window.
+        window : tuple of int
         dtype : of the stack
 
         Returns
@@ -98,7 +98,7 @@ class Scramble:
         (n, *window) ndarray
         """
         hidden: NDArray[np.generic] = np.empty((len(starts), *window), dtype)
-        slots = hidden.view(_modular(hidden.dtype.itemsize))
+        slots = hidden.view(_modular(hidden.dtype, hidden.dtype.itemsize))
         kinds, unturned = self._unturned(slots)
         shift = self.shift.astype(slots.dtype).reshape(-1, *(1,) * len(window))
         views = sliding_window_view(planes, window, axis=tuple(range(1, planes.ndim)))
@@ -116,20 +116,22 @@ class Scramble:
 
     def reveal(
         self, answers: NDArray[np.generic], symmetries: Symmetries, scale: int = 1
-    ) -> NDArray[np.int64]:
+    ) -> NDArray[np.int64 | np.float64]:
         """The answers to the blocks as they were, from the answers to the scrambled blocks.
 
         Raises ValueError where the facts do not say how an answer changed.
 
         Parameters
         ----------
-        answers : (n, ...) ndarray of integers
+        answers : (n, ...) ndarray
         symmetries : Symmetries
             The facts of the operation that was run.
         scale : int
             How many units of the answers make one grey level (1 once they are rounded).
         """
-        revealed = np.empty(answers.shape, np.int64)
+        revealed: NDArray[Any] = np.empty(
+            answers.shape, np.float64 if answers.dtype.kind == "f" else np.int64
+        )
         whole = (slice(None),) * (answers.ndim - 1)
         self.reveal_into(((block, whole) for block in revealed), answers, symmetries, scale)
         return revealed
@@ -155,7 +157,8 @@ class Scramble:
         """
         targets = list(places)
         shift, negated = self._undone(symmetries, scale)
-        modular = _modular(max(answers.dtype.itemsize, *(place.dtype.itemsize for place, _ in targets[:1])))
+        octets = max(answers.dtype.itemsize, *(place.dtype.itemsize for place, _ in targets[:1]))
+        modular = _modular(answers.dtype, octets)
         column = (-1, *(1,) * (answers.ndim - 1))
         residue = shift.astype(modular).reshape(column)
         sign = np.where(negated, -1, 1).astype(modular).reshape(column)
@@ -212,6 +215,6 @@ class Scramble:
         return kinds, seen
 
 
-def _modular(octets: int) -> np.dtype[np.unsignedinteger[Any]]:
-    """The dtype that computes modulo the width of integers of so many bytes."""
-    return np.dtype(f"u{octets}")
+def _modular(dtype: np.dtype[Any], octets: int) -> np.dtype[Any]:
+    """The dtype that computes modulo the width of integers of so many bytes; floats of as many for floats."""
+    return np.dtype(f"{'f' if dtype.kind == 'f' else 'u'}{octets}")

@@ -38,14 +38,14 @@ def job_of(
     speeds: Sequence[float] | None = None,
     **parameters: Any,
 ) -> Job:
-    """The job of a broker with these providers on a grey image `(M, N)`, or on planes `(C, M, N)`."""
-    planes = image if image.ndim == 3 else image[None]
+    """The job of a broker with these providers on a grey image `(M, N)`, or on planes `(C, [P,] M, N)`."""
+    planes = image[None] if image.ndim == 2 else image
     listed = names(providers) if isinstance(providers, int) else tuple(providers)
     there = listed if present is None else present
     chosen = operation if isinstance(operation, Filter) else make_operation(operation, **parameters)
     return Job(
         planes,
-        chosen.resolved(2, planes.dtype),
+        chosen.resolved(planes.ndim - 1, planes.dtype),
         listed,
         {name: place for place, name in enumerate(listed) if name in there},
         tolerate,

@@ -56,7 +56,7 @@ def study_grid(job: Job, study: Study, keys: Keystream) -> Chosen | None:
     if found is None:
         return None
     grid = _measured(found.grid, job)
-    shared_only = grid.areas and not fits(grid.block, "ring", job.operation.halo)
+    shared_only = grid.areas and not fits(grid.block, "ring", job.halo)
     if shared_only and job.choices.get("halo") is None and not within_limit(grid, job.tolerate):
         # Of this image more can be joined than of one in which nothing is flat, by which grids were judged.
         found = searched(job, block, regions, keys, ring=True) or found

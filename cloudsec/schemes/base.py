@@ -5,6 +5,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from math import prod
 from typing import Any, Literal, Protocol, get_args
 
@@ -15,8 +16,9 @@ from cloudsec.forecast import Forecast, Workload
 from cloudsec.keystream import Keystream
 from cloudsec.study import HOME, Study
 from providers import Filter
+from providers.image import PLANE_AXES
 from providers.wire import Task
-from regions import BlockLinks, Box, CollusionCurve
+from regions import BlockLinks, Box, CollusionCurve, grey_levels
 
 HaloPolicy = Literal["shared", "ring"]
 
@@ -27,8 +29,8 @@ class Job:
 
     Attributes
     ----------
-    planes : (C, M, N) ndarray
-        The image's colour components; one for a grey image.
+    planes : (C, M, N) or (C, P, M, N) ndarray
+        The image's colour components; one for a grey image, and for a volume.
     operation : Filter
         Resolved for them.
     providers : tuple of str
@@ -54,10 +56,26 @@ class Job:
     seed: int
     forecast: Forecast
 
+    @cached_property
+    def shown(self) -> NDArray[np.integer]:
+        """All planes, ``(n, M, N)``, for figures that count grey levels: floats in levels."""
+        return grey_levels(self.planes.reshape(-1, *self.shape))
+
     @property
     def shape(self) -> tuple[int, int]:
         """Rows and columns of the image."""
-        _, rows, columns = self.planes.shape
+        rows, columns = self.planes.shape[-PLANE_AXES:]
+        return rows, columns
+
+    @property
+    def depth(self) -> tuple[int, ...]:
+        """Planes of a volume; empty for an image of one plane."""
+        return self.planes.shape[1:-PLANE_AXES]
+
+    @property
+    def halo(self) -> tuple[int, int]:
+        """Pixels that an answer needs around its own, in the plane."""
+        rows, columns = self.operation.halo[-PLANE_AXES:]
         return rows, columns
 
 
@@ -173,7 +191,7 @@ class ProtectionScheme(Protocol):
     def place(self, result: NDArray[np.generic], answer: NDArray[np.generic], task: Task, entry: Any) -> None:
         """Write one task's answer, made exact again, into the result; ValueError if it cannot be one.
 
-        `entry` is what the manifest holds for the task, the result has shape (C, M, N).
+        `entry` is what the manifest holds for the task, the result has the shape of the job's planes.
         """
 
     def plain(self, job: Job, plan: Plan, pieces: NDArray[np.intp]) -> list[tuple[int, NDArray[np.generic]]]:
@@ -193,13 +211,14 @@ def workload(
 
     Pieces of HOME, and what no piece gives, are the broker's.
     """
-    components, out = len(job.planes), owners != HOME
+    # A piece of a volume has all planes.
+    components, out = len(job.planes) * prod(job.depth), owners != HOME
     answered, sending = (
         np.asarray(np.bincount(owners[out], pixels[out] * components, parties), np.float64)
         for pixels in (kept, sent)
     )
     home = prod(job.shape) * components - float(answered.sum())
-    return Workload(int(out.sum()) * components, home, sending + answered, answered)
+    return Workload(int(out.sum()) * len(job.planes), home, sending + answered, answered)
 
 
 class Exposed(Protocol):

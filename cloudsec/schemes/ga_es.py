@@ -27,11 +27,12 @@ from cloudsec.schemes.base import (
     refuse_choices,
     task_identity,
 )
-from cloudsec.schemes.hiding import blocks_per_task, hidings, wire_values
+from cloudsec.schemes.hiding import blocks_per_task, grey_range, hidings, segments, wire_values
 from cloudsec.schemes.layout import Layout
 from cloudsec.schemes.policy import halo_policy, reaches, tolerated_area
 from cloudsec.study import HOME, Study, StudyGrid
 from providers import Filter
+from providers.boxes import ends_added
 from providers.wire import Task
 from regions import NO_CLASS, BlockLinks, Box, Scramble, block_links, cut, informative
 
@@ -41,7 +42,7 @@ class _Placement:
     """Where the answers of one task belong, and how to undo what was done to their pixels.
 
     Each answer is of one colour component; `origins` are the result's pixels where it begins, and `kept` the
-    part of it that is its own: firsts, then stops.
+    part of it that is its own: firsts, then stops, plane (of a volume), row and column.
     """
 
     components: NDArray[np.intp] = field(repr=False)
@@ -119,28 +120,39 @@ class GaEs:
         if not pieces.size:
             return Protected((), (), ())
         components = len(job.planes)
-        halo = np.array(job.operation.halo)
+        *beyond, _, _ = job.operation.halo
         windows = plan.windows[pieces]
         side = tuple((windows[0, 2:] - windows[0, :2]).tolist())
-        low, high = int(job.planes.min()), int(job.planes.max())
+        # Every column holds what lies beyond both end faces, so that no block tells that it is there.
+        image = ends_added(job.planes, job.operation)
+        # What lies there with a constant border may be darker or brighter than all pixels.
+        low, high = grey_range(image)
         dtype, values = wire_values(high - low, job.planes.dtype)
-        counts = np.bincount(plan.owners[pieces]) * components
-        per_task = blocks_per_task(int(counts.max()), prod(side) * dtype.itemsize)
+        cuts = segments(job.depth, tuple(beyond), prod(side) * dtype.itemsize)
+        long = tuple((cuts[:, 2] - cuts[:, 1]).max(axis=0).tolist())
+        window = (*(own + 2 * reach for own, reach in zip(long, beyond, strict=True)), *side)
+        counts = np.bincount(plan.owners[pieces]) * components * len(cuts)
+        per_task = blocks_per_task(int(counts.max()), prod(window) * dtype.itemsize)
         entries: list[tuple[Sealed, NDArray[np.intp], _Placement]] = []
         for party in np.flatnonzero(counts):
             own = pieces[plan.owners[pieces] == party]
             # Colour components are blocks of their own: which belong together is shuffled too.
+            blocks = len(own) * components * len(cuts)
             for chosen, scramble in hidings(
-                len(own) * components, per_task, job.operation, keys, f"provider {party}", low, high, values
+                blocks, per_task, job.operation, keys, f"provider {party}", low, high, values
             ):
-                component, piece = np.divmod(chosen, len(own))
+                rest, piece = np.divmod(chosen, len(own))
+                component, segment = np.divmod(rest, len(cuts))
+                plane, *within = np.moveaxis(cuts[segment], 1, 0)
                 firsts = plan.windows[own[piece], :2]
-                origins = firsts + halo
-                kept = plan.boxes[own[piece]] - np.tile(origins, 2)
+                corners = firsts + job.halo
+                (top, bottom) = np.split(plan.boxes[own[piece]] - np.tile(corners, 2), 2, axis=1)
+                origins, kept = np.hstack([plane, corners]), np.hstack([within[0], top, within[1], bottom])
                 placement = _Placement(component, origins, kept, scramble, job.planes.dtype)
                 # Each window goes straight from the image to its place in the task.
-                stack = scramble.hide_windows(job.planes, np.column_stack([component, firsts]), side, dtype)
-                rounded = job.operation.finishes_anywhere
+                starts = np.column_stack([component, plane, firsts])
+                stack = scramble.hide_windows(image, starts, window, dtype)
+                rounded = dtype.kind == "f" or job.operation.finishes_anywhere
                 task = Task(task_identity(keys, len(entries)), job.operation, stack, rounded)
                 sealed = Sealed(task, int(party), component)
                 entries.append((sealed, np.unique(own[piece]), placement))
@@ -155,14 +167,14 @@ class GaEs:
         # Blocks that were shifted inward answer pixels of their neighbours too. Only their own are
         # kept, so that no provider can touch a pixel that is credited to another.
         kept = list(map(_parts, *entry.kept.T.tolist()))
-        boxes = np.column_stack([entry.components, np.tile(entry.origins, 2) + entry.kept])
+        firsts, stops = np.split(np.tile(entry.origins, 2) + entry.kept, 2, axis=1)
         places = [
-            result[component, top:bottom, left:right]
-            for component, top, left, bottom, right in boxes.tolist()
+            result[(component, *map(slice, first, stop))]
+            for component, first, stop in zip(
+                entry.components.tolist(), firsts.tolist(), stops.tolist(), strict=True
+            )
         ]
-        limits = np.iinfo(operation.result_dtype(entry.dtype))
-        narrow = task.rounded and max(answer.dtype.itemsize, limits.bits // 8) < np.dtype(np.int64).itemsize
-        if narrow and scramble.reveals_within(answer, facts, limits.min, limits.max):
+        if _within(scramble, answer, task, operation.result_dtype(entry.dtype)):
             # No value wraps, so that the result's own dtype is wide enough to compute in.
             scramble.reveal_into(zip(places, kept, strict=True), answer, facts)
             return
@@ -175,8 +187,10 @@ class GaEs:
 
     def plain(self, job: Job, plan: Plan, pieces: NDArray[np.intp]) -> list[tuple[int, NDArray[np.generic]]]:
         windows = plan.windows[pieces]
-        side = tuple((windows[0, 2:] - windows[0, :2]).tolist())
-        return [(number, cut(plane, windows[:, :2], side)) for number, plane in enumerate(job.planes)]
+        image = ends_added(job.planes, job.operation)
+        side = (*image.shape[1:-2], *(windows[0, 2:] - windows[0, :2]).tolist())
+        starts = np.hstack([np.zeros((len(pieces), len(job.depth)), np.intp), windows[:, :2]])
+        return [(number, cut(part, starts, side)) for number, part in enumerate(image)]
 
     def links(self, job: Job, plan: Plan) -> BlockLinks:
         assert plan.block is not None
@@ -200,21 +214,34 @@ class GaEs:
             return nothing_left(plan, why)
         facts = job.operation.symmetries
         turned = "turned, " if any(facts.flips) or facts.quarter_turns else ""
-        changes = f"{turned}{'negated' if facts.negation_sign is not None else 'not negated'} and offset"
+        negated = "negated" if facts.negation_sign is not None else "not negated"
+        floats = job.planes.dtype.kind == "f"
+        changes = f"{turned}{negated}{'' if floats else ' and offset'}"
+        but = " but for the sign" if facts.negation_sign is not None else ""
+        levels = f" Grey levels that are floats are not offset: a block shows them as they are{but}."
         apart = "without a halo" if plan.halo_policy == "ring" else "none next to another"
         most, received = exposed.worst_pixel_share, exposed.worst_received_share
         return (
             f"{_withstood(job, plan, exposed)} Each provider computed at most {most:.1%} of the pixels and "
             f"received at most {received:.1%}, in {plan.block}x{plan.block} blocks, {apart}, in random "
             f"order, {changes} at random; what a block shows is not encrypted."
-            f"{_spread(job, plan)}"
+            f"{levels if floats else ''}{_spread(job, plan)}"
         )
 
 
+def _within(scramble: Scramble, answer: NDArray[np.generic], task: Task, dtype: np.dtype[np.generic]) -> bool:
+    """Whether answers can be revealed in the result's dtype, or their own, without a value that wraps."""
+    if dtype.kind == "f" or not task.rounded or max(answer.dtype.itemsize, dtype.itemsize) >= 8:
+        return False
+    limits = np.iinfo(dtype.name)
+    return scramble.reveals_within(answer, task.operation.symmetries, int(limits.min), int(limits.max))
+
+
 @lru_cache(256)
-def _parts(top: int, left: int, bottom: int, right: int) -> tuple[slice, slice]:
-    """The part of an answer that is kept; there are few kinds."""
-    return slice(top, bottom), slice(left, right)
+def _parts(*ends: int) -> tuple[slice, ...]:
+    """The part of an answer that is kept, from its firsts and then its stops; there are few kinds."""
+    axes = len(ends) // 2
+    return tuple(map(slice, ends[:axes], ends[axes:]))
 
 
 def _withstood(job: Job, plan: Plan, exposed: Exposed) -> str:

@@ -64,6 +64,11 @@ class GaEs2018:
         refuse_choices(job.choices, ("block", "regions", "halo"), self.name)
         if job.tolerate:
             raise ValueError("scheme 'ga-es-2018' withstands nobody; use scheme 'ga-es', or tolerate=0")
+        if job.depth:
+            raise IncompatibleScheme(
+                "scheme 'ga-es-2018' is the paper's, which has no volumes; give it plane by plane, or use "
+                "scheme 'ga-es'"
+            )
         if len(job.providers) < 2:
             raise IncompatibleScheme(
                 "scheme 'ga-es-2018' needs at least 2 providers, one for each region; name more, or use "
@@ -205,7 +210,7 @@ def _segmented(
     speeds = Speeds(np.array([job.forecast.speeds[party] for party in parties]))
     fewest = 2 if wanted is None else speeds.most_regions
     found = genetic_thresholds(
-        sorted_blocks(job.planes, block, channel_axis=0), speeds, seed=job.seed, fewest=fewest
+        sorted_blocks(job.shown, block, channel_axis=0), speeds, seed=job.seed, fewest=fewest
     )
     return found.regions, found.labels, found
 

@@ -17,18 +17,59 @@ TASK_BYTES = 5 << 20
 """Pixels of one task: large enough that requests cost little beside the work, small enough to overlap."""
 
 
+def grey_range(planes: NDArray[np.generic]) -> tuple[int, int]:
+    """The least and the largest pixel; none of floats, which are not offset and keep the zero they have."""
+    if planes.dtype.kind == "f":
+        return 0, 0
+    return int(planes.min()), int(planes.max())
+
+
 def wire_values(span: int, dtype: np.dtype[Any]) -> tuple[np.dtype[Any], int]:
     """The dtype that scrambled pixels travel in, and how many values they spread over.
 
     The smallest of uint16, uint32 and int64 that holds four times the image's range, so that an offset
     has room; never more than two bits beyond the image's dtype, so that sums stay within proven bounds.
+    Floats travel as they are: an offset would round them, and be no offset of the answer any more.
     """
+    if dtype.kind == "f":
+        return dtype, 1
     needed = 4 * (span + 1)
     widened = 2 ** (8 * dtype.itemsize + SCRAMBLE_BITS)
     for name, room in (("uint16", 2**16), ("uint32", 2**32)):
         if needed <= room:
             return np.dtype(name), min(room, widened)
     return np.dtype("int64"), widened
+
+
+def segments(depth: tuple[int, ...], beyond: tuple[int, ...], plane_bytes: int) -> NDArray[np.intp]:
+    """Where columns of a volume are cut along the axis, so that one fits into a task.
+
+    Parameters
+    ----------
+    depth, beyond : (int,), or () for an image of one plane
+        Planes, and those that an answer needs before and after its own.
+    plane_bytes : int
+        Of one plane of a column, as it travels.
+
+    Returns
+    -------
+    (s, 3, 1) or (1, 3, 0) ndarray
+        Per segment, the first plane that is answered, and of what is answered the first plane that is its
+        own and the one after the last. All answer as many planes: the last one begins earlier.
+
+    >>> segments((10,), (1,), TASK_BYTES // 6).squeeze(-1)
+    array([[0, 0, 4],
+           [4, 0, 4],
+           [6, 2, 4]])
+    """
+    if not depth:
+        return np.empty((1, 3, 0), np.intp)
+    (planes,), (reach,) = depth, beyond
+    count = -(-planes // max(1, TASK_BYTES // plane_bytes - 2 * reach))
+    long = -(-planes // count)
+    own = np.minimum(np.arange(0, planes, long)[:, None] + [0, long], planes)
+    firsts = np.minimum(own[:, :1], planes - long)
+    return np.hstack([firsts, own - firsts])[..., None]
 
 
 def blocks_per_task(most: int, block_bytes: int) -> int:

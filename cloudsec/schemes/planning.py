@@ -161,7 +161,7 @@ class Planner:
 
     def sides(self) -> list[int]:
         """Sides of blocks to try, smallest first: those with room for the halo."""
-        halo, every = self._job.operation.halo, range(DEFAULT_BLOCK, LARGEST_BLOCK + 1, BLOCK_STEP)
+        halo, every = self._job.halo, range(DEFAULT_BLOCK, LARGEST_BLOCK + 1, BLOCK_STEP)
         return list(islice((side for side in every if fits(side, "shared", halo)), MOST_SIDES))
 
     def numbers(self) -> list[int]:
@@ -245,7 +245,8 @@ class Planner:
         """The price of a grid; None if blocks are too small for what `halo_policy` would say of it."""
         layout = self._layout(design)
         policy: HaloPolicy = self._halo or ("shared" if allowed and layout.separates else "ring")
-        if not fits(design.block, policy, self._job.operation.halo):
+        touching = policy == "shared" and not layout.separates
+        if touching or not fits(design.block, policy, self._job.halo):
             return None
         speeds = [self.speeds[party] for party in self._parties(design.regions)]
         return price(self._job, layout, classes, speeds, policy, area)
@@ -293,7 +294,7 @@ class Planner:
 
     @cached_property
     def _cells(self) -> BlockContent:
-        return block_content(self._job.planes, self._cell, channel_axis=0)
+        return block_content(self._job.shown, self._cell, channel_axis=0)
 
     def _layout(self, design: Design) -> Layout:
         return Layout(self._job.shape, design.block, design.regions)

@@ -68,7 +68,7 @@ def price(
     outside, ring = reaches(job, policy)
     boxes = layout.kept(ring)
     pixels, sent = (boxes[..., 2:] - boxes[..., :2]).prod(axis=-1), classes != NO_CLASS
-    components, whole = len(job.planes), prod(job.shape)
+    components, whole = len(job.planes) * prod(job.depth), prod(job.shape)
     windows = np.full(int(sent.sum()), prod(layout.block + 2 * reach for reach in outside))
     work = workload(job, classes[sent], windows, pixels[sent], len(speeds))
     at_home = whole - int(pixels[sent].sum())
@@ -91,7 +91,7 @@ def halo_policy(job: Job, grid: StudyGrid, *, known: bool = False) -> HaloPolicy
     IncompatibleScheme
         If the blocks are too small for the operation's halo; names a size that is not.
     """
-    halo, choice = job.operation.halo, job.choices.get("halo")
+    halo, choice = job.halo, job.choices.get("halo")
     separates = Layout(job.shape, grid.block, len(grid.seats)).separates
     withstands = separates and within_limit(grid, job.tolerate)
     policy: HaloPolicy = choice or ("shared" if withstands else "ring")
@@ -159,5 +159,4 @@ def tolerated_area(colluders: int, informative_blocks: int) -> float:
 
 def reaches(job: Job, policy: HaloPolicy | None) -> tuple[tuple[int, int], tuple[int, int]]:
     """Pixels around a block that travel with it, and pixels within it that are not answered, per axis."""
-    rows, columns = job.operation.halo
-    return (_NO_HALO, (rows, columns)) if policy == "ring" else ((rows, columns), _NO_HALO)
+    return (_NO_HALO, job.halo) if policy == "ring" else (job.halo, _NO_HALO)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from math import prod
 from typing import ClassVar
 
 import numpy as np
@@ -34,12 +35,12 @@ class Unprotected:
         refuse_choices(job.choices, (), self.name)
         if job.tolerate:
             raise ValueError("scheme 'unprotected' withstands nobody; use scheme 'ga-es', or tolerate=0")
-        _, height, width = job.planes.shape
+        height, width = job.shape
         parties = np.array(list(job.present.values()), np.intp)
         rows = np.arange(height)
         # Who may not be asked any more has no slab; without anybody, all is computed at home.
         owners = parties[rows * len(parties) // height] if parties.size else np.full(height, HOME)
-        halo = job.operation.halo[0]
+        halo, _ = job.halo
         boxes, windows = np.zeros((2, height, 4), np.intp)
         boxes[:, 0], boxes[:, 2], boxes[:, 3] = rows, rows + 1, width
         windows[:, 0], windows[:, 3] = np.maximum(rows - halo, 0), width
@@ -49,23 +50,26 @@ class Unprotected:
         return Plan(None, regions, None, (height, 1), rows, boxes, windows, owners, nobody)
 
     def protect(self, job: Job, plan: Plan, pieces: NDArray[np.intp], keys: Keystream) -> Protected:
-        _, _, width = job.planes.shape
-        halo = job.operation.halo
-        # Halos are work too: those of the columns in every row, those of the rows in every slab.
-        row_work = job.operation.taps * (width + 2 * halo[1])
-        affordable = MAX_WORK // row_work - 2 * halo[0]
-        most = max(1, min(SLAB_BYTES // (width * job.planes.itemsize), affordable))
+        _, width = job.shape
+        *ends, above, aside = job.operation.halo
+        # Halos are work too: those of the columns in every row, those of the rows in every slab, and beyond
+        # the end faces of a volume.
+        deep = prod(planes + 2 * reach for planes, reach in zip(job.depth, ends, strict=True))
+        row_work = job.operation.taps * (width + 2 * aside) * deep
+        affordable = MAX_WORK // row_work - 2 * above
+        most = max(1, min(SLAB_BYTES // (width * deep * job.planes.itemsize), affordable))
         sealed: list[Sealed] = []
         carried: list[NDArray[np.intp]] = []
         places: list[tuple[int, Box]] = []
         for first, stop in _runs(plan.owners, pieces):
             for row in range(first, stop, most):
-                box = Box((row, 0), (min(row + most, stop), width))
+                last = min(row + most, stop)
+                box = Box((*(0 for _ in job.depth), row, 0), (*job.depth, last, width))
                 for component, plane in enumerate(job.planes):
                     region = region_around(plane, job.operation, box)
                     task = Task(task_identity(keys, len(sealed)), job.operation, region[None], True)
                     sealed.append(Sealed(task, int(plan.owners[first]), np.array([component])))
-                    carried.append(np.arange(row, box.stop[0]))
+                    carried.append(np.arange(row, last))
                     places.append((component, box))
         return Protected(tuple(sealed), tuple(carried), tuple(places))
 
@@ -81,7 +85,7 @@ class Unprotected:
         return [(int(each.components[0]), each.task.stack) for each in sealed]
 
     def links(self, job: Job, plan: Plan) -> BlockLinks:
-        _, height, width = job.planes.shape
+        height, width = job.shape
         following = np.column_stack([np.arange(height - 1), np.arange(1, height)])
         return BlockLinks(informative(job.planes, (1, width), channel_axis=0), following, following)
 

@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from providers.fixed_point import fixed_point_kernel, room_for_weights
+from providers.image import MOST_AXES
 from providers.kernel import Kernel, Nested, nested
-from providers.operation import MOST_AXES, AxesFilter, as_fraction, derived, required, wider_signed
+from providers.operation import AxesFilter, as_fraction, derived, required, wider_signed
 from providers.operations.linear import LinearFilter
 from providers.stencil import MAX_TAPS
 
@@ -57,7 +58,7 @@ class Convolve(LinearFilter):
 
     The answer has the image's dtype where no weight is negative and their sum is at most 1. Otherwise it
     has the next wider signed dtype, or the first one after it that holds the answers of all images: it
-    is never clipped.
+    is never clipped. On floats it has their dtype, and weights have 48 bits.
 
     Parameters
     ----------
@@ -131,7 +132,7 @@ class Convolve(LinearFilter):
 
     def result_dtype(self, dtype: DTypeLike) -> np.dtype[Any]:
         kernel = self.stencil
-        if kernel.smooths:
+        if kernel.smooths or np.dtype(dtype).kind == "f":
             return np.dtype(dtype)
         low, high = (round(end / self.divisor) for end in kernel.extremes(dtype))
         wide = wider_signed(dtype)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from providers.operation import AxesFilter, wider
-from providers.stencil import largest_magnitude
+from providers.stencil import Answers, largest_magnitude
 from regions import Symmetries
+
+T = TypeVar("T", np.int64, np.float64)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,7 +21,7 @@ class Sobel(AxesFilter):
 
     The kernels are not normalised, as in scipy.ndimage; skimage.filters.sobel divides by a further
     ``4 * sqrt(ndim)``. The root is rounded to the nearest integer exactly (never a tie: no integer
-    is the square of an odd number of halves), in the next wider dtype.
+    is the square of an odd number of halves), in the next wider dtype; on floats not rounded, in theirs.
     """
 
     name: ClassVar[str] = "sobel"
@@ -27,6 +29,11 @@ class Sobel(AxesFilter):
     @property
     def halo(self) -> tuple[int, ...]:
         return (1,) * self.axes
+
+    @property
+    def float_gain(self) -> float:
+        # A derivative's weights, for every axis: a root of squares is no more than the sum.
+        return float(self.axes * 2 * 4 ** (self.axes - 1))
 
     @property
     def symmetries(self) -> Symmetries:
@@ -37,7 +44,10 @@ class Sobel(AxesFilter):
     def result_dtype(self, dtype: DTypeLike) -> np.dtype[Any]:
         return wider(dtype)
 
-    def run(self, stack: NDArray[np.generic]) -> NDArray[np.int64]:
+    def run(self, stack: NDArray[np.generic]) -> Answers:
+        if stack.dtype.kind == "f":
+            reals = stack.astype(np.float64)
+            return np.asarray(np.sqrt(sum(_derivative(reals, axis) ** 2 for axis in range(1, reals.ndim))))
         if largest_magnitude(stack) >= 2**40:
             raise ValueError("sobel is exact for pixels below 2**40 only")
         pixels = stack.astype(np.int64)
@@ -45,7 +55,7 @@ class Sobel(AxesFilter):
         return rounded_norm(components)
 
 
-def _derivative(pixels: NDArray[np.int64], along: int) -> NDArray[np.int64]:
+def _derivative(pixels: NDArray[T], along: int) -> NDArray[T]:
     """[-1, 0, 1] along one axis, [1, 2, 1] along the others, without the outermost pixels."""
     answer = pixels
     for axis in range(1, pixels.ndim):
@@ -54,7 +64,7 @@ def _derivative(pixels: NDArray[np.int64], along: int) -> NDArray[np.int64]:
     return answer
 
 
-def _shifted(pixels: NDArray[np.int64], axis: int, step: int) -> NDArray[np.int64]:
+def _shifted(pixels: NDArray[T], axis: int, step: int) -> NDArray[T]:
     length = pixels.shape[axis] - 2
     return pixels[(*(slice(None),) * axis, slice(step, step + length))]
 

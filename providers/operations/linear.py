@@ -15,7 +15,7 @@ from numpy.typing import DTypeLike, NDArray
 from providers.fixed_point import Rows, fixed_point
 from providers.kernel import Kernel
 from providers.operation import MAX_RADIUS, Filter, WindowFilter, derived, parameter
-from providers.stencil import Stencil
+from providers.stencil import Answers, Stencil
 from regions import Symmetries
 
 
@@ -43,7 +43,11 @@ class LinearFilter(Filter):
     def symmetries(self) -> Symmetries:
         return self.stencil.symmetries
 
-    def run(self, stack: NDArray[np.generic]) -> NDArray[np.int64]:
+    @property
+    def float_gain(self) -> float:
+        return self.stencil.reach / self.scale
+
+    def run(self, stack: NDArray[np.generic]) -> Answers:
         return self.stencil.run(stack)
 
     def _deviations(self, name: str, value: Any, truncate: float) -> float | tuple[float, ...]:
@@ -69,7 +73,8 @@ class Gaussian(LinearFilter):
     The real-valued kernel is sampled at whole pixels up to ``int(truncate * sigma + 0.5)``, normalised,
     and rounded to integer weights. The answer deviates from the real-valued filter by at most 1 grey
     level on 8- and 16-bit images (with very wide kernels on 16 bit: by at most 2⁻¹⁰ of the range), and by
-    at most 2⁻¹⁰ of the dtype's range on int32 images; where that cannot be had it is refused.
+    at most 2⁻¹⁰ of the dtype's range on int32 images; where that cannot be had it is refused. On floats
+    weights have 48 bits.
 
     Parameters
     ----------

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from providers.operation import AxesFilter, as_fraction, derived, required
-from providers.stencil import largest_magnitude
+from providers.stencil import Answers, answers_in, largest_magnitude
 from regions import Symmetries
 
 FARTHEST = 2**32
@@ -29,6 +29,11 @@ class PointFilter(AxesFilter):
         return (0,) * self.axes
 
     @property
+    def float_gain(self) -> float:
+        # Each answer reads one pixel, in the same few steps wherever it lies.
+        return 0.0
+
+    @property
     def symmetries(self) -> Symmetries:
         return Symmetries(flips=(True,) * self.axes, quarter_turns=self.axes > 1)
 
@@ -39,26 +44,24 @@ class Threshold(PointFilter):
 
     Parameters
     ----------
-    value : int
+    value : int or float
         Grey level in stored units, never rescaled.
     """
 
     name: ClassVar[str] = "threshold"
 
-    value: int = required(128, "grey level, in stored units, above which a pixel becomes 1, others 0")
+    value: int | float = required(128, "grey level, in stored units, above which a pixel becomes 1, others 0")
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        value = self._integer("value", self.value)
-        if abs(value) > FARTHEST:
-            raise ValueError(f"threshold: value must be from {-FARTHEST} to {FARTHEST}, not {value}")
-        self._set("value", value)
+        value = self._number("value", self.value, -FARTHEST, FARTHEST)
+        self._set("value", int(value) if value.is_integer() else value)
 
     def result_dtype(self, dtype: DTypeLike) -> np.dtype[Any]:
         return np.dtype(np.uint8)
 
     def run(self, stack: NDArray[np.generic]) -> NDArray[np.int64]:
-        return (stack.astype(np.int64) > self.value).astype(np.int64)
+        return (stack.astype(answers_in(stack.dtype)) > self.value).astype(np.int64)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,11 +104,11 @@ class Window(PointFilter):
     def result_dtype(self, dtype: DTypeLike) -> np.dtype[Any]:
         return np.dtype(np.uint8)
 
-    def run(self, stack: NDArray[np.generic]) -> NDArray[np.int64]:
+    def run(self, stack: NDArray[np.generic]) -> Answers:
         unit, middle, span = self._whole
         # Pixels farther out than the window are as good as those just outside, and their products small.
         low, high = floor(Fraction(2 * middle - span, 2 * unit)), ceil(Fraction(2 * middle + span, 2 * unit))
-        near = stack.astype(np.int64).clip(low, high + 1) * unit - middle
+        near = stack.astype(answers_in(stack.dtype)).clip(low, high + 1) * unit - middle
         if not span:
             return _WHITE * (near > 0).astype(np.int64)
         return (_WHITE * (2 * near + span)).clip(0, _WHITE * 2 * span)
@@ -115,7 +118,8 @@ class Window(PointFilter):
 class Invert(PointFilter):
     """Black for white, as skimage.util.invert: a dtype's least and largest value, added up, less the pixel.
 
-    The dtype's range counts, whatever the image uses of it: 12 bits in 16 become bright.
+    The dtype's range counts, whatever the image uses of it: 12 bits in 16 become bright. Floats go
+    from 0 to 1.
     """
 
     name: ClassVar[str] = "invert"
@@ -128,10 +132,12 @@ class Invert(PointFilter):
             raise ValueError("invert: the least and the largest value of a dtype add up to -1 or more")
 
     def resolved(self, ndim: int, dtype: DTypeLike) -> Self:
+        if np.dtype(dtype).kind == "f":
+            return replace(super().resolved(ndim, dtype), ends=1)
         limits = np.iinfo(np.dtype(dtype).name)
         return replace(super().resolved(ndim, dtype), ends=int(limits.min) + int(limits.max))
 
-    def run(self, stack: NDArray[np.generic]) -> NDArray[np.int64]:
-        if largest_magnitude(stack) >= 2**62:
+    def run(self, stack: NDArray[np.generic]) -> Answers:
+        if stack.dtype.kind in "iu" and largest_magnitude(stack) >= 2**62:
             raise ValueError("invert is exact for pixels below 2**62 only")
-        return self.ends - stack.astype(np.int64)
+        return self.ends - stack.astype(answers_in(stack.dtype))

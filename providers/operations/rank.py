@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from providers.operation import WindowFilter, parameter
 from providers.selection import ranked_by_comparison
-from providers.stencil import EXACT_FLOAT, largest_magnitude
+from providers.stencil import EXACT_FLOAT, Answers, answers_in, largest_magnitude
 from regions import Symmetries
 
 MAX_RANKED = 51 * 51
@@ -28,6 +28,10 @@ class RankFilter(WindowFilter):
     @abstractmethod
     def rank(self) -> int:
         """How many pixels of the resolved window come before the answer in rising order."""
+
+    @property
+    def float_gain(self) -> float:
+        return 0.0
 
     @property
     def symmetries(self) -> Symmetries:
@@ -48,9 +52,9 @@ class SelectingFilter(RankFilter):
         if isinstance(self.size, tuple) and prod(self.size) > MAX_RANKED:
             raise ValueError(f"{self.name}: a window has at most {MAX_RANKED} pixels, not {prod(self.size)}")
 
-    def run(self, stack: NDArray[np.generic]) -> NDArray[np.int64]:
+    def run(self, stack: NDArray[np.generic]) -> Answers:
         # scipy ranks 8-byte integers as float64.
-        if stack.dtype.itemsize == 8 and largest_magnitude(stack) >= EXACT_FLOAT:
+        if stack.dtype.kind in "iu" and stack.dtype.itemsize == 8 and largest_magnitude(stack) >= EXACT_FLOAT:
             raise ValueError(f"{self.name} is exact for pixels below 2**53 only")
         if len(self.sizes) == 2 and prod(self.sizes) <= MOST_COMPARED:
             return ranked_by_comparison(stack, self.sizes, self.rank)
@@ -58,7 +62,8 @@ class SelectingFilter(RankFilter):
 
         filtered: NDArray[np.generic] = rank_filter(stack, self.rank, size=(1, *self.sizes), mode="nearest")
         core = tuple(slice(h, n - h) for h, n in zip(self.halo, stack.shape[1:], strict=True))
-        return filtered[(slice(None), *core)].astype(np.int64)
+        answer: Answers = filtered[(slice(None), *core)].astype(answers_in(stack.dtype))
+        return answer
 
 
 class ExtremeFilter(RankFilter):
@@ -70,11 +75,12 @@ class ExtremeFilter(RankFilter):
     def taps(self) -> int:
         return sum(self.sizes)
 
-    def run(self, stack: NDArray[np.generic]) -> NDArray[np.int64]:
+    def run(self, stack: NDArray[np.generic]) -> Answers:
         answer = stack
         for axis, side in enumerate(self.sizes, start=1):
             answer = self._along(answer, axis, side)
-        return answer.astype(np.int64)
+        exact: Answers = answer.astype(answers_in(stack.dtype))
+        return exact
 
     def _along(self, pixels: NDArray[np.generic], axis: int, side: int) -> NDArray[np.generic]:
         """Extremes of `side` pixels in a row, of windows that are doubled until two of them cover it."""

@@ -13,7 +13,7 @@ from numpy.typing import DTypeLike, NDArray
 from providers.fixed_point import Rows
 from providers.operation import as_fraction, derived, parameter
 from providers.operations.linear import LinearFilter, gaussian_weights
-from providers.stencil import EXACT_INT, Stencil, largest_magnitude
+from providers.stencil import EXACT_INT, Answers, Stencil, answers_in, largest_magnitude
 
 MAX_AMOUNT = 100
 TRUNCATE = 4.0
@@ -28,7 +28,8 @@ class Unsharp(LinearFilter):
     even, and clipped to the range of the image's dtype, as scikit-image does it to the range of its floats.
     Apart from clipping it deviates from the real-valued filter by at most 1 grey level on 8- and 16-bit
     images. With very wide kernels or large amounts on 16 bit, and on int32 images, the blurred image is
-    off by at most 2⁻¹⁰ of the dtype's range; where that cannot be had it is refused.
+    off by at most 2⁻¹⁰ of the dtype's range; where that cannot be had it is refused. On floats nothing is
+    rounded or clipped.
 
     Parameters
     ----------
@@ -83,17 +84,26 @@ class Unsharp(LinearFilter):
         # Grey levels that are offset or negated are clipped elsewhere.
         return False
 
-    def run(self, stack: NDArray[np.generic]) -> NDArray[np.int64]:
+    @property
+    def float_gain(self) -> float:
+        return sum(map(abs, self._parts)) / self._amount.denominator
+
+    def run(self, stack: NDArray[np.generic]) -> Answers:
         stencil, (own, blurred) = self.stencil, self._parts
-        bound = largest_magnitude(stack) * (abs(own) + abs(blurred)) * stencil.scale
+        dtype = answers_in(stack.dtype)
+        largest = 0 if dtype.kind == "f" else largest_magnitude(stack)
+        bound = largest * (abs(own) + abs(blurred)) * stencil.scale
         if bound >= EXACT_INT:
             raise ValueError(f"unsharp needs a {bound.bit_length()}-bit accumulator here; there are 63")
         core = tuple(slice(h, n - h) for h, n in zip(self.halo, stack.shape[1:], strict=True))
-        pixels = stack[(slice(None), *core)].astype(np.int64)
-        return own * stencil.scale * pixels + blurred * stencil.run(stack)
+        pixels = stack[(slice(None), *core)].astype(dtype)
+        answer: Answers = np.asarray(own * stencil.scale * pixels + blurred * stencil.run(stack), dtype)
+        return answer
 
-    def fitted(self, rounded: NDArray[np.int64], dtype: DTypeLike) -> NDArray[np.generic]:
+    def fitted(self, rounded: Answers, dtype: DTypeLike) -> NDArray[np.generic]:
         target = self.result_dtype(dtype)
+        if target.kind == "f":
+            return super().fitted(rounded, dtype)
         limits = np.iinfo(target)
         # Details are no larger than the range, so that what lies farther out comes from no image.
         beyond = ceil(abs(self._amount) * (int(limits.max) - int(limits.min)))

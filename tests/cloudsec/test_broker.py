@@ -169,7 +169,7 @@ def test_unprotected_takes_no_plan() -> None:
 
 def test_bad_images_and_parameters_are_refused_as_by_apply() -> None:
     for image, parameters in (
-        (IMAGE.astype(float), {}),
+        (IMAGE.astype(np.float16), {}),
         (IMAGE[0], {}),
         (IMAGE, {"size": 0}),
         (IMAGE, {"sz": 3}),

@@ -11,6 +11,7 @@ from benchmarks.assignments import entropy_grid, joined, own_grid, random_grid, 
 from benchmarks.open_data import LeftOut, Picture, every_picture, pictures
 from benchmarks.paper import HEADS, compared
 from benchmarks.privacy import areas, bounded, job, with_stand_ins
+from benchmarks.volumes import sent, volumes
 
 SOME = ("IMG0010.dcm", "drive_21.tif")
 """A CT slice and a colour image; of sizes that blocks divide and not."""
@@ -64,6 +65,20 @@ def test_the_strip_join_finds_random_and_entropy_assignments_and_has_nothing_to_
             assert (score.precision or 0) >= 0.95
         # Whatever it names in ours is no pair of neighbours.
         assert joined(sent_under(own_grid(picture.planes, block, parties), picture.planes)).neighbours == 0
+
+
+@pytest.mark.parametrize("parties", [4, 9, 16])
+def test_slices_and_their_volume_are_at_the_same_positions_and_columns_cannot_be_joined(
+    open_data: Path, parties: int
+) -> None:
+    for volume in volumes(open_data):
+        shown, same = sent(volume, parties, f"{volume.name} {parties}")
+        assert same
+        one = 1 / shown.informative
+        assert shown.assembled.areas[0] == shown.adjacent.areas[0] == pytest.approx(one)
+        # Two of four hold half of all blocks; with more providers, two hold few neighbours.
+        limit = max(0.05, 5 * one) if parties > 4 else 0.51
+        assert shown.assembled.areas[1] <= shown.adjacent.areas[1] <= limit
 
 
 def test_what_is_left_out_of_the_open_data_is_named(open_data: Path) -> None:

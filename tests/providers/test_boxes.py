@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 import providers
 from providers import boxes as boxes_module
 from providers.boxes import STACK_BYTES, filter_box, filter_boxes
-from providers.operation import Filter, image_planes, resolved_for
+from providers.image import image_planes
+from providers.operation import Filter, resolved_for
 from providers.testing import images
 from regions import Box
 
@@ -75,7 +76,7 @@ def test_boxes_are_answered_as_each_alone_and_as_the_whole_image_each_once(
     at_once: int,
     data: st.DataObject,
 ) -> None:
-    operation = resolved_for(planes, providers.make_operation(name, **parameters, mode=mode, cval=7))
+    operation = resolved_for(planes, providers.make_operation(name, **parameters, mode=mode, cval=7), 0)
     boxes = data.draw(boxes_of(planes.shape[1:]))
     whole = np.stack([filter_box(plane, operation, Box.of(plane.shape)) for plane in planes])
     answered = np.zeros(len(boxes), int)
@@ -97,14 +98,14 @@ def test_boxes_are_answered_as_each_alone_and_as_the_whole_image_each_once(
 @pytest.mark.parametrize("count", [1, 3])
 def test_no_boxes_have_no_answers(count: int) -> None:
     planes = np.zeros((count, 9, 9), np.uint8)
-    operation = resolved_for(planes, providers.make_operation("median"))
+    operation = resolved_for(planes, providers.make_operation("median"), 0)
     assert list(filter_boxes(planes, operation, np.empty((0, 4), np.intp))) == []
 
 
 @pytest.mark.parametrize("size", [1, 3])
 def test_a_box_without_pixels_has_an_answer_without_pixels(size: int) -> None:
     planes = np.zeros((3, 9, 9), np.uint8)
-    operation = resolved_for(planes, providers.make_operation("mean", size=size))
+    operation = resolved_for(planes, providers.make_operation("mean", size=size), 0)
     boxes = np.array([[4, 4, 4, 6], [0, 0, 0, 9]])
     shapes = {
         int(number): answer.shape
@@ -117,7 +118,7 @@ def test_a_box_without_pixels_has_an_answer_without_pixels(size: int) -> None:
 def test_components_of_a_colour_image_need_not_be_contiguous() -> None:
     image = np.random.default_rng(0).integers(0, 256, (64, 48, 3), np.uint8)
     planes = image_planes(image, -1)
-    operation = resolved_for(image, providers.make_operation("gaussian", sigma=1.0))
+    operation = resolved_for(image, providers.make_operation("gaussian", sigma=1.0), -1)
     wanted = providers.apply(image, "gaussian", channel_axis=-1, sigma=1.0)
     boxes = np.array([[10, 10, 20, 30], [20, 10, 30, 30], [0, 0, 10, 20]])
     for numbers, finished in filter_boxes(planes, operation, boxes):
@@ -130,7 +131,7 @@ def test_inner_boxes_of_one_shape_are_one_stack_and_those_at_the_edge_come_alone
     sizes: list[tuple[int, ...]],
 ) -> None:
     planes = np.zeros((3, 256, 256), np.uint8)
-    operation = resolved_for(planes, providers.make_operation("median", size=3))
+    operation = resolved_for(planes, providers.make_operation("median", size=3), 0)
     # The halos of two of these end where the image does.
     inner = np.concatenate([inner_boxes(8, 38), [[1, 1, 9, 9], [247, 247, 255, 255]]])
     at_edge = np.array([[0, 0, 8, 8], [100, 248, 108, 256]])
@@ -143,7 +144,7 @@ def test_no_stack_is_larger_than_the_bound_unless_one_box_is(
     sizes: list[tuple[int, ...]], monkeypatch: pytest.MonkeyPatch, dtype: str
 ) -> None:
     planes = np.zeros((3, 256, 256), dtype)
-    operation = resolved_for(planes, providers.make_operation("median", size=3))
+    operation = resolved_for(planes, providers.make_operation("median", size=3), 0)
     one_box = 8 * 3 * 10 * 10
     monkeypatch.setattr(boxes_module, "STACK_BYTES", 7 * one_box + 1)
     list(filter_boxes(planes, operation, np.concatenate([inner_boxes(8, 40), inner_boxes(50, 2)])))
@@ -164,7 +165,7 @@ def peak_of(planes: NDArray[Any], operation: Filter, boxes: NDArray[np.intp]) ->
 @pytest.mark.parametrize(("name", "parameters"), [("mean", {"size": 3}), ("sobel", {})])
 def test_memory_does_not_grow_with_the_number_of_boxes(name: str, parameters: dict[str, Any]) -> None:
     planes = np.ones((3, 256, 256), np.uint8)
-    operation = resolved_for(planes, providers.make_operation(name, **parameters))
+    operation = resolved_for(planes, providers.make_operation(name, **parameters), 0)
     boxes = inner_boxes(32, 2100)
     # All at once, the answers alone would need more.
     assert 12 * STACK_BYTES < 8 * 3 * 2100 * 32 * 32

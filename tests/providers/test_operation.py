@@ -7,7 +7,8 @@ import pytest
 
 import providers
 from providers import make_operation
-from providers.operation import checked_image, image_planes, planes_image, resolved_for
+from providers.image import checked_image, image_planes, planes_image
+from providers.operation import resolved_for
 from providers.registry import example_operation
 
 
@@ -43,8 +44,8 @@ from providers.registry import example_operation
         ("unsharp", {"radius": 400}, "unsharp: radius=400 .* the limit is 500"),
         ("unsharp", {"amount": 101}, "amount must be a number from -100 to 100"),
         ("threshold", {}, "threshold needs the parameter 'value', such as 128"),
-        ("threshold", {"value": 0.5}, "value must be an integer"),
-        ("threshold", {"value": 2**40}, "value must be from"),
+        ("threshold", {"value": "x"}, "value must be a number"),
+        ("threshold", {"value": 2**40}, "value must be a number from"),
         ("window", {"center": 40}, "window needs the parameter 'width'"),
         ("window", {"center": 40, "width": 0.5}, "width must be a number from 1"),
         ("invert", {"ends": 255}, "no parameter 'ends'"),
@@ -72,13 +73,16 @@ def test_a_wrong_name_or_parameter_is_refused_with_what_is_accepted(
 @pytest.mark.parametrize(
     ("image", "says"),
     [
-        (np.zeros((4, 4)), "this one is float64"),
+        (np.zeros((4, 4), np.float16), "this one is float16"),
+        (np.array([[0.0, np.nan]]), "NaN or infinite, which a filter would spread"),
+        (np.array([[0, -np.inf]], np.float32), "NaN or infinite"),
+        (np.array([[0.0, 1e30]]), r"must lie within 2\*\*96; these go from 0 to 1e\+30"),
         (np.zeros((4, 4), bool), "this one is bool"),
         (np.zeros((4, 4), np.int8), "must be uint8, int16, uint16, int32"),
         (np.zeros((4, 4), object), "this one is object"),
         (np.zeros(4, np.uint8), r"shape \(M, N\)"),
-        (np.zeros((4, 4, 5), np.uint8), r"shape \(M, N\)"),
-        (np.zeros((2, 4, 4), np.uint8), r"shape \(M, N\)"),
+        (np.zeros((2, 4, 5, 6), np.uint8), r"shape \(M, N\), or \(P, M, N\) for a volume"),
+        (np.zeros((2, 0, 5), np.uint8), "at least one pixel"),
         (np.zeros((0, 4), np.uint8), "at least one pixel"),
     ],
 )
@@ -92,7 +96,7 @@ def test_a_last_axis_of_three_or_four_is_refused_with_both_readings(count: int) 
     with pytest.raises(ValueError, match=r"colour \(M, N, 3\|4\)") as caught:
         providers.apply(np.zeros((4, 5, count), np.uint8), "median")
     assert "channel_axis=-1" in str(caught.value)
-    assert "a volume (P, M, N), which is not built yet" in str(caught.value)
+    assert "a volume (P, M, N) of so few columns, then put another axis last" in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -163,11 +167,13 @@ def test_planes_are_a_view_and_make_the_image_again(
         assert (again == image).all()
 
 
-def test_an_operation_is_resolved_for_a_plane_whatever_the_image_has_besides() -> None:
+def test_an_operation_is_resolved_for_the_axes_of_space_whatever_the_image_has_besides() -> None:
     colour = np.zeros((9, 9, 3), np.uint8)
     for name in providers.operation_names():
         operation = example_operation(name)
-        assert resolved_for(colour, operation) == resolved_for(colour[..., 0], operation)
+        assert resolved_for(colour, operation, -1) == resolved_for(colour[..., 0], operation)
+    volume = np.zeros((5, 6, 7), np.uint8)
+    assert resolved_for(volume, make_operation("median")).halo == (1, 1, 1)
     with pytest.raises(ValueError, match="size has 3 values, but the image has 2 axes"):
         providers.apply(colour, "median", channel_axis=-1, size=(3, 3, 3))
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from cloudsec.keystream import Keystream
 from cloudsec.schemes.hiding import TASK_BYTES, blocks_per_task, hidings, wire_values
 from providers import Filter, make_operation
-from providers.operation import IMAGE_DTYPES
+from providers.image import IMAGE_DTYPES
 from regions import Scramble
 
 KEYS = Keystream(bytes(32))
