@@ -18,7 +18,9 @@ from numpy.typing import NDArray
 
 from cloudsec.atomic import write_whole
 from cloudsec.errors import ImageFileError, shown
+from cloudsec.jpeg import JPEG_MARKER, read_jpeg
 from cloudsec.png import PNG_MARKER, png_bytes, read_png
+from cloudsec.tiff import TIFF_MARKERS, read_tiff, tiff_bytes
 from providers.operation import IMAGE_DTYPES
 
 if TYPE_CHECKING:
@@ -33,7 +35,7 @@ MAX_NPY_HEADER_BYTES = 1 << 14
 """Header of an NPY file: one line of Python, which honest writers keep to 128 bytes."""
 
 _NPY_MARKER = b"\x93NUMPY"
-_SUFFIXES = (".png", ".npy", ".dcm")
+_SUFFIXES = (".png", ".tif", ".tiff", ".npy", ".dcm")
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +44,7 @@ class ImageFile:
 
     Attributes
     ----------
-    pixels : (M, N) ndarray of uint8, int16, uint16 or int32, or (M, N, 3) ndarray of uint8
+    pixels : (M, N) ndarray of uint8, int16, uint16 or int32, or (M, N, 3) ndarray of uint8 or uint16
         Stored values, never rescaled. With `stacked`, there is an axis of frames before these.
     source : DicomHeader or None
         Of a DICOM file, all but its pixels.
@@ -69,7 +71,7 @@ class ImageFile:
 
 
 def read_image(path: Path, *, burned_in: Literal["refuse", "accept"] = "refuse") -> ImageFile:
-    """The grey or RGB image in a PNG or DICOM file, or the grey one in NPY; its content tells which.
+    """The image in a PNG, TIFF, JPEG, NPY or DICOM file, grey or RGB; its content tells which.
 
     The file's name says nothing. An NPY file cannot say what its axes mean, so that it is read as grey.
 
@@ -96,6 +98,10 @@ def read_image(path: Path, *, burned_in: Literal["refuse", "accept"] = "refuse")
             if start.startswith(PNG_MARKER):
                 pixels = read_png(file, max_pixels=MAX_PIXELS)
                 return ImageFile(pixels, channel_axis=None if pixels.ndim == 2 else -1)
+            for markers, reader in ((TIFF_MARKERS, read_tiff), (JPEG_MARKER, read_jpeg)):
+                if start.startswith(markers):
+                    pixels = reader(file, max_pixels=MAX_PIXELS)
+                    return ImageFile(pixels, channel_axis=None if pixels.ndim == 2 else -1)
             if start.startswith(_NPY_MARKER):
                 return ImageFile(_npy_pixels(file))
             if start[128:] == b"DICM":
@@ -105,7 +111,8 @@ def read_image(path: Path, *, burned_in: Literal["refuse", "accept"] = "refuse")
                 axis = header.channel_axis
                 return ImageFile(pixels, header, axis, stacked=pixels.ndim > (2 if axis is None else 3))
         raise ImageFileError(
-            "is not an image that is read; those are PNG (grey of 8 or 16 bits, RGB of 8), NPY and DICOM"
+            "is not an image that is read; those are PNG (grey of 8 or 16 bits, RGB of 8), TIFF, JPEG, "
+            "NPY and DICOM"
         )
 
 
@@ -174,10 +181,10 @@ def write_image(
     offset_gain: int | Fraction | None,
     negation_sign: int,
 ) -> None:
-    """The result of an image, as the suffix says: .npy holds any.
+    """The result of an image, as the suffix says: .npy and .tif hold any.
 
     A .png holds grey levels from 0 to 65535, or RGB values from 0 to 255, of one frame.
-    The file appears whole or not at all. PNG and NPY hold stored values without any header.
+    The file appears whole or not at all. All but DICOM hold stored values without any header.
 
     Parameters
     ----------
@@ -305,8 +312,12 @@ def _encoded(
     suffix = path.suffix.lower()
     if suffix == ".png":
         if image.stacked:
-            raise ImageFileError("cannot hold several frames; write .npy, or .dcm if the input is DICOM")
+            raise ImageFileError(
+                "cannot hold several frames; write .tif or .npy, or .dcm if the input is DICOM"
+            )
         return png_bytes(pixels, image.channel_axis)
+    if suffix in (".tif", ".tiff"):
+        return tiff_bytes(pixels, image.channel_axis)
     if suffix == ".npy":
         buffer = BytesIO()
         np.lib.format.write_array(buffer, pixels, allow_pickle=False)
