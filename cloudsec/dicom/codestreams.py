@@ -107,6 +107,9 @@ def _frame_size(code: bytes, syntax: uid.UID) -> tuple[int, int, int, int]:
         if marker == 0xFF:
             position += 1
             continue
+        if marker < 0x02 or 0xD0 <= marker <= 0xD9:
+            # These have no length: a decoder would look for the frame header elsewhere than we do.
+            raise ValueError("a marker that has no place before the frame header")
         (length,) = struct.unpack(">H", code[position + 2 : position + 4])
         if marker == _LS or (0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC)):
             if marker not in _SOF_KINDS[syntax]:

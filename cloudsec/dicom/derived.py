@@ -287,7 +287,8 @@ def _storages(dataset: Dataset, *, signed: bool) -> Iterator[_Storage]:
 def _set_pixels(dataset: Dataset, values: Pixels, storage: _Storage, padding: _Padding | None) -> None:
     if storage.signed != bool(dataset.PixelRepresentation):
         # Their entries are typed by the sign of the pixels; a window, which is not, may stay.
-        drop(dataset, ("VOILUTSequence", "RealWorldValueMappingSequence"))
+        for place in (dataset, *functional_groups(dataset)):
+            drop(place, ("VOILUTSequence", "RealWorldValueMappingSequence"))
     dataset.BitsAllocated, dataset.BitsStored = storage.allocated, storage.stored
     dataset.HighBit, dataset.PixelRepresentation = storage.stored - 1, int(storage.signed)
     drop(dataset, ("PixelPaddingValue", "PixelPaddingRangeLimit"))

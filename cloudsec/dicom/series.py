@@ -98,7 +98,7 @@ def _uneven(names: tuple[str, ...], steps: NDArray[np.float64], step: float) -> 
             continue
         missing = round(ratio) - 1
         if missing > 0 and abs(ratio - missing - 1) <= TOLERANCE * (missing + 1):
-            found.append(f"{missing} slices of {step:.3f} mm are missing between {one} and {other}")
+            found.append(f"slices are missing between {one} and {other}: {missing}, of {step:.3f} mm each")
         else:
             found.append(f"{one} and {other} are {each:.3f} mm apart, and most slices {step:.3f} mm")
     return found

@@ -134,6 +134,14 @@ def test_what_the_decoder_refuses_names_the_syntax_and_the_package() -> None:
     assert "imagecodecs" in message
 
 
+def test_a_frame_header_behind_a_marker_without_length_is_not_looked_for() -> None:
+    grey = COLOUR[..., 0].copy()
+    code = imagecodecs.jpeg8_encode(grey)
+    # libjpeg would skip the marker alone, and take the frame header that we should not see.
+    hidden = code[:2] + b"\xff\x01" + code[2:]
+    assert "damaged" in refusal(content_with([hidden], grey, uid.JPEGBaseline8Bit))
+
+
 def test_progressive_scans_are_no_baseline_jpeg() -> None:
     grey = COLOUR[..., 0].copy()
     code = bytearray(imagecodecs.jpeg8_encode(grey))

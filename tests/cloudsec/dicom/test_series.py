@@ -66,7 +66,7 @@ def test_the_order_is_along_the_normal_whatever_the_direction() -> None:
 
 def test_missing_slices_are_counted_and_named() -> None:
     series = ordered_series(stack(along(0, 2, 4, 10, 12)))
-    assert series.irregularities == ("2 slices of 2.000 mm are missing between s2 and s3",)
+    assert series.irregularities == ("slices are missing between s2 and s3: 2, of 2.000 mm each",)
 
 
 def test_uneven_steps_are_named() -> None:
