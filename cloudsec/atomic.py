@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -41,6 +42,23 @@ def make_directory(directory: Path) -> None:
     for place in reversed(missing):
         place.mkdir(0o700, exist_ok=True)
         _sync_directory(place.parent)
+
+
+@contextmanager
+def whole_directory(directory: Path) -> Iterator[Path]:
+    """A place for the files of a new directory, which appears with all of them, or not at all.
+
+    OSError where there is one already that holds anything.
+    """
+    part = directory.with_name(f".cloudsec-{uuid4().hex}.part")
+    part.mkdir()
+    try:
+        yield part
+        part.rename(directory)
+    finally:
+        # Nothing is left of it once it was renamed.
+        shutil.rmtree(part, ignore_errors=True)
+    _sync_directory(directory.parent)
 
 
 @contextmanager

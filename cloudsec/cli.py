@@ -17,7 +17,11 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from providers.__main__ import OneLineParser, add_options, run
 
 if TYPE_CHECKING:
+    from cloudsec.broker import Broker
     from cloudsec.endpoints import Endpoint
+    from cloudsec.files import ImageFile
+    from cloudsec.report import Report
+    from providers.operation import Filter
 
 LINE = 500
 """Characters of an error at the most: values that were given are repeated in it."""
@@ -81,8 +85,8 @@ def _parser() -> argparse.ArgumentParser:
     demo.set_defaults(run=_demo)
 
     process = commands.add_parser("process", help="run an operation on an image file, at providers")
-    process.add_argument("source", type=Path, metavar="IN", help="DICOM, PNG or NPY")
-    process.add_argument("target", type=Path, metavar="OUT", help="a .dcm, .png or .npy file")
+    process.add_argument("source", type=Path, metavar="IN", help="an image, or a directory of slices")
+    process.add_argument("target", type=Path, metavar="OUT", help="a file, or for slices a new directory")
     process.add_argument("-o", "--operation", required=True, metavar="NAME", help="see 'cloudsec operations'")
     process.add_argument("-p", "--parameter", action="append", default=[], metavar="NAME=VALUE")
     process.add_argument("--scheme", default="ga-es", help="ga-es (default), ga-es-2018 or unprotected")
@@ -154,10 +158,8 @@ def _demo(options: argparse.Namespace) -> int:
 
 def _process(options: argparse.Namespace) -> int:
     from cloudsec.broker import Broker
-    from cloudsec.files import check_output, read_image, write_image
     from cloudsec.report import check_report_path
     from providers import make_operation
-    from providers.image import PLANE_AXES
     from providers.wire import printable
 
     operation = make_operation(options.operation, **_parameters(options.parameter))
@@ -181,35 +183,81 @@ def _process(options: argparse.Namespace) -> int:
             check_report_path(options.report)
         if options.show_views is not None and not _can_hold_files(options.show_views):
             raise ValueError(f"{options.show_views} is no directory that can be written to; name another")
-        image = read_image(options.source, burned_in=options.burned_in)
-        for written in (options.target, options.report):
-            if written is not None and written.exists() and written.samefile(options.source):
-                raise ValueError(f"{written} is the input itself; name another file to write")
-        check_output(options.target, image)
-        facts = operation.resolved(PLANE_AXES, image.pixels.dtype).symmetries
-        if facts.offset_gain is None and not operation.own_scale and options.target.suffix.lower() == ".dcm":
-            raise ValueError(
-                f"{operation.name} does not say what its grey levels mean as DICOM; write a .npy file"
-            )
-        study = image.study if options.study is None else options.study
-        result = broker.process(image.pixels, operation, channel_axis=image.channel_axis, study=study)
+        work = _slices if options.source.is_dir() else _file
+        reports = work(options, broker, operation)
+    for number, report in enumerate(reports, start=1):
+        # Of several images, each has its own report, in the order of frames or slices.
+        mark = f"{number:04d}" if len(reports) > 1 else ""
+        if options.report is not None:
+            report.save(options.report.with_stem(f"{options.report.stem}-{mark}".rstrip("-")))
+        if options.show_views is not None:
+            options.show_views.mkdir(exist_ok=True)
+            report.save_views(options.show_views / mark)
+    for loss in dict.fromkeys(printable(loss.reason)[:LINE] for report in reports for loss in report.losses):
+        print(f"cloudsec: {loss}", file=sys.stderr)
+    print(reports[-1])
+    if len(reports) > 1:
+        print(f"This is the report of the last of {len(reports)} images; --report writes one of each.")
+    return 0
+
+
+def _file(options: argparse.Namespace, broker: Broker, operation: Filter) -> list[Report]:
+    from cloudsec.files import read_image
+
+    image = read_image(options.source, burned_in=options.burned_in)
+    for written in (options.target, options.report):
+        if written is not None and written.exists() and written.samefile(options.source):
+            raise ValueError(f"{written} is the input itself; name another file to write")
+    return _derive(options, broker, operation, image, options.target)
+
+
+def _slices(options: argparse.Namespace, broker: Broker, operation: Filter) -> list[Report]:
+    """A directory of DICOM slices into another: one by one, named by their order."""
+    from cloudsec.atomic import whole_directory
+    from cloudsec.files import check_directory, read_image, read_series
+
+    series = read_series(options.source)
+    check_directory(options.target)
+    for irregularity in series.irregularities:
+        print(f"cloudsec: {irregularity}; slices are filtered one by one", file=sys.stderr)
+    reports = []
+    with whole_directory(options.target) as place:
+        for number, name in enumerate(series.names, start=1):
+            image = read_image(options.source / name, burned_in=options.burned_in)
+            reports += _derive(options, broker, operation, image, place / f"{number:04d}.dcm")
+    return reports
+
+
+def _derive(
+    options: argparse.Namespace, broker: Broker, operation: Filter, image: ImageFile, target: Path
+) -> list[Report]:
+    """The result of an image, frame by frame, into a file; a report of each frame."""
+    import numpy as np
+
+    from cloudsec.files import check_output, write_image
+    from providers.image import PLANE_AXES
+
+    check_output(target, image)
+    facts = operation.resolved(PLANE_AXES, image.pixels.dtype).symmetries
+    if facts.offset_gain is None and not operation.own_scale and target.suffix.lower() == ".dcm":
+        raise ValueError(
+            f"{operation.name} does not say what its grey levels mean as DICOM; write a .npy file"
+        )
+    study = image.study if options.study is None else options.study
+    results = [
+        broker.process(frame, operation, channel_axis=image.channel_axis, study=study)
+        for frame in image.frames
+    ]
     write_image(
-        options.target,
-        result.image,
+        target,
+        np.stack([result.image for result in results]) if image.stacked else results[0].image,
         image,
         description=f"CloudSec: {operation}",
         offset_gain=None if operation.own_scale else facts.offset_gain,
         # An operation that is not known to forget the sign keeps it.
         negation_sign=facts.negation_sign or -1,
     )
-    if options.report is not None:
-        result.report.save(options.report)
-    if options.show_views is not None:
-        result.report.save_views(options.show_views)
-    for loss in result.report.losses:
-        print(f"cloudsec: {printable(loss.reason)[:LINE]}", file=sys.stderr)
-    print(result.report)
-    return 0
+    return [result.report for result in results]
 
 
 @contextmanager

@@ -18,11 +18,13 @@ from numpy.typing import NDArray
 
 from cloudsec.atomic import write_whole
 from cloudsec.errors import ImageFileError, shown
+from cloudsec.jpeg import JPEG_MARKER, read_jpeg
 from cloudsec.png import PNG_MARKER, png_bytes, read_png
+from cloudsec.tiff import TIFF_MARKERS, read_tiff, tiff_bytes
 from providers.image import IMAGE_DTYPES
 
 if TYPE_CHECKING:
-    from cloudsec.dicom import DicomHeader
+    from cloudsec.dicom import DicomHeader, Series
 
 MAX_PIXELS = 1 << 28
 """Values of an image, of which an RGB pixel has three: a gigabyte at 32 bits.
@@ -33,7 +35,7 @@ MAX_NPY_HEADER_BYTES = 1 << 14
 """Header of an NPY file: one line of Python, which honest writers keep to 128 bytes."""
 
 _NPY_MARKER = b"\x93NUMPY"
-_SUFFIXES = (".png", ".npy", ".dcm")
+_SUFFIXES = (".png", ".tif", ".tiff", ".npy", ".dcm")
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,17 +44,25 @@ class ImageFile:
 
     Attributes
     ----------
-    pixels : (M, N) ndarray of uint8, int16, uint16 or int32, or (M, N, 3) ndarray of uint8
-        Stored values, never rescaled.
+    pixels : (M, N) ndarray of uint8, int16, uint16 or int32, or (M, N, 3) ndarray of uint8 or uint16
+        Stored values, never rescaled. With `stacked`, there is an axis of frames before these.
     source : DicomHeader or None
         Of a DICOM file, all but its pixels.
     channel_axis : int or None
         -1 of a colour image, as `providers.apply` takes it.
+    stacked : bool
+        Whether the first axis counts frames, each of which is an image of its own.
     """
 
     pixels: NDArray[np.generic] = field(repr=False)
     source: DicomHeader | None = field(default=None, repr=False)
     channel_axis: int | None = field(default=None, repr=False)
+    stacked: bool = field(default=False, repr=False)
+
+    @property
+    def frames(self) -> NDArray[np.generic]:
+        """The images to process one by one, the only one of a file that holds one."""
+        return self.pixels if self.stacked else self.pixels[None]
 
     @property
     def study(self) -> str | None:
@@ -61,7 +71,7 @@ class ImageFile:
 
 
 def read_image(path: Path, *, burned_in: Literal["refuse", "accept"] = "refuse") -> ImageFile:
-    """The grey image in a PNG, NPY or DICOM file, or the RGB image in a PNG; its content tells which.
+    """The image in a PNG, TIFF, JPEG, NPY or DICOM file, grey or RGB; its content tells which.
 
     The file's name says nothing. An NPY file cannot say what its axes mean, so that it is read as grey.
 
@@ -88,15 +98,51 @@ def read_image(path: Path, *, burned_in: Literal["refuse", "accept"] = "refuse")
             if start.startswith(PNG_MARKER):
                 pixels = read_png(file, max_pixels=MAX_PIXELS)
                 return ImageFile(pixels, channel_axis=None if pixels.ndim == 2 else -1)
+            for markers, reader in ((TIFF_MARKERS, read_tiff), (JPEG_MARKER, read_jpeg)):
+                if start.startswith(markers):
+                    pixels = reader(file, max_pixels=MAX_PIXELS)
+                    return ImageFile(pixels, channel_axis=None if pixels.ndim == 2 else -1)
             if start.startswith(_NPY_MARKER):
                 return ImageFile(_npy_pixels(file))
             if start[128:] == b"DICM":
                 from cloudsec.dicom import read_dicom
 
-                return ImageFile(*read_dicom(file, max_pixels=MAX_PIXELS, burned_in=burned_in))
+                pixels, header = read_dicom(file, max_pixels=MAX_PIXELS, burned_in=burned_in)
+                axis = header.channel_axis
+                return ImageFile(pixels, header, axis, stacked=pixels.ndim > (2 if axis is None else 3))
         raise ImageFileError(
-            "is not an image that is read; those are PNG (grey of 8 or 16 bits, RGB of 8), NPY and DICOM"
+            "is not an image that is read; those are PNG (grey of 8 or 16 bits, RGB of 8), TIFF, JPEG, "
+            "NPY and DICOM"
         )
+
+
+def read_series(directory: Path) -> Series:
+    """The DICOM slices in a directory, in the order of their positions.
+
+    Every file in it must be one, but for a DICOMDIR and hidden files.
+
+    Raises
+    ------
+    ImageFileError
+        Names the file that is none, or why the slices have no order.
+    """
+    from cloudsec.dicom import ordered_series, read_header
+
+    slices = []
+    for path in sorted(directory.iterdir()):
+        if path.name == "DICOMDIR" or path.name.startswith("."):
+            continue
+        with _port(path, "is damaged or cut short; fetch it again from where it came"):
+            _refuse_what_is_no_file(path)
+            if not path.name.isprintable():
+                raise ImageFileError("has a name that cannot be printed; rename it")
+            with path.open("rb") as file:
+                if file.read(132)[128:] != b"DICM":
+                    raise ImageFileError("is no DICOM file; put slices in a directory of their own")
+                file.seek(0)
+                slices.append((path.name, read_header(file).dataset))
+    with _port(directory, "cannot be read"):
+        return ordered_series(slices)
 
 
 def check_output(path: Path, image: ImageFile) -> None:
@@ -113,6 +159,19 @@ def check_output(path: Path, image: ImageFile) -> None:
             _encoded(path, image.pixels, image, "a check", 0, -1)
 
 
+def check_directory(directory: Path) -> None:
+    """Refuses a directory that could not be made, or holds anything already.
+
+    Raises
+    ------
+    ImageFileError
+    """
+    with _port(directory, "cannot be written"):
+        if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
+            raise ImageFileError("is there already; name a new directory for the slices")
+        _check_parent(directory)
+
+
 def write_image(
     path: Path,
     pixels: NDArray[np.generic],
@@ -122,15 +181,16 @@ def write_image(
     offset_gain: int | Fraction | None,
     negation_sign: int,
 ) -> None:
-    """The result of an image, as the suffix says: .npy holds any.
+    """The result of an image, as the suffix says: .npy and .tif hold any.
 
-    A .png holds grey levels from 0 to 65535, or RGB values from 0 to 255; a .dcm file grey images only.
-    The file appears whole or not at all. PNG and NPY hold stored values without any header.
+    A .png holds grey levels from 0 to 65535, or RGB values from 0 to 255, of one frame.
+    The file appears whole or not at all. All but DICOM hold stored values without any header.
 
     Parameters
     ----------
     path : Path
     pixels : (M, N) ndarray of integers, or (M, N, C) where `image` has a `channel_axis`
+        With an axis of frames before these where the image is stacked.
     image : ImageFile
         What the result was computed from.
     description, offset_gain, negation_sign
@@ -229,6 +289,10 @@ def _check_place(path: Path) -> None:
         raise ImageFileError("is a directory; name a file in it")
     if path.exists() and not path.is_file():
         raise ImageFileError("is not a regular file; name another")
+    _check_parent(path)
+
+
+def _check_parent(path: Path) -> None:
     # The directory that is written to, where the file is a link.
     directory = path.resolve().parent
     if not directory.is_dir():
@@ -247,13 +311,17 @@ def _encoded(
 ) -> bytes:
     suffix = path.suffix.lower()
     if suffix == ".png":
+        if image.stacked:
+            raise ImageFileError(
+                "cannot hold several frames; write .tif or .npy, or .dcm if the input is DICOM"
+            )
         return png_bytes(pixels, image.channel_axis)
+    if suffix in (".tif", ".tiff"):
+        return tiff_bytes(pixels, image.channel_axis)
     if suffix == ".npy":
         buffer = BytesIO()
         np.lib.format.write_array(buffer, pixels, allow_pickle=False)
         return buffer.getvalue()
-    if image.channel_axis is not None:
-        raise ImageFileError("cannot be DICOM, which is written of grey images only; write .png or .npy")
     if image.source is None:
         raise ImageFileError("can be DICOM only if the input is; write .png or .npy")
     from cloudsec.dicom import derived_image

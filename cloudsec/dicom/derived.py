@@ -14,18 +14,44 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom import Dataset, uid
 from pydicom.dataset import FileMetaDataset
-from pydicom.valuerep import DSfloat
 
+from cloudsec.dicom.colours import PALETTE_KEYWORDS
 from cloudsec.dicom.files import DicomHeader, foreign_errors
+from cloudsec.dicom.meaning import change_meaning, drop, functional_groups, give_own_meaning
 from cloudsec.errors import DicomError
 
 Pixels: TypeAlias = NDArray[np.generic]
 
 _STORAGE = "1.2.840.10008.5.1.4.1.1."
+_ENHANCED_CT, _ENHANCED_MR = _STORAGE + "2.1", _STORAGE + "4.1"
+_ENHANCED = (_ENHANCED_CT, _ENHANCED_MR)
+_OF_ORIGINALS = (
+    "PulseSequenceName",
+    "MRAcquisitionType",
+    "EchoPulseSequence",
+    "MultipleSpinEcho",
+    "MultiPlanarExcitation",
+    "PhaseContrast",
+    "TimeOfFlightContrast",
+    "SteadyStatePulseSequence",
+    "EchoPlanarPulseSequence",
+    "SaturationRecovery",
+    "SpectrallySelectedSuppression",
+    "OversamplingPhase",
+    "GeometryOfKSpaceTraversal",
+    "RectilinearPhaseEncodeReordering",
+    "SegmentedKSpaceTraversal",
+    "CoverageOfKSpace",
+    "NumberOfKSpaceTrajectories",
+    "BulkMotionCompensationTechnique",
+)
+"""What enhanced MR may say of images that were not derived only (PS3.3 C.8.13.4)."""
+_FRAME_TYPES = ("CTImageFrameTypeSequence", "MRImageFrameTypeSequence")
 _WIDTHS: dict[str, tuple[int, ...]] = {
     _STORAGE + "1": (8, 16),  # CR
     _STORAGE + "2": (16,),  # CT
     _STORAGE + "4": (16,),  # MR
+    **dict.fromkeys(_ENHANCED, (16,)),
     _STORAGE + "7": (8, 16),  # Secondary Capture
 }
 """Bits Allocated that an information object allows (PS3.3 annex A), for those that allow a sign."""
@@ -60,15 +86,6 @@ _STALE = (
     "DigitalSignaturesSequence",
 )
 """What speaks of the source's pixels, of how they were encoded, or signs them."""
-_OF_OTHER_VALUES = (
-    "WindowCenter",
-    "WindowWidth",
-    "WindowCenterWidthExplanation",
-    "VOILUTFunction",
-    "VOILUTSequence",
-    "RealWorldValueMappingSequence",
-)
-"""What no longer holds once grey levels mean something else."""
 
 
 @dataclass(frozen=True)
@@ -118,9 +135,10 @@ def derived_image(
     Parameters
     ----------
     header : DicomHeader
-    source : (M, N) ndarray of uint8, int16, uint16 or int32
-        As `read_dicom` gave it with the header.
-    pixels : (M, N) ndarray of integers
+    source : ndarray of uint8, int16, uint16 or int32
+        As `read_dicom` gave it with the header: a plane or frames of them, grey or in colour.
+    pixels : ndarray of integers
+        Of the same shape.
     description : str
         For people: what was done, by what.
     offset_gain : int, Fraction or None
@@ -145,21 +163,26 @@ def derived_image(
         # Values that are typed by the sign of the pixels are decoded while that sign is still in the header.
         for _ in dataset.iterall():
             pass
-        padding = _padding(dataset)
-        _store_pixels(dataset, source, pixels, padding)
+        if header.channel_axis is not None:
+            _store_colours(dataset, pixels)
+        else:
+            padding = _padding(dataset)
+            _store_pixels(dataset, source, pixels, padding)
+            measured = _measured(source, pixels, padding)
+            if offset_gain is None:
+                give_own_meaning(dataset, measured)
+            elif (offset_gain, negation_sign) != (1, -1):
+                change_meaning(dataset, measured, offset_gain, negation_sign)
         _drop_overlays_in_pixels(dataset)
-        _drop(dataset, _STALE)
-        if offset_gain is None:
-            _give_own_meaning(dataset, _measured(source, pixels, padding))
-        elif (offset_gain, negation_sign) != (1, -1):
-            _change_meaning(dataset, _measured(source, pixels, padding), offset_gain, negation_sign)
+        drop(dataset, _STALE)
+        if dataset.SOPClassUID == _ENHANCED_MR:
+            drop(dataset, _OF_ORIGINALS)
+        _drop_private_disorder(dataset)
         _describe(dataset, description)
         return _encoded(dataset)
 
 
 def _refuse_underivable(dataset: Dataset) -> None:
-    if "SharedFunctionalGroupsSequence" in dataset or "PerFrameFunctionalGroupsSequence" in dataset:
-        raise DicomError("results of enhanced images are not written as DICOM yet; write a .npy file")
     _, little_endian = dataset.original_encoding
     if not little_endian:
         raise DicomError("results of big-endian images are not written as DICOM; write a .npy file")
@@ -171,18 +194,24 @@ def _refuse_underivable(dataset: Dataset) -> None:
         )
 
 
-def _drop(dataset: Dataset, keywords: tuple[str, ...]) -> None:
-    for keyword in keywords:
-        if keyword in dataset:
-            del dataset[keyword]
-
-
 def _drop_overlays_in_pixels(dataset: Dataset) -> None:
     """Overlays in the high bits of pixels were masked away, so that their description has nothing left."""
     for group in range(0x6000, 0x6020, 2):
         if (group, 0x0010) in dataset and (group, 0x3000) not in dataset:
             for element in dataset.group_dataset(group):
                 del dataset[element.tag]
+
+
+def _drop_private_disorder(dataset: Dataset) -> None:
+    """Private elements that no file may hold (PS3.5 section 7.8.1), which validators stop reading at."""
+    disorder = [
+        element.tag
+        for element in dataset
+        if element.tag.is_private
+        and (element.tag.element < 0x10 or (element.tag.element <= 0xFF and element.VR != "LO"))
+    ]
+    for tag in disorder:
+        del dataset[tag]
 
 
 def _padding(dataset: Dataset) -> _Padding | None:
@@ -212,6 +241,18 @@ def _store_pixels(dataset: Dataset, source: Pixels, pixels: Pixels, padding: _Pa
         f"this kind of DICOM image cannot hold the result's values from {pixels.min()} to {pixels.max()}; "
         "write a .npy file"
     )
+
+
+def _store_colours(dataset: Dataset, pixels: Pixels) -> None:
+    """A palette and luminance become RGB, as they were read."""
+    low, high = int(pixels.min()), int(pixels.max())
+    if low < 0 or high > 255:
+        raise DicomError(
+            f"DICOM holds colours of eight bits, and not these from {low} to {high}; write a .npy file"
+        )
+    _set_pixels(dataset, pixels, _Storage(8, 8, signed=False), None)
+    dataset.SamplesPerPixel, dataset.PhotometricInterpretation, dataset.PlanarConfiguration = 3, "RGB", 0
+    drop(dataset, PALETTE_KEYWORDS)
 
 
 def _candidates(
@@ -246,50 +287,16 @@ def _storages(dataset: Dataset, *, signed: bool) -> Iterator[_Storage]:
 def _set_pixels(dataset: Dataset, values: Pixels, storage: _Storage, padding: _Padding | None) -> None:
     if storage.signed != bool(dataset.PixelRepresentation):
         # Their entries are typed by the sign of the pixels; a window, which is not, may stay.
-        _drop(dataset, ("VOILUTSequence", "RealWorldValueMappingSequence"))
+        for place in (dataset, *functional_groups(dataset)):
+            drop(place, ("VOILUTSequence", "RealWorldValueMappingSequence"))
     dataset.BitsAllocated, dataset.BitsStored = storage.allocated, storage.stored
     dataset.HighBit, dataset.PixelRepresentation = storage.stored - 1, int(storage.signed)
-    _drop(dataset, ("PixelPaddingValue", "PixelPaddingRangeLimit"))
+    drop(dataset, ("PixelPaddingValue", "PixelPaddingRangeLimit"))
     if padding:
         for keyword, end in zip(("PixelPaddingValue", "PixelPaddingRangeLimit"), padding.ends, strict=False):
             dataset.add_new(keyword, "SS" if storage.signed else "US", end)
     raw = values.astype(storage.dtype).tobytes()
     dataset.add_new("PixelData", "OB" if storage.allocated == 8 else "OW", raw + b"\0" * (len(raw) % 2))
-
-
-def _change_meaning(
-    dataset: Dataset, measured: Pixels, offset_gain: int | Fraction, negation_sign: int
-) -> None:
-    """Slope, intercept and window of a result whose grey levels are not those of the source."""
-    slope = float(1 if dataset.get("RescaleSlope") is None else dataset.RescaleSlope)
-    intercept = float(0 if dataset.get("RescaleIntercept") is None else dataset.RescaleIntercept)
-    slope = abs(slope) if negation_sign == 1 else slope
-    # Adding zero keeps a minus zero out of the file.
-    intercept = 0.0 if negation_sign == 1 else intercept * float(offset_gain) + 0.0
-    _rescale(dataset, measured, slope, intercept)
-
-
-def _give_own_meaning(dataset: Dataset, measured: Pixels) -> None:
-    """Slope, intercept and window of a result whose grey levels are in no unit."""
-    if "RescaleSlope" in dataset or "RescaleIntercept" in dataset:
-        # Without a type, those of CT would be read as Hounsfield units.
-        dataset.RescaleType = "US"
-    _rescale(dataset, measured, 1.0, 0.0)
-
-
-def _rescale(dataset: Dataset, measured: Pixels, slope: float, intercept: float) -> None:
-    if "RescaleSlope" in dataset or "RescaleIntercept" in dataset:
-        dataset.RescaleSlope, dataset.RescaleIntercept = _decimal(slope), _decimal(intercept)
-    windowed = "WindowCenter" in dataset or "VOILUTSequence" in dataset
-    _drop(dataset, _OF_OTHER_VALUES)
-    if windowed:
-        low, high = sorted(slope * int(end) + intercept for end in (measured.min(), measured.max()))
-        # A linear window shows center - 0.5 - (width - 1) / 2 as black (PS3.3 C.11.2.1.2.1).
-        dataset.WindowCenter, dataset.WindowWidth = _decimal((low + high + 1) / 2), _decimal(high - low + 1)
-
-
-def _decimal(value: float) -> DSfloat:
-    return DSfloat(value, auto_format=True)
 
 
 def _describe(dataset: Dataset, description: str) -> None:
@@ -304,7 +311,15 @@ def _describe(dataset: Dataset, description: str) -> None:
     dataset.SourceImageSequence = [source]
     dataset.DerivationDescription = plain[:1024]
     kinds = dataset.get("ImageType") or []
-    dataset.ImageType = ["DERIVED", "SECONDARY", *([] if isinstance(kinds, str) else kinds[2:])]
+    kinds = [kinds] if isinstance(kinds, str) else list(kinds)
+    # An enhanced image has no secondary ones: of it, and of each frame, only the first value changes.
+    second = kinds[1:2] if dataset.SOPClassUID in _ENHANCED else ["SECONDARY"]
+    dataset.ImageType = ["DERIVED", *second, *kinds[2:]]
+    for group in functional_groups(dataset):
+        for keyword in _FRAME_TYPES:
+            for frame in group.get(keyword) or ():
+                if frame.get("FrameType"):
+                    frame.FrameType = ["DERIVED", *frame.FrameType[1:]]
     series = dataset.get("SeriesDescription")
     dataset.SeriesDescription = (
         f"{series}, {plain}"[:64] if isinstance(series, str) and series else plain[:64]

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from cloudsec.errors import DicomError
 
 
-def expanded_run_lengths(code: bytes, pixels: int, planes: int) -> bytes:
-    """The pixels of one frame, little-endian, each of as many bytes as there are planes."""
+def expanded_run_lengths(code: bytes, pixels: int, planes: int, samples: int = 1) -> bytes:
+    """The pixels of one frame, little-endian, of as many bytes as there are planes, sample after sample."""
     if len(code) < 64:
         raise DicomError("its run-length code is cut short; fetch it again")
     count, *offsets = struct.unpack("<16L", code[:64])
@@ -22,9 +22,11 @@ def expanded_run_lengths(code: bytes, pixels: int, planes: int) -> bytes:
         )
     ends = [*offsets[1:planes], len(code)]
     words = np.empty((pixels, planes), np.uint8)
+    width = planes // samples
     for plane, (start, end) in enumerate(zip(offsets[:planes], ends, strict=True)):
-        # The first plane holds the most significant bytes.
-        words[:, planes - 1 - plane] = _plane(code[start:end], pixels)
+        # The first plane of a sample holds its most significant bytes.
+        sample, byte = divmod(plane, width)
+        words[:, sample * width + width - 1 - byte] = _plane(code[start:end], pixels)
     return words.tobytes()
 
 

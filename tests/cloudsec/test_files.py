@@ -65,11 +65,11 @@ def test_an_npy_holds_any_colour_result(tmp_path: Path, dtype: str, components: 
     assert np.array_equal(back, pixels)
 
 
-def test_colour_is_refused_as_dicom_in_one_line_before_and_after_the_work(tmp_path: Path) -> None:
+def test_an_image_without_a_header_is_refused_as_dicom_before_and_after_the_work(tmp_path: Path) -> None:
     path = tmp_path / "out.dcm"
     image = ImageFile(COLOUR, channel_axis=-1)
     for refused in (lambda: check_output(path, image), lambda: write(path, COLOUR, -1)):
-        with pytest.raises(ImageFileError, match=r"grey images only; write \.png or \.npy") as caught:
+        with pytest.raises(ImageFileError, match=r"only if the input is; write \.png or \.npy") as caught:
             refused()
         assert str(caught.value).startswith(str(path))
         assert "\n" not in str(caught.value)
@@ -93,7 +93,9 @@ def test_the_content_tells_the_format_and_not_the_suffix(tmp_path: Path) -> None
     (tmp_path / "image.png").rename(tmp_path / "image.npy")
     assert np.array_equal(read_image(tmp_path / "image.npy").pixels, PLANE)
     (tmp_path / "notes.png").write_text("patient was seen\n" * 20)
-    assert "PNG (grey of 8 or 16 bits, RGB of 8), NPY and DICOM" in refusal(tmp_path / "notes.png")
+    assert "PNG (grey of 8 or 16 bits, RGB of 8), TIFF, JPEG, NPY and DICOM" in refusal(
+        tmp_path / "notes.png"
+    )
 
 
 @pytest.mark.parametrize(
@@ -193,7 +195,7 @@ def test_errors_of_other_libraries_are_kept_as_the_cause(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("name", "reason"),
     [
-        ("out.tiff", "suffix"),
+        ("out.jpg", "suffix"),
         ("out", "suffix"),
         ("out.dcm", "DICOM only if"),
         ("no/out.png", "not exist"),

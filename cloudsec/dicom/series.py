@@ -1,0 +1,119 @@
+"""Slices in the order of their positions; what is wrong with their geometry is named, never guessed over."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from math import atan2, degrees
+
+import numpy as np
+from numpy.typing import NDArray
+from pydicom import Dataset
+
+from cloudsec.errors import DicomError
+
+TOLERANCE = 0.01
+"""Of a step between slices: positions are written with few decimals."""
+PARALLEL = 1e-4
+"""Of direction cosines, for the same reason."""
+_ALIKE = ("SeriesInstanceUID", "Rows", "Columns", "PixelSpacing")
+
+
+@dataclass(frozen=True)
+class Series:
+    """Slices of one series from the lowest position to the highest, along their normal.
+
+    Attributes
+    ----------
+    names : tuple of str
+        In that order.
+    step : float
+        From slice to slice, in mm, by ImagePositionPatient: the median. NaN of a single slice.
+    irregularities : tuple of str
+        Sentences on gaps, uneven steps, tilt, and a header that gives another step; empty of a regular grid.
+    """
+
+    names: tuple[str, ...]
+    step: float
+    irregularities: tuple[str, ...]
+
+
+def ordered_series(slices: Sequence[tuple[str, Dataset]]) -> Series:
+    """The order of some slices, by the name of each and its header.
+
+    Parameters
+    ----------
+    slices : sequence of (str, pydicom.Dataset)
+
+    Raises
+    ------
+    DicomError
+        If they are of several series, sizes or directions, have no position, or share one: then no
+        order is theirs.
+    """
+    if not slices:
+        raise DicomError("holds no slices; name a directory of DICOM files")
+    first, like = slices[0]
+    directions = _numbers(first, like, "ImageOrientationPatient", 6)
+    for name, header in slices[1:]:
+        for keyword in _ALIKE:
+            if header.get(keyword) != like.get(keyword):
+                raise DicomError(
+                    f"{name} and {first} differ in {keyword}; put each series in a directory of its own"
+                )
+        if not np.allclose(
+            _numbers(name, header, "ImageOrientationPatient", 6), directions, rtol=0, atol=PARALLEL
+        ):
+            raise DicomError(f"{name} and {first} are not parallel; put each stack in a directory of its own")
+    places = np.array([_numbers(name, header, "ImagePositionPatient", 3) for name, header in slices])
+    normal = np.cross(directions[:3], directions[3:])
+    order = np.argsort(places @ normal, kind="stable")
+    names = tuple(slices[each][0] for each in order)
+    moves = np.diff(places[order], axis=0)
+    steps = moves @ normal
+    for (one, other), step in zip(pairwise(names), steps, strict=True):
+        if step < PARALLEL:
+            raise DicomError(f"{one} and {other} lie at the same position; take one of them away")
+    step = float(np.median(steps)) if len(steps) else float("nan")
+    found = [*_uneven(names, steps, step), *_tilted(moves, steps, normal), *_contradicted(like, step)]
+    return Series(names, step, tuple(found))
+
+
+def _numbers(name: str, header: Dataset, keyword: str, count: int) -> NDArray[np.float64]:
+    try:
+        numbers = np.array([float(number) for number in header.get(keyword) or ()])
+    except (TypeError, ValueError):
+        numbers = np.empty(0)
+    if numbers.shape != (count,) or not np.isfinite(numbers).all():
+        raise DicomError(f"{name} gives no {keyword}, so that its place among the slices is unknown")
+    return numbers
+
+
+def _uneven(names: tuple[str, ...], steps: NDArray[np.float64], step: float) -> list[str]:
+    found = []
+    for (one, other), each in zip(pairwise(names), steps, strict=True):
+        ratio = each / step
+        if abs(ratio - 1) <= TOLERANCE:
+            continue
+        missing = round(ratio) - 1
+        if missing > 0 and abs(ratio - missing - 1) <= TOLERANCE * (missing + 1):
+            found.append(f"slices are missing between {one} and {other}: {missing}, of {step:.3f} mm each")
+        else:
+            found.append(f"{one} and {other} are {each:.3f} mm apart, and most slices {step:.3f} mm")
+    return found
+
+
+def _tilted(moves: NDArray[np.float64], steps: NDArray[np.float64], normal: NDArray[np.float64]) -> list[str]:
+    aside = np.linalg.norm(moves - np.outer(steps, normal), axis=1)
+    if not (aside > TOLERANCE * steps).any():
+        return []
+    angle = degrees(atan2(float(aside.max()), float(steps[aside.argmax()])))
+    return [f"the slices are shifted against each other, as by a gantry tilted by {angle:.1f} degrees"]
+
+
+def _contradicted(header: Dataset, step: float) -> list[str]:
+    stated = header.get("SpacingBetweenSlices")
+    if not isinstance(stated, float | int) or abs(abs(float(stated)) - step) <= TOLERANCE * step:
+        return []
+    return [f"the header says {float(stated):g} mm between slices, and their positions {step:.3f} mm"]

@@ -1,0 +1,54 @@
+"""RLE Lossless: as pydicom expands it, and no further than claimed."""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+
+import numpy as np
+import pydicom
+import pytest
+from pydicom import uid
+
+from cloudsec.files import read_image
+from tests.dicom_files import (
+    dataset_of,
+    file_of,
+    little_memory,
+    read,
+    refusal,
+)
+
+
+def test_run_lengths_of_another_encoder_are_read_as_pydicom_reads_them(open_data: Path) -> None:
+    path = open_data / "phi" / "cr_chest_pseudophi_0.dcm"
+    assert np.array_equal(read_image(path).pixels, pydicom.dcmread(path).pixel_array)
+
+
+def run_lengths(code: bytes, shape: tuple[int, int], segments: int = 1) -> bytes:
+    dataset = dataset_of(np.zeros(shape, np.uint8))
+    frame = struct.pack("<16L", segments, *[64] * segments, *[0] * (15 - segments)) + code
+    items = [b"", frame + b"\0" * (len(frame) % 2)]
+    dataset.PixelData = b"".join(b"\xfe\xff\x00\xe0" + struct.pack("<L", len(item)) + item for item in items)
+    dataset["PixelData"].VR = "OB"
+    return file_of(dataset, uid.RLELossless)
+
+
+def test_a_run_length_bomb_is_expanded_no_further_than_its_claim() -> None:
+    content = run_lengths(b"\x81\x07" * 1_000_000, (1000, 1000))
+    with little_memory():
+        assert (read(content).pixels == 7).all()
+
+
+@pytest.mark.parametrize(
+    ("code", "segments", "reason"),
+    [
+        (b"\x81\x07" * 3, 1, "ends after"),
+        (b"\x80" * 90, 1, "ends after 0"),
+        (b"\x7f\x01\x02", 1, "ends after"),
+        (b"\x81\x07" * 99, 2, "planes"),
+        (b"\x81\x07" * 99, 15, "planes"),
+    ],
+)
+def test_run_lengths_that_do_not_fit_are_refused(code: bytes, segments: int, reason: str) -> None:
+    assert reason in refusal(run_lengths(code, (40, 30), segments))

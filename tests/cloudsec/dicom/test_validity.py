@@ -1,0 +1,84 @@
+"""Derived images as an independent judge sees them: dciodvfy finds nothing that the source had not."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pydicom
+import pytest
+
+from cloudsec.files import read_image, write_image
+from tests.dicom_files import (
+    SHIPPED,
+    Pixels,
+)
+
+
+def complaints(path: Path) -> set[str]:
+    answer = subprocess.run(["dciodvfy", str(path)], capture_output=True, check=False)
+    text = (answer.stdout + answer.stderr).decode("utf-8", "replace")
+    assert text.strip(), "dciodvfy names at least the kind of image"
+    lines = {line for line in text.splitlines() if line.startswith("Error")}
+    # A UID that is no UID is one complaint, wherever it stands: the result names its source by it.
+    return {line.split(" in (")[0] for line in lines}
+
+
+@pytest.fixture(scope="module")
+def validator() -> None:
+    if shutil.which("dciodvfy") is None:
+        missing = "dciodvfy is missing: apt-get install dicom3tools"
+        pytest.fail(missing) if os.environ.get("CI") == "true" else pytest.skip(missing)
+
+
+def check_with_validator(source: Path, folder: Path) -> None:
+    image = read_image(source, burned_in="accept")
+    before, out = complaints(source), folder / "out.dcm"
+    pixels = image.pixels.astype(np.int64)
+    smooth = ((pixels + np.roll(pixels, 1, 0)) // 2).astype(image.pixels.dtype)
+    change = np.clip(pixels - np.roll(pixels, 1, 1), -32768, 32767).astype(np.int32)
+    results: list[tuple[Pixels, int, int]] = [(smooth, 1, -1)]
+    if image.channel_axis is None:
+        results.append((np.abs(change).astype(np.uint32), 0, 1))
+    if image.pixels.dtype != np.uint8:
+        results.append((change, 0, -1))
+    for result, gain, sign in results:
+        write_image(out, result, image, description="CloudSec: a test", offset_gain=gain, negation_sign=sign)
+        assert complaints(out) <= before
+        assert np.array_equal(pydicom.dcmread(out).pixel_array, result)
+
+
+@pytest.mark.usefixtures("validator")
+def test_the_shipped_slice_gives_results_without_new_complaints(tmp_path: Path) -> None:
+    check_with_validator(SHIPPED, tmp_path)
+
+
+@pytest.mark.usefixtures("validator")
+@pytest.mark.parametrize(
+    "name",
+    [
+        "ct/ct_chest_lidc0314_20x6mm.zip",
+        "mr/mr_wrist_dcm4che_16.zip",
+        "phi/ct_pseudophi_2.dcm",
+        "phi/cr_chest_pseudophi_0.dcm",
+        "phi/us_grey_burnedin.dcm",
+        "phi/ct_secondary_simpson1.dcm",
+        "cr/RG3_JPLL.dcm",
+        "xa/XA1_JPLL.dcm",
+        "mr/emri_small.dcm",
+        "us/examples_ybr_color.dcm",
+        "us/US-PAL-8-10x-echo.dcm",
+    ],
+)
+def test_real_images_give_results_without_new_complaints(open_data: Path, tmp_path: Path, name: str) -> None:
+    if name.endswith(".zip"):
+        with zipfile.ZipFile(open_data / name) as archive:
+            members = [archive.extract(member, tmp_path / "in") for member in sorted(archive.namelist())[::9]]
+    else:
+        members = [str(open_data / name)]
+    for member in members:
+        check_with_validator(Path(member), tmp_path)
