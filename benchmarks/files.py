@@ -149,10 +149,13 @@ def print_files() -> bool:
                 # Of many small files of one kind the first speaks for all.
                 if alike[key] == 1 or each.wrong:
                     print(
-                        f"{name:<40}{operation:<10}{each.seconds:6.1f} s  {each.text}  {each.wrong}",
+                        f"{name:<52}{operation:<10}{each.seconds:6.1f} s  {each.text}  {each.wrong}",
                         flush=True,
                     )
-    print(f"{sum(alike.values())} results, {'all as they should be' if right else 'SOME WRONG'}.")
+    runs = sum(alike.values())
+    refused = sum(count for key, count in alike.items() if ": refused: " in key)
+    judged = "all of them right" if right else "SOME WRONG"
+    print(f"{runs} runs: {runs - refused} written, {judged}; {refused} refused.")
     return right
 
 
