@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from cloudsec.errors import IncompatibleScheme
 from cloudsec.keystream import Keystream
 from cloudsec.schemes.base import Job, chosen_halo, chosen_number
+from cloudsec.schemes.front import Candidate
 from cloudsec.schemes.layout import FEWEST_SEPARATED, Layout
 from cloudsec.schemes.planning import in_keyed_order, searched
 from cloudsec.schemes.policy import LARGEST_BLOCK, TOLERATED_AREA, fits, within_limit
@@ -19,10 +20,11 @@ from regions import NO_CLASS, assembled_area, block_links, informative
 
 @dataclass(frozen=True, eq=False)
 class Assigned:
-    """The grid of a job, and what the best of each generation was worth in the search for a new one."""
+    """The grid of a job, and of the search for a new one what its plan says: `convergence` and `front`."""
 
     grid: StudyGrid
     convergence: tuple[float, ...] = field(default=(), repr=False)
+    front: tuple[Candidate, ...] = field(default=(), repr=False)
 
 
 def study_grid(job: Job, study: Study, keys: Keystream) -> Assigned | None:
@@ -65,7 +67,7 @@ def study_grid(job: Job, study: Study, keys: Keystream) -> Assigned | None:
         # Of this image more can be joined than of one in which nothing is flat, by which grids were judged.
         found = searched(job, block, regions, keys, ring=True) or found
         grid = _measured(found.grid, job)
-    return Assigned(grid, found.convergence)
+    return Assigned(grid, found.convergence, found.front)
 
 
 def _measured(grid: StudyGrid, job: Job) -> StudyGrid:
