@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from providers.__main__ import OneLineParser, add_options, run
 
 if TYPE_CHECKING:
+    from cloudsec.broker import Broker
     from cloudsec.endpoints import Endpoint
 
 LINE = 500
@@ -83,22 +84,7 @@ def _parser() -> argparse.ArgumentParser:
     process = commands.add_parser("process", help="run an operation on an image file, at providers")
     process.add_argument("source", type=Path, metavar="IN", help="DICOM, PNG or NPY")
     process.add_argument("target", type=Path, metavar="OUT", help="a .dcm, .png or .npy file")
-    process.add_argument("-o", "--operation", required=True, metavar="NAME", help="see 'cloudsec operations'")
-    process.add_argument("-p", "--parameter", action="append", default=[], metavar="NAME=VALUE")
-    process.add_argument("--scheme", default="ga-es", help="ga-es (default), ga-es-2018 or unprotected")
-    process.add_argument("--provider", action="append", metavar="URL", help="one each")
-    process.add_argument("--ca", type=Path, metavar="FILE", help="whose certificates they must show (PEM)")
-    process.add_argument(
-        "--providers-file",
-        type=Path,
-        metavar="F.toml",
-        help="providers, each with its token and certificates",
-    )
-    process.add_argument("--providers", type=int, metavar="N", help="embedded ones instead (default: 9)")
-    process.add_argument("--tolerate", type=int, metavar="T", help="colluding providers to withstand")
-    process.add_argument("--block", type=int, metavar="PIXELS", help="side of the blocks")
-    process.add_argument("--seed", type=int, metavar="N", help="of the genetic search for a plan")
-    process.add_argument("--study", metavar="NAME", help="what belongs together (default: as DICOM says)")
+    _add_job_options(process)
     process.add_argument(
         "--on-loss", choices=("home", "fail"), default="home", help="what a lost provider's part comes to"
     )
@@ -107,11 +93,17 @@ def _parser() -> argparse.ArgumentParser:
     process.add_argument(
         "--show-views", type=Path, metavar="DIR", help="write pictures of what each provider saw"
     )
-    process.add_argument("--burned-in", choices=("refuse", "accept"), default="refuse")
     process.epilog = (
         f"${TOKEN_VARIABLE} holds the bearer token of the providers that are given as URLs, if they want one."
     )
     process.set_defaults(run=_process)
+
+    plan = commands.add_parser("plan", help="what would be sent to whom, and what else could be chosen")
+    plan.add_argument("source", type=Path, metavar="IN", help="DICOM, PNG or NPY")
+    _add_job_options(plan)
+    plan.add_argument("--report", type=Path, metavar="R.html|R.json", help="write it, with plots")
+    plan.epilog = process.epilog
+    plan.set_defaults(run=_plan)
 
     operations = commands.add_parser("operations", help="list operations, or explain one")
     operations.add_argument("name", nargs="?", metavar="NAME")
@@ -127,6 +119,27 @@ def _parser() -> argparse.ArgumentParser:
     start.add_argument("-n", type=int, default=4, dest="count", metavar="N", help="how many (default: 4)")
     start.set_defaults(run=_providers_start)
     return parser
+
+
+def _add_job_options(command: argparse.ArgumentParser) -> None:
+    """What says which job it is."""
+    command.add_argument("-o", "--operation", required=True, metavar="NAME", help="see 'cloudsec operations'")
+    command.add_argument("-p", "--parameter", action="append", default=[], metavar="NAME=VALUE")
+    command.add_argument("--scheme", default="ga-es", help="ga-es (default), ga-es-2018 or unprotected")
+    command.add_argument("--provider", action="append", metavar="URL", help="one each")
+    command.add_argument("--ca", type=Path, metavar="FILE", help="whose certificates they must show (PEM)")
+    command.add_argument(
+        "--providers-file",
+        type=Path,
+        metavar="F.toml",
+        help="providers, each with its token and certificates",
+    )
+    command.add_argument("--providers", type=int, metavar="N", help="embedded ones instead (default: 9)")
+    command.add_argument("--tolerate", type=int, metavar="T", help="colluding providers to withstand")
+    command.add_argument("--block", type=int, metavar="PIXELS", help="side of the blocks")
+    command.add_argument("--seed", type=int, metavar="N", help="of the genetic search for a plan")
+    command.add_argument("--study", metavar="NAME", help="what belongs together (default: as DICOM says)")
+    command.add_argument("--burned-in", choices=("refuse", "accept"), default="refuse")
 
 
 def _demo(options: argparse.Namespace) -> int:
@@ -153,7 +166,6 @@ def _demo(options: argparse.Namespace) -> int:
 
 
 def _process(options: argparse.Namespace) -> int:
-    from cloudsec.broker import Broker
     from cloudsec.files import check_output, read_image, write_image
     from cloudsec.report import check_report_path
     from providers import make_operation
@@ -161,30 +173,14 @@ def _process(options: argparse.Namespace) -> int:
     from providers.wire import printable
 
     operation = make_operation(options.operation, **_parameters(options.parameter))
-    plan = {} if options.block is None else {"block": options.block}
-    with (
-        _named_providers(options) as named,
-        Broker(
-            named,
-            scheme=options.scheme,
-            tolerate=options.tolerate,
-            plan=plan,
-            on_loss=options.on_loss,
-            seed=options.seed,
-            timeout=options.timeout,
-            token=os.environ.get(TOKEN_VARIABLE),
-            ca=options.ca,
-            progress=_show_progress if sys.stderr.isatty() else None,
-        ) as broker,
-    ):
+    progress = _show_progress if sys.stderr.isatty() else None
+    with _broker(options, on_loss=options.on_loss, timeout=options.timeout, progress=progress) as broker:
         if options.report is not None:
             check_report_path(options.report)
         if options.show_views is not None and not _can_hold_files(options.show_views):
             raise ValueError(f"{options.show_views} is no directory that can be written to; name another")
         image = read_image(options.source, burned_in=options.burned_in)
-        for written in (options.target, options.report):
-            if written is not None and written.exists() and written.samefile(options.source):
-                raise ValueError(f"{written} is the input itself; name another file to write")
+        _keep_the_input(options.source, options.target, options.report)
         check_output(options.target, image)
         facts = operation.resolved(PLANE_AXES, image.pixels.dtype).symmetries
         if facts.offset_gain is None and not operation.own_scale and options.target.suffix.lower() == ".dcm":
@@ -210,6 +206,53 @@ def _process(options: argparse.Namespace) -> int:
         print(f"cloudsec: {printable(loss.reason)[:LINE]}", file=sys.stderr)
     print(result.report)
     return 0
+
+
+def _plan(options: argparse.Namespace) -> int:
+    from cloudsec.files import read_image
+    from cloudsec.report import check_report_path
+    from providers import make_operation
+
+    operation = make_operation(options.operation, **_parameters(options.parameter))
+    with _broker(options) as broker:
+        if options.report is not None:
+            check_report_path(options.report)
+        image = read_image(options.source, burned_in=options.burned_in)
+        _keep_the_input(options.source, options.report)
+        study = image.study if options.study is None else options.study
+        proposal = broker.plan(image.pixels, operation, channel_axis=image.channel_axis, study=study)
+    if options.report is not None:
+        proposal.save(options.report)
+    print(proposal)
+    return 0
+
+
+def _keep_the_input(source: Path, *written: Path | None) -> None:
+    """ValueError where a file that is to be written is the input."""
+    for path in written:
+        if path is not None and path.exists() and path.samefile(source):
+            raise ValueError(f"{path} is the input itself; name another file to write")
+
+
+@contextmanager
+def _broker(options: argparse.Namespace, **more: Any) -> Iterator[Broker]:
+    """The broker of a command, and of its providers."""
+    from cloudsec.broker import Broker
+
+    with (
+        _named_providers(options) as named,
+        Broker(
+            named,
+            scheme=options.scheme,
+            tolerate=options.tolerate,
+            plan={} if options.block is None else {"block": options.block},
+            seed=options.seed,
+            token=os.environ.get(TOKEN_VARIABLE),
+            ca=options.ca,
+            **more,
+        ) as broker,
+    ):
+        yield broker
 
 
 @contextmanager
