@@ -130,9 +130,11 @@ class Experience:
         expected = lanes @ job.forecast.lane
         computing = lanes[:, 2].sum() * job.forecast.lane[2]
         left = computing + seconds[asked].sum() - expected.sum()
-        corrected = kernel * np.sqrt(max(left / computing, LEAST_UNITS))
+        ratio = np.sqrt(max(left / computing, LEAST_UNITS))
+        # The providers are then blamed for the other half alone.
+        lanes[:, 2] *= ratio
         return replace(
-            self.rehearsed(operation, float(corrected)),
+            self.rehearsed(operation, float(kernel * ratio)),
             pace=pace,
             own=self.own.after([work.moved.sum(), work.pieces], [own]),
             lane=self.lane.after(lanes, seconds[asked]),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from statistics import median
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,8 @@ from regions import Box
 
 SIDE = 64
 """Pixels of the piece, at most; as large as the blocks that providers get."""
+REPEATS = 3
+"""The median of so many is taken: other work on this machine may hold up one."""
 FIRST = 8
 """Pixels of the piece that an operation has before it, for what it does once."""
 
@@ -21,9 +24,12 @@ def kernel_seconds(planes: NDArray[np.generic], operation: Filter) -> float:
     """Seconds that a resolved operation takes here for one pixel, in the middle of planes `(C, M, N)`."""
     filter_box(planes[0], operation, _middle(planes.shape[1:], FIRST))
     piece = _middle(planes.shape[1:], SIDE)
-    started = time.perf_counter()
-    filter_box(planes[0], operation, piece)
-    return (time.perf_counter() - started) / piece.size
+    taken = []
+    for _ in range(REPEATS):
+        started = time.perf_counter()
+        filter_box(planes[0], operation, piece)
+        taken.append(time.perf_counter() - started)
+    return median(taken) / piece.size
 
 
 def _middle(shape: tuple[int, ...], side: int) -> Box:

@@ -1,10 +1,14 @@
 """What a broker learns of how long things take."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 import cloudsec
-from cloudsec.experience import Estimate, Experience
+from cloudsec.course import Account, Ended
+from cloudsec.experience import OWN_PHASES, Estimate, Experience
+from tests.planning import job_of, noise, plan_of
 from tests.simulator import FAULTS, Simulated
 
 TYPICAL = (2e-3, 3e-9, 1.0)
@@ -65,6 +69,36 @@ def test_a_job_in_which_something_was_lost_says_nothing_of_costs() -> None:
     assert (after.lane.squares == known.lane.squares).all()
     assert (after.own.products == known.own.products).all()
     assert after.pace != known.pace
+
+
+@pytest.mark.parametrize("factor", [0.2, 4.0, 20.0])
+def test_an_operation_of_which_a_piece_said_little_is_foretold_when_it_comes_again(factor: float) -> None:
+    """What a job was slower for is not counted twice, as the operation's and as the providers'."""
+    job = job_of(noise(256, 256), "median", 4, size=3)
+    known = Experience().rehearsed("median", 1e-6)
+    job = replace(job, forecast=known.forecast(job.providers, "median"))
+    plan = plan_of(job)
+    work = plan.workload(job)
+    asked, moving, computing = job.forecast.lane
+    seconds = asked + moving * work.moved + factor * computing * 1e-6 * work.answered
+    ended = Ended(
+        result=job.planes,
+        owners=plan.owners,
+        deliveries=(np.arange(4)[:, None] == plan.owners,),
+        accounts=tuple(map(taken, work.answered.tolist(), seconds.tolist())),
+        losses=(),
+        sealed=(),
+        sampled=0,
+        fewest_sampled=(0, 1),
+    )
+    own = job.forecast.own[0] * work.moved.sum() + job.forecast.own[1] * work.pieces
+    after = known.after(job, plan, ended, dict.fromkeys(OWN_PHASES, float(own) / 3), "median")
+    again = after.forecast(job.providers, "median").seconds(work)
+    assert again == pytest.approx(own + seconds.max(), rel=0.15)
+
+
+def taken(pixels: float, seconds: float) -> Account:
+    return Account(pixels=int(pixels), seconds=seconds)
 
 
 def test_what_will_happen_is_foretold_better_once_it_has_happened() -> None:
