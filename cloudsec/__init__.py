@@ -19,6 +19,7 @@ from cloudsec.errors import (
     Unavailable,
     VaultError,
 )
+from cloudsec.proposal import Proposal
 from cloudsec.report import Report
 from cloudsec.schemes import SCHEMES
 
@@ -35,6 +36,7 @@ __all__ = [
     "ImageFileError",
     "IncompatibleScheme",
     "LocalEndpoint",
+    "Proposal",
     "ProviderFailed",
     "Refused",
     "Report",

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import operator
 import os
-import unicodedata
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import count
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,15 +15,17 @@ from numpy.typing import ArrayLike, NDArray
 
 from cloudsec.clock import Clock
 from cloudsec.course import Terms, carried_out
-from cloudsec.endpoints import Endpoint, HttpEndpoint, LocalEndpoint
+from cloudsec.endpoints import Endpoint, endpoints_of
+from cloudsec.errors import CloudsecError
 from cloudsec.experience import Experience
 from cloudsec.key_file import master_key, state_directory
 from cloudsec.keystream import Keystream
 from cloudsec.ledger import Ledger
+from cloudsec.proposal import Proposal, proposal_of
 from cloudsec.rehearsal import kernel_seconds
 from cloudsec.report import Report, report_of
 from cloudsec.schemes import SCHEMES, Job, ProtectionScheme
-from cloudsec.study import Study
+from cloudsec.study import Study, study_name
 from cloudsec.vault import Vault
 from providers import Filter
 from providers.image import checked_image, image_planes, planes_image
@@ -32,10 +33,6 @@ from providers.operation import resolved_for
 from providers.registry import as_operation
 
 DEFAULT_PROVIDERS = 9
-MAX_PROVIDERS = 256
-"""Embedded ones, each with a thread while a job lasts; more than any image can be spread over with sense."""
-MAX_STUDY_NAME = 1000
-"""Characters."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,7 +145,7 @@ class Broker:
             raise ValueError(f"on_loss must be 'home' or 'fail', not {on_loss!r}")
         self._seed = _seeded(seed)
         self._scheme: ProtectionScheme = SCHEMES[scheme]
-        self._endpoints, self._opened = _endpoints(providers, token, ca)
+        self._endpoints, self._opened = endpoints_of(providers, token, ca)
         self._tolerate = _tolerated(tolerate, self._scheme, len(self._endpoints))
         # Embedded providers are simulated clouds; another number of them are other clouds.
         self._fleet = "" if isinstance(providers, Iterable) else f"{len(self._endpoints)} embedded"
@@ -214,20 +211,8 @@ class Broker:
         clock = Clock()
         pixels = checked_image(image, channel_axis)
         chosen = as_operation(operation, parameters)
-        resolved = resolved_for(pixels, chosen, channel_axis)
-        # Figures are computed when they are read; the caller may have changed the image by then.
-        planes = np.array(image_planes(pixels, channel_axis), order="C")
-        names = tuple(endpoint.name for endpoint in self._endpoints)
-        present = {name: place for place, name in enumerate(names) if name not in self._quarantined}
-        label = f"{resolved} {planes.dtype}"
-        known = self._experience
-        if label not in known.kernels:
-            # Another thread may learn something meanwhile; what this job goes by is its own.
-            known = self._experience = known.rehearsed(label, kernel_seconds(planes, resolved))
-        forecast = known.forecast(names, label)
-        job = Job(planes, resolved, names, present, self._tolerate, self._choices, self._seed, forecast)
-        keys = self._key.for_study(_study_name(study), self._fleet)
-        ledger = None if self._keyless else Ledger(self._scheme, keys, Vault(keys, state_directory()))
+        job = self._job(pixels, chosen, channel_axis)
+        keys, ledger = self._study(study)
         plan = ledger.planned(job) if ledger else self._scheme.plan(job, Study(), keys)
         clock.ends("plan")
 
@@ -245,7 +230,7 @@ class Broker:
         result = planes_image(ended.result, channel_axis)
         clock.ends("finish")
         timings = clock.timings()
-        self._experience = self._experience.after(job, plan, ended, timings, label)
+        self._experience = self._experience.after(job, plan, ended, timings, _kind(job.operation, job.planes))
         report = report_of(
             job,
             plan,
@@ -254,15 +239,96 @@ class Broker:
             operation=str(chosen),
             pixels=pixels,
             verified=self._verify,
-            predicted=forecast.seconds(plan.workload(job)),
             timings=timings,
         )
         return Result(result, report)
+
+    def plan(
+        self,
+        image: ArrayLike,
+        operation: str | Filter,
+        *,
+        channel_axis: int | None = None,
+        study: str | None = None,
+        **parameters: Any,
+    ) -> Proposal:
+        """What `process` would do with an image, and what else could be chosen; sends and records nothing.
+
+        As long as neither the study nor what is known of providers' speeds changes, `process` then does it;
+        so does that of another broker with the same seed.
+        Arguments and errors are those of `process`.
+
+        >>> import numpy as np
+        >>> image = np.arange(128 * 128, dtype=np.uint16).reshape(128, 128)
+        >>> with Broker(providers=4, key=bytes(32)) as broker:
+        ...     proposal = broker.plan(image, "median", size=3)
+        >>> [provider.blocks for provider in proposal.providers]
+        [4, 4, 4, 4]
+        """
+        pixels = checked_image(image, channel_axis)
+        chosen = as_operation(operation, parameters)
+        job = replace(self._job(pixels, chosen, channel_axis), compared=True)
+        keys, ledger = self._study(study)
+        plan = ledger.foreseen(job) if ledger else self._scheme.plan(job, Study(), keys)
+        return proposal_of(job, plan, self._scheme, operation=str(chosen), pixels=pixels)
+
+    def map(
+        self,
+        images: Iterable[ArrayLike],
+        operation: str | Filter,
+        *,
+        channel_axis: int | None = None,
+        study: str | None = None,
+        **parameters: Any,
+    ) -> Iterator[Result]:
+        """Run an operation on each image of a series, as jobs of one study; results in their order.
+
+        An image is taken from `images` when its result is asked for, and nothing of an earlier one is kept
+        here: of a series that is read or made bit by bit, one image is in memory at a time. The broker's
+        `progress` is called for every image anew.
+
+        Arguments are those of `process`. So are errors; one of an image says which, counted from 1.
+        """
+        chosen, name = as_operation(operation, parameters), study_name(study)
+
+        def done(number: int, image: ArrayLike) -> Result:
+            try:
+                return self.process(image, chosen, channel_axis=channel_axis, study=name)
+            except (CloudsecError, ValueError) as error:
+                error.args = (f"image {number} of the series: {error}", *error.args[1:])
+                raise
+
+        # Unlike a generator's frame, this keeps neither image nor result while the next is made.
+        return map(done, count(1), images)
+
+    def _job(self, pixels: NDArray[np.generic], operation: Filter, channel_axis: int | None) -> Job:
+        """What is to be done with an image, with what is known of how long it takes."""
+        resolved = resolved_for(pixels, operation, channel_axis)
+        # Figures are computed when they are read; the caller may have changed the image by then.
+        planes = np.array(image_planes(pixels, channel_axis), order="C")
+        names = tuple(endpoint.name for endpoint in self._endpoints)
+        present = {name: place for place, name in enumerate(names) if name not in self._quarantined}
+        kind, known = _kind(resolved, planes), self._experience
+        if kind not in known.kernels:
+            # Another thread may learn something meanwhile; what this job goes by is its own.
+            known = self._experience = known.rehearsed(kind, kernel_seconds(planes, resolved))
+        forecast = known.forecast(names, kind)
+        return Job(planes, resolved, names, present, self._tolerate, self._choices, self._seed, forecast)
+
+    def _study(self, name: str | None) -> tuple[Keystream, Ledger | None]:
+        """The keys of a study, and who keeps its record."""
+        keys = self._key.for_study(study_name(name), self._fleet)
+        return keys, None if self._keyless else Ledger(self._scheme, keys, Vault(keys, state_directory()))
 
     @property
     def _keyless(self) -> bool:
         """Whether images are sent as they are, so that no key or record would be of use."""
         return self._scheme.assurance == "none"
+
+
+def _kind(resolved: Filter, planes: NDArray[np.generic]) -> str:
+    """What is timed apart: an operation with its parameters, on pixels of a dtype."""
+    return f"{resolved} {planes.dtype}"
 
 
 def _tolerated(tolerate: int | None, scheme: ProtectionScheme, count: int) -> int:
@@ -296,16 +362,6 @@ def _seeded(seed: int | None) -> int:
     if isinstance(seed, bool) or number < 0:
         raise ValueError(f"seed must be a whole number from 0, or None, not {seed!r}")
     return number
-
-
-def _study_name(study: str | None) -> str | None:
-    """The name of a study, the same however its letters are composed or what blanks are around it."""
-    if study is None:
-        return None
-    name = unicodedata.normalize("NFC", study).strip() if isinstance(study, str) else ""
-    if not 0 < len(name) <= MAX_STUDY_NAME or not name.isprintable():
-        raise ValueError(f"study must be a name of 1 to {MAX_STUDY_NAME} printable characters, or None")
-    return name
 
 
 def process(
@@ -345,39 +401,3 @@ def process(
         key=key,
     ) as broker:
         return broker.process(image, operation, channel_axis=channel_axis, study=study, **parameters)
-
-
-def _endpoints(
-    providers: int | Sequence[str | Endpoint], token: str | None, ca: str | Path | None
-) -> tuple[tuple[Endpoint, ...], tuple[HttpEndpoint, ...]]:
-    """All endpoints, and those of them that were made here from URLs and are ours to close."""
-    endpoints: list[Endpoint] = []
-    opened: list[HttpEndpoint] = []
-    if isinstance(providers, (str, Endpoint)):
-        raise ValueError("providers must be a number, or a list of URLs or endpoints")
-    if isinstance(providers, Iterable):
-        for provider in providers:
-            if isinstance(provider, str):
-                opened.append(HttpEndpoint(provider, token, ca=ca))
-                endpoints.append(opened[-1])
-            elif isinstance(provider, Endpoint):
-                endpoints.append(provider)
-            else:
-                raise ValueError(f"a provider is a URL or an endpoint, not {type(provider).__name__}")
-    else:
-        try:
-            count = operator.index(providers)
-        except TypeError:
-            raise ValueError("providers must be a number, or a list of URLs or endpoints") from None
-        if isinstance(providers, bool) or count > MAX_PROVIDERS:
-            raise ValueError(f"there can be up to {MAX_PROVIDERS} embedded providers, not {providers}")
-        endpoints.extend(LocalEndpoint(f"embedded-{i + 1}") for i in range(count))
-    if not endpoints:
-        raise ValueError("no providers: give at least one URL, or how many embedded ones to use")
-    names = [endpoint.name for endpoint in endpoints]
-    if not all(isinstance(name, str) for name in names):
-        raise ValueError("every endpoint needs a name that is a string")
-    for name, times in Counter(names).items():
-        if times > 1:
-            raise ValueError(f"provider {name} is given twice; it would hold two parts of every image")
-    return tuple(endpoints), tuple(opened)

@@ -87,22 +87,7 @@ def _parser() -> argparse.ArgumentParser:
     process = commands.add_parser("process", help="run an operation on an image file, at providers")
     process.add_argument("source", type=Path, metavar="IN", help="an image, or a directory of slices")
     process.add_argument("target", type=Path, metavar="OUT", help="a file, or for slices a new directory")
-    process.add_argument("-o", "--operation", required=True, metavar="NAME", help="see 'cloudsec operations'")
-    process.add_argument("-p", "--parameter", action="append", default=[], metavar="NAME=VALUE")
-    process.add_argument("--scheme", default="ga-es", help="ga-es (default), ga-es-2018 or unprotected")
-    process.add_argument("--provider", action="append", metavar="URL", help="one each")
-    process.add_argument("--ca", type=Path, metavar="FILE", help="whose certificates they must show (PEM)")
-    process.add_argument(
-        "--providers-file",
-        type=Path,
-        metavar="F.toml",
-        help="providers, each with its token and certificates",
-    )
-    process.add_argument("--providers", type=int, metavar="N", help="embedded ones instead (default: 9)")
-    process.add_argument("--tolerate", type=int, metavar="T", help="colluding providers to withstand")
-    process.add_argument("--block", type=int, metavar="PIXELS", help="side of the blocks")
-    process.add_argument("--seed", type=int, metavar="N", help="of the genetic search for a plan")
-    process.add_argument("--study", metavar="NAME", help="what belongs together (default: as DICOM says)")
+    _add_job_options(process)
     process.add_argument(
         "--on-loss", choices=("home", "fail"), default="home", help="what a lost provider's part comes to"
     )
@@ -111,11 +96,17 @@ def _parser() -> argparse.ArgumentParser:
     process.add_argument(
         "--show-views", type=Path, metavar="DIR", help="write pictures of what each provider saw"
     )
-    process.add_argument("--burned-in", choices=("refuse", "accept"), default="refuse")
     process.epilog = (
         f"${TOKEN_VARIABLE} holds the bearer token of the providers that are given as URLs, if they want one."
     )
     process.set_defaults(run=_process)
+
+    plan = commands.add_parser("plan", help="what would be sent to whom, and what else could be chosen")
+    plan.add_argument("source", type=Path, metavar="IN", help="an image; of several frames the first counts")
+    _add_job_options(plan)
+    plan.add_argument("--report", type=Path, metavar="R.html|R.json", help="write it, with plots")
+    plan.epilog = process.epilog
+    plan.set_defaults(run=_plan)
 
     operations = commands.add_parser("operations", help="list operations, or explain one")
     operations.add_argument("name", nargs="?", metavar="NAME")
@@ -131,6 +122,27 @@ def _parser() -> argparse.ArgumentParser:
     start.add_argument("-n", type=int, default=4, dest="count", metavar="N", help="how many (default: 4)")
     start.set_defaults(run=_providers_start)
     return parser
+
+
+def _add_job_options(command: argparse.ArgumentParser) -> None:
+    """What says which job it is."""
+    command.add_argument("-o", "--operation", required=True, metavar="NAME", help="see 'cloudsec operations'")
+    command.add_argument("-p", "--parameter", action="append", default=[], metavar="NAME=VALUE")
+    command.add_argument("--scheme", default="ga-es", help="ga-es (default), ga-es-2018 or unprotected")
+    command.add_argument("--provider", action="append", metavar="URL", help="one each")
+    command.add_argument("--ca", type=Path, metavar="FILE", help="whose certificates they must show (PEM)")
+    command.add_argument(
+        "--providers-file",
+        type=Path,
+        metavar="F.toml",
+        help="providers, each with its token and certificates",
+    )
+    command.add_argument("--providers", type=int, metavar="N", help="embedded ones instead (default: 9)")
+    command.add_argument("--tolerate", type=int, metavar="T", help="colluding providers to withstand")
+    command.add_argument("--block", type=int, metavar="PIXELS", help="side of the blocks")
+    command.add_argument("--seed", type=int, metavar="N", help="of the genetic search for a plan")
+    command.add_argument("--study", metavar="NAME", help="what belongs together (default: as DICOM says)")
+    command.add_argument("--burned-in", choices=("refuse", "accept"), default="refuse")
 
 
 def _demo(options: argparse.Namespace) -> int:
@@ -157,28 +169,13 @@ def _demo(options: argparse.Namespace) -> int:
 
 
 def _process(options: argparse.Namespace) -> int:
-    from cloudsec.broker import Broker
     from cloudsec.report import check_report_path
     from providers import make_operation
     from providers.wire import printable
 
     operation = make_operation(options.operation, **_parameters(options.parameter))
-    plan = {} if options.block is None else {"block": options.block}
-    with (
-        _named_providers(options) as named,
-        Broker(
-            named,
-            scheme=options.scheme,
-            tolerate=options.tolerate,
-            plan=plan,
-            on_loss=options.on_loss,
-            seed=options.seed,
-            timeout=options.timeout,
-            token=os.environ.get(TOKEN_VARIABLE),
-            ca=options.ca,
-            progress=_show_progress if sys.stderr.isatty() else None,
-        ) as broker,
-    ):
+    progress = _show_progress if sys.stderr.isatty() else None
+    with _broker(options, on_loss=options.on_loss, timeout=options.timeout, progress=progress) as broker:
         if options.report is not None:
             check_report_path(options.report)
         if options.show_views is not None and not _can_hold_files(options.show_views):
@@ -205,9 +202,7 @@ def _file(options: argparse.Namespace, broker: Broker, operation: Filter) -> lis
     from cloudsec.files import read_image
 
     image = read_image(options.source, burned_in=options.burned_in)
-    for written in (options.target, options.report):
-        if written is not None and written.exists() and written.samefile(options.source):
-            raise ValueError(f"{written} is the input itself; name another file to write")
+    _keep_the_input(options.source, options.target, options.report)
     return _derive(options, broker, operation, image, options.target)
 
 
@@ -258,6 +253,54 @@ def _derive(
         negation_sign=facts.negation_sign or -1,
     )
     return [result.report for result in results]
+
+
+def _plan(options: argparse.Namespace) -> int:
+    from cloudsec.files import read_image
+    from cloudsec.report import check_report_path
+    from providers import make_operation
+
+    operation = make_operation(options.operation, **_parameters(options.parameter))
+    with _broker(options) as broker:
+        if options.report is not None:
+            check_report_path(options.report)
+        image = read_image(options.source, burned_in=options.burned_in)
+        _keep_the_input(options.source, options.report)
+        study = image.study if options.study is None else options.study
+        frame = next(iter(image.frames))
+        proposal = broker.plan(frame, operation, channel_axis=image.channel_axis, study=study)
+    if options.report is not None:
+        proposal.save(options.report)
+    print(proposal)
+    return 0
+
+
+def _keep_the_input(source: Path, *written: Path | None) -> None:
+    """ValueError where a file that is to be written is the input."""
+    for path in written:
+        if path is not None and path.exists() and path.samefile(source):
+            raise ValueError(f"{path} is the input itself; name another file to write")
+
+
+@contextmanager
+def _broker(options: argparse.Namespace, **more: Any) -> Iterator[Broker]:
+    """The broker of a command, and of its providers."""
+    from cloudsec.broker import Broker
+
+    with (
+        _named_providers(options) as named,
+        Broker(
+            named,
+            scheme=options.scheme,
+            tolerate=options.tolerate,
+            plan={} if options.block is None else {"block": options.block},
+            seed=options.seed,
+            token=os.environ.get(TOKEN_VARIABLE),
+            ca=options.ca,
+            **more,
+        ) as broker,
+    ):
+        yield broker
 
 
 @contextmanager

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import operator
 import re
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from email.utils import parsedate_to_datetime
 from ipaddress import ip_address
@@ -27,6 +29,8 @@ ANSWER_FACTOR = 8
 ANSWER_HEADER = 1 << 16
 """Bytes of an answer beside its pixels, errors included."""
 CHUNK = 1 << 18
+MAX_PROVIDERS = 256
+"""Embedded ones, each with a thread while a job lasts; more than any image can be spread over with sense."""
 Parts: TypeAlias = Sequence[bytes | memoryview]
 _TOKEN = re.compile(r"[\x21-\x7e]+")
 
@@ -214,6 +218,42 @@ class HttpEndpoint:
         return Unavailable(
             f"provider {self.name} did not answer within {timeout:g} s; try again, or give it more time"
         )
+
+
+def endpoints_of(
+    providers: int | Sequence[str | Endpoint], token: str | None, ca: str | Path | None
+) -> tuple[tuple[Endpoint, ...], tuple[HttpEndpoint, ...]]:
+    """All endpoints, and those of them that were made here from URLs and are ours to close."""
+    endpoints: list[Endpoint] = []
+    opened: list[HttpEndpoint] = []
+    if isinstance(providers, (str, Endpoint)):
+        raise ValueError("providers must be a number, or a list of URLs or endpoints")
+    if isinstance(providers, Iterable):
+        for provider in providers:
+            if isinstance(provider, str):
+                opened.append(HttpEndpoint(provider, token, ca=ca))
+                endpoints.append(opened[-1])
+            elif isinstance(provider, Endpoint):
+                endpoints.append(provider)
+            else:
+                raise ValueError(f"a provider is a URL or an endpoint, not {type(provider).__name__}")
+    else:
+        try:
+            count = operator.index(providers)
+        except TypeError:
+            raise ValueError("providers must be a number, or a list of URLs or endpoints") from None
+        if isinstance(providers, bool) or count > MAX_PROVIDERS:
+            raise ValueError(f"there can be up to {MAX_PROVIDERS} embedded providers, not {providers}")
+        endpoints.extend(LocalEndpoint(f"embedded-{i + 1}") for i in range(count))
+    if not endpoints:
+        raise ValueError("no providers: give at least one URL, or how many embedded ones to use")
+    names = [endpoint.name for endpoint in endpoints]
+    if not all(isinstance(name, str) for name in names):
+        raise ValueError("every endpoint needs a name that is a string")
+    for name, times in Counter(names).items():
+        if times > 1:
+            raise ValueError(f"provider {name} is given twice; it would hold two parts of every image")
+    return tuple(endpoints), tuple(opened)
 
 
 def _check_files(ca: str | Path | None, certificate: tuple[str | Path, str | Path] | None) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,7 @@ from regions import (
     Figure,
     adjacent_area,
     assembled_area,
+    collusion_threshold,
     correlation,
     coverage,
     covered_area,
@@ -122,6 +123,23 @@ class Exposure:
         """A_1, A_2, … if stand-ins were asked for all that they may be; None where there are none."""
         planned = np.arange(len(self.received))[:, None] == self.plan.stand_ins
         return self._curve(assembled_area, self.received | planned) if planned.any() else None
+
+    @property
+    def figures(self) -> dict[str, Any]:
+        """What one provider, and colluding ones, could learn at most."""
+        figures = {
+            "worst_pixel_share": self.worst_pixel_share,
+            "worst_gradient_share": self.worst_gradient_share,
+            "assembled_area": list(self.assembled.areas),
+            "adjacent_area": list(self.adjacent.areas),
+            "bound": "greedy" if "greedy" in (self.assembled.bound, self.adjacent.bound) else "exact",
+            "collusion_threshold": collusion_threshold(self.assembled, self.adjacent),
+            "anonymity_set": self.anonymity_set,
+            "over_study": self.over_study,
+        }
+        if self.with_stand_ins is not None:
+            figures["with_stand_ins"] = list(self.with_stand_ins.areas)
+        return figures
 
     @property
     def informative(self) -> int:

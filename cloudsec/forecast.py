@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from math import log2
 
@@ -71,6 +72,10 @@ class Forecast:
         asked, moving, computing = self.lane
         work = asked + (2 * moving + computing * self.kernel) * pixels / sum(self.speeds)
         return 2 * self.own[0] * pixels + work
+
+    def of(self, parties: Sequence[int]) -> Forecast:
+        """Of these providers alone, in this order."""
+        return replace(self, speeds=tuple(self.speeds[party] for party in parties))
 
     def rounded(self) -> Forecast:
         """With every figure the nearest power of four, so that the noise of timings seldom decides."""

@@ -40,6 +40,11 @@ class Ledger:
                 change.write(news.encoded())
         return plan
 
+    def foreseen(self, job: Job) -> Plan:
+        """What `planned` would come to now; nothing is written down, and nothing may be sent."""
+        plan, _ = self._under(self.vault.read(), job)
+        return plan
+
     def _under(self, record: bytes | None, job: Job) -> tuple[Plan, Study | None]:
         """The plan under a record, and the study if it is to be written down anew."""
         study = self._study(record)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from math import prod
@@ -23,7 +23,7 @@ from cloudsec.png import png_bytes
 from cloudsec.schemes import HOME, SCHEMES, Job, Plan, ProtectionScheme, Sealed
 from cloudsec.table import summary
 from providers import Filter
-from regions import Figure, collusion_threshold, grey_levels
+from regions import Figure, grey_levels
 
 
 @dataclass(frozen=True)
@@ -137,19 +137,7 @@ class Report:
     @cached_property
     def leakage(self) -> dict[str, Any]:
         """What one provider, and colluding ones, could have learned at most."""
-        shown = self.exposure
-        figures = {
-            "worst_pixel_share": shown.worst_pixel_share,
-            "worst_gradient_share": shown.worst_gradient_share,
-            "assembled_area": list(shown.assembled.areas),
-            "adjacent_area": list(shown.adjacent.areas),
-            "bound": "greedy" if "greedy" in (shown.assembled.bound, shown.adjacent.bound) else "exact",
-            "collusion_threshold": collusion_threshold(shown.assembled, shown.adjacent),
-            "anonymity_set": shown.anonymity_set,
-            "over_study": shown.over_study,
-        }
-        if shown.with_stand_ins is not None:
-            figures["with_stand_ins"] = list(shown.with_stand_ins.areas)
+        figures = self.exposure.figures
         if self.losses:
             figures["without_losses"] = {
                 "worst_pixel_share": self.planned.worst_pixel_share,
@@ -178,7 +166,7 @@ class Report:
 
     def to_dict(self) -> dict[str, Any]:
         """Everything, ready for JSON."""
-        return _plain(self._fields() | {"paper_metrics": self.paper_metrics})
+        return plain(self._fields() | {"paper_metrics": self.paper_metrics})
 
     def _fields(self) -> dict[str, Any]:
         """All but the paper's metrics, which take the longest and are in no table."""
@@ -204,12 +192,7 @@ class Report:
         The page shows what providers were sent, which is pieces of the image: only its owner can read the
         file; keep it where images are kept. ValueError for another suffix.
         """
-        place = Path(path)
-        check_report_path(place)
-        if place.suffix.lower() == ".html":
-            write_whole(place, page(self.to_dict(), self.views).encode(), private=True)
-        else:
-            write_whole(place, (json.dumps(self.to_dict(), indent=2) + "\n").encode())
+        write_report(path, self.to_dict(), lambda fields: page(fields, self.views))
 
     def save_views(self, directory: str | Path) -> None:
         """Write a picture of all that each provider was sent, ``provider-1.png`` and so on, in their order.
@@ -228,7 +211,7 @@ class Report:
             write_whole(place / name, png_bytes(sheet(view.stack)), private=True)
 
     def __str__(self) -> str:
-        return summary(_plain(self._fields()))
+        return summary(plain(self._fields()))
 
 
 def report_of(
@@ -240,7 +223,6 @@ def report_of(
     operation: str,
     pixels: NDArray[np.generic],
     verified: bool,
-    predicted: float,
     timings: dict[str, float],
 ) -> Report:
     """The record of a job that is done, of an operation as the user named it on an image as it was given."""
@@ -251,27 +233,15 @@ def report_of(
             parties.append(name)
         owners[pieces] = parties.index(name)
     planned = np.arange(len(parties))[:, None] == owners
-    reasons = dict(plan.reasons)
-    lost = plan.boxes[ended.owners == HOME]
-    if len(lost):
-        reasons["lost"] = float((lost[:, 2:] - lost[:, :2]).prod(axis=1).sum() / prod(job.shape))
     return Report(
         scheme=scheme.name,
         assurance=scheme.assurance,
         stronger_scheme=_stronger(scheme, job.operation),
         operation=operation,
         image={"shape": pixels.shape, "dtype": pixels.dtype.name},
-        home={"pixel_share": sum(reasons.values()), "reasons": reasons},
+        home=home_fields(job, plan, ended.owners),
         losses=ended.losses,
-        plan={
-            "block": plan.block,
-            "regions": plan.regions,
-            "halo_policy": plan.halo_policy,
-            "tolerate": job.tolerate,
-            "predicted_seconds": predicted,
-            "reused": plan.reused,
-            **_searched(plan),
-        },
+        plan=plan_fields(job, plan),
         exact=_exact(ended, verified),
         timings=timings,
         accounts=ended.accounts,
@@ -281,8 +251,30 @@ def report_of(
     )
 
 
+def home_fields(job: Job, plan: Plan, owners: NDArray[np.intp]) -> dict[str, Any]:
+    """What the broker computes where pieces are of these owners, samples apart, and why."""
+    reasons = dict(plan.reasons)
+    lost = plan.boxes[owners == HOME]
+    if len(lost):
+        reasons["lost"] = float((lost[:, 2:] - lost[:, :2]).prod(axis=1).sum() / prod(job.shape))
+    return {"pixel_share": sum(reasons.values()), "reasons": reasons}
+
+
+def plan_fields(job: Job, plan: Plan) -> dict[str, Any]:
+    """What is said of a plan."""
+    return {
+        "block": plan.block,
+        "regions": plan.regions,
+        "halo_policy": plan.halo_policy,
+        "tolerate": job.tolerate,
+        "predicted_seconds": job.forecast.seconds(plan.workload(job)),
+        "reused": plan.reused,
+        **_searched(plan),
+    }
+
+
 def _searched(plan: Plan) -> dict[str, Any]:
-    """What a report says of the search for a plan, where there was one."""
+    """What is said of the search for a plan, where there was one."""
     if not plan.convergence:
         return {}
     searched = {"generations": len(plan.convergence), "convergence": list(plan.convergence)}
@@ -326,10 +318,10 @@ def _stronger(scheme: ProtectionScheme, operation: Filter) -> str | None:
     return next((s.name for s in SCHEMES.values() if s.assurance != "none" and s.carries(operation)), None)
 
 
-def _plain(fields: dict[str, Any]) -> dict[str, Any]:
+def plain(fields: dict[str, Any]) -> dict[str, Any]:
     """Fields as JSON has them: lists for tuples."""
-    plain: dict[str, Any] = json.loads(json.dumps(fields))
-    return plain
+    same: dict[str, Any] = json.loads(json.dumps(fields))
+    return same
 
 
 def _stacked(pieces: Sequence[NDArray[np.generic]]) -> NDArray[np.integer]:
@@ -346,6 +338,16 @@ def _figure_fields(figure: Figure) -> dict[str, Any]:
         "components": list(figure.components),
         "ceilings": list(figure.ceilings),
     }
+
+
+def write_report(path: str | Path, fields: dict[str, Any], page_of: Callable[[dict[str, Any]], str]) -> None:
+    """Write fields as .json, or their page as .html that only its owner can read; whole or not at all."""
+    place = Path(path)
+    check_report_path(place)
+    if place.suffix.lower() == ".html":
+        write_whole(place, page_of(fields).encode(), private=True)
+    else:
+        write_whole(place, (json.dumps(fields, indent=2) + "\n").encode())
 
 
 def check_report_path(path: Path) -> None:

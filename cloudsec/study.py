@@ -8,6 +8,7 @@ holds, and what was handed out is written down, never off.
 from __future__ import annotations
 
 import json
+import unicodedata
 import zlib
 from base64 import b64decode, b64encode
 from collections.abc import Mapping, Sequence
@@ -21,6 +22,8 @@ from regions import NO_CLASS
 
 HOME = -1
 """In place of a provider: the broker itself."""
+MAX_NAME = 1000
+"""Characters of a study's name."""
 _VERSION = 1
 
 
@@ -144,6 +147,16 @@ class Study:
         except (KeyError, TypeError, ValueError, OverflowError, RecursionError, zlib.error) as error:
             raise ValueError("is no record of a study") from error
         raise ValueError(f"is a record of a study of version {version!r}, which is not read")
+
+
+def study_name(study: str | None) -> str | None:
+    """The name of a study, the same however its letters are composed or what blanks are around it."""
+    if study is None:
+        return None
+    name = unicodedata.normalize("NFC", study).strip() if isinstance(study, str) else ""
+    if not 0 < len(name) <= MAX_NAME or not name.isprintable():
+        raise ValueError(f"study must be a name of 1 to {MAX_NAME} printable characters, or None")
+    return name
 
 
 def _fields(grid: StudyGrid) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""A report as a short table for the terminal, of at most 100 columns. Figures in, text out."""
+"""A report or a plan as a short table for the terminal, of at most 100 columns. Figures in, text out."""
 
 from __future__ import annotations
 
@@ -7,9 +7,14 @@ from textwrap import wrap
 from typing import Any
 
 from cloudsec.wording import (
+    FRONT_HEADS,
+    FRONT_SENTENCE,
     bound_sentence,
+    candidate_figures,
     counted,
     ideal_share,
+    part_figures,
+    plan_sentence,
     provider_figures,
     search_sentence,
     sentence,
@@ -43,6 +48,41 @@ def summary(fields: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def proposal_summary(fields: Mapping[str, Any]) -> str:
+    """What a job would be, to read in the terminal."""
+    plan = fields["plan"]
+    seconds = f"{plan['predicted_seconds']:.3f} s predicted"
+    lines = [
+        *_wrapped(f"{fields['operation']} by scheme {fields['scheme']} ({fields['assurance']}), {seconds}"),
+        *_parts(
+            ("blocks", "pixels", "computed", "received", "gradient"),
+            [part_figures(provider) for provider in fields["providers"]],
+            fields,
+            before_share=2,
+        ),
+        *_wrapped(plan_sentence(fields)),
+        *(_wrapped(search_sentence(plan)) if was_searched(fields) else ()),
+        *_leakage(fields),
+        *_front(fields["front"]),
+        "Nothing was sent, and nothing written down.",
+    ]
+    return "\n".join(lines)
+
+
+def _front(candidates: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What could be chosen, one line each, the chosen one with a star; nothing where there is no choice."""
+    if len(candidates) < 2:
+        return []
+    rows = [FRONT_HEADS, *map(candidate_figures, candidates)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    marks = [" ", *("*" if candidate["chosen"] else " " for candidate in candidates)]
+    table = [
+        f"{mark} " + "  ".join(f"{cell:>{width}}" for cell, width in zip(row, widths, strict=True))
+        for mark, row in zip(marks, rows, strict=True)
+    ]
+    return [*_wrapped(FRONT_SENTENCE), *table]
+
+
 def _providers(fields: Mapping[str, Any]) -> list[str]:
     heads = (
         "computed",
@@ -55,7 +95,13 @@ def _providers(fields: Mapping[str, Any]) -> list[str]:
         "verified",
         "seconds",
     )
-    rows = [provider_figures(provider) for provider in fields["providers"]]
+    return _parts(heads, [provider_figures(provider) for provider in fields["providers"]], fields)
+
+
+def _parts(
+    heads: Sequence[str], rows: Sequence[Sequence[str]], fields: Mapping[str, Any], before_share: int = 0
+) -> list[str]:
+    """A line for each provider, and one for what stays at home: its share below the column of that number."""
     home, names = fields["home"], [printable(provider["name"]) for provider in fields["providers"]]
     widths = [max(map(len, column)) for column in zip(heads, *rows, strict=True)]
     longest = max(map(len, [*names, "provider", "at home"]))
@@ -67,7 +113,8 @@ def _providers(fields: Mapping[str, Any]) -> list[str]:
         return (" " * gap).join([f"{shortened(name, first):<{first}}", *padded])
 
     reasons = ", ".join(f"{reason} {share(part)}" for reason, part in home["reasons"].items())
-    at_home = line("at home", [share(home["pixel_share"])]) + (f"  ({reasons})" if reasons else "")
+    cells = [""] * before_share + [share(home["pixel_share"])]
+    at_home = line("at home", cells) + (f"  ({reasons})" if reasons else "")
     return [line("provider", heads), *map(line, names, rows), at_home]
 
 

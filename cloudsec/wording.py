@@ -65,6 +65,54 @@ def provider_figures(provider: Mapping[str, Any]) -> tuple[str, ...]:
     )
 
 
+FRONT_HEADS = ("block", "providers", "rims", "seconds", "joined", "largest", "at home", "J")
+FRONT_SENTENCE = (
+    "What could be chosen: nothing else is as good in all of seconds, what colluders could join, the largest "
+    "share of entropy or detail at one provider, and what stays at home. The plan (*) has the least J, which "
+    "counts more than these."
+)
+
+
+def candidate_figures(candidate: Mapping[str, Any]) -> tuple[str, ...]:
+    """One row of the front, below `FRONT_HEADS`."""
+    return (
+        str(candidate["block"]),
+        str(candidate["regions"]),
+        candidate["halo_policy"],
+        f"{candidate['seconds']:.3f}",
+        share(candidate["area"]),
+        share(candidate["share"]),
+        share(candidate["home"]),
+        f"{candidate['total']:.3f}",
+    )
+
+
+def part_figures(part: Mapping[str, Any]) -> tuple[str, ...]:
+    """One provider's row of what it would get, beside its name."""
+    return (
+        str(part["blocks"]),
+        str(part["pixels"]),
+        share(part["pixel_share"]),
+        share(part["received_share"]),
+        share(part["gradient_share"]),
+    )
+
+
+def plan_sentence(fields: Mapping[str, Any]) -> str:
+    """What a plan would cut an image into, and since when that is so."""
+    plan = fields["plan"]
+    if not was_sent(fields):
+        return "All would be computed at home."
+    if plan["block"] is None:
+        return f"Slabs with their halos for {counted(plan['regions'], 'provider')}."
+    rims = {"shared": "that travel with their halos", "ring": "bare, the ring around them computed at home"}
+    since = "as an earlier job of the study laid them out" if plan["reused"] else "made for this image"
+    return (
+        f"Blocks of {plan['block']} pixels, {rims[plan['halo_policy']]}, for "
+        f"{counted(plan['regions'], 'provider')}; {since}."
+    )
+
+
 def worst_received(fields: Mapping[str, Any]) -> float:
     """The largest part of the image that one provider was sent, with the rims around blocks."""
     return max((float(provider["received_share"]) for provider in fields["providers"]), default=0.0)

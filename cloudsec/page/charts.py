@@ -1,10 +1,10 @@
-"""Charts as inline SVG: curves over colluding providers or generations, and a bar of parts."""
+"""Charts as inline SVG: curves over colluding providers or generations, what could be chosen, a bar."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import ceil
+from math import ceil, floor, log10
 
 from cloudsec.page.markup import Markup, element, markup
 from regions.assembly import TOLERABLE_AREA
@@ -15,6 +15,7 @@ LEFT, RIGHT, TOP, BOTTOM = 52, 464, 12, 212
 LEGEND_ROW = 19
 MOST_TICKS = 16
 """So many numbers fit below the frame."""
+QUARTERS = (0, 0.25, 0.5, 0.75, 1.0)
 COLOURS = 6
 """Colours of a bar's parts in the style sheet, beside the grey of the rest."""
 
@@ -41,6 +42,16 @@ def swatch(**paint: str) -> Markup:
     """A square in the colour of what is named beside it."""
     square = element("rect", width=12, height=12, **paint)
     return element("svg", square, class_="swatch", width=12, height=12, aria_hidden="true")
+
+
+@dataclass(frozen=True)
+class Point:
+    """One thing to choose: what it is, its seconds, a share of something, and whether it was chosen."""
+
+    name: str
+    seconds: float
+    share: float
+    chosen: bool
 
 
 def bar(parts: Sequence[Part], label: str) -> Markup:
@@ -96,6 +107,40 @@ def convergence_chart(best: Sequence[float]) -> Markup:
     return _chart(drawn, 1, f"Curve of J over {len(best)} generations, from {best[0]:.4f} to {best[-1]:.4f}")
 
 
+def front_chart(points: Sequence[Point], below: str, said: str) -> Markup:
+    """What could be chosen: seconds to the right, a share upwards, both from 0; the chosen one on top."""
+    longest, most = _round(max(point.seconds for point in points)), _round(max(p.share for p in points))
+    levels = [(level, f"{100 * level * most:.3g}") for level in QUARTERS]
+    drawn = [
+        *_lines(levels),
+        *(
+            _text(f"{level * longest:.3g}", _across(level), BOTTOM + 18, text_anchor="middle")
+            for level in QUARTERS
+        ),
+        _text(below, (LEFT + RIGHT) / 2, HEIGHT - 6, text_anchor="middle", class_="label"),
+        _upright(f"{said}, %"),
+    ]
+    for point in sorted(points, key=lambda point: point.chosen):
+        number = 0 if point.chosen else 1
+        mark = _mark(_across(point.seconds / longest), _y(point.share / most), number)
+        drawn.append(element("g", element("title", point.name), mark, class_=f"curve curve{number}"))
+    legend = [_entry(row, 2, text, row, line=False) for row, text in enumerate(("chosen", "could be chosen"))]
+    label = f"{len(points)} points: {said} against {below}; the table below has their figures"
+    return _chart([*drawn, *legend], 2, label)
+
+
+def _round(value: float) -> float:
+    """The next number above with quarters that are short to write; 1 for nothing."""
+    if value <= 0:
+        return 1.0
+    power = 10.0 ** floor(log10(value))
+    return next(step * power for step in (1, 2, 4, 6, 8, 10) if value <= step * power)
+
+
+def _across(value: float) -> float:
+    return round(LEFT + (RIGHT - 16 - LEFT) * value, 2)
+
+
 def _x(number: int, most: int) -> float:
     middle = (LEFT + RIGHT) / 2
     return middle if most == 1 else round(LEFT + 16 + (RIGHT - LEFT - 32) * (number - 1) / (most - 1), 2)
@@ -118,16 +163,22 @@ def _text(text: str, x: float, y: float, **attributes: str) -> Markup:
 
 def _frame(levels: Sequence[tuple[float, str]], most: int, below: str) -> list[Markup]:
     """Lines at levels from 0 to 1, each with its label, and the numbers from 1 to `most` below them."""
-    parts = []
-    for level, label in levels:
-        kind = "grid" if level else "axis"
-        parts.append(element("line", x1=LEFT, x2=RIGHT, y1=_y(level), y2=_y(level), class_=kind))
-        parts.append(_text(label, LEFT - 8, _y(level) + 4, text_anchor="end"))
+    parts = _lines(levels)
     parts += [
         _text(str(number), _x(number, most), BOTTOM + 18, text_anchor="middle")
         for number in range(1, most + 1, ceil(most / MOST_TICKS))
     ]
     parts.append(_text(below, (LEFT + RIGHT) / 2, HEIGHT - 6, text_anchor="middle", class_="label"))
+    return parts
+
+
+def _lines(levels: Sequence[tuple[float, str]]) -> list[Markup]:
+    """Lines at levels from 0 to 1, each with its label."""
+    parts = []
+    for level, label in levels:
+        kind = "grid" if level else "axis"
+        parts.append(element("line", x1=LEFT, x2=RIGHT, y1=_y(level), y2=_y(level), class_=kind))
+        parts.append(_text(label, LEFT - 8, _y(level) + 4, text_anchor="end"))
     return parts
 
 
@@ -159,12 +210,14 @@ def _mark(x: float, y: float, number: int) -> Markup:
     return element("polygon", points=" ".join(f"{round(x + dx, 2)},{round(y + dy, 2)}" for dx, dy in corners))
 
 
-def _entry(row: int, rows: int, said: str, number: int | None, *, marked: bool = True) -> Markup:
+def _entry(
+    row: int, rows: int, said: str, number: int | None, *, marked: bool = True, line: bool = True
+) -> Markup:
     """One row of the legend: a sample of the curve of that number, or of the limit, and what it is."""
     y = LEGEND_ROW * (row - rows) + 10
     if number is None:
         sample = element("line", x1=LEFT, x2=LEFT + 36, y1=y, y2=y, class_="limit")
     else:
         marks = [_mark(LEFT + 18, y, number)] if marked else []
-        sample = _line([(LEFT, y), (LEFT + 36, y)], number, marks)
+        sample = _line([(LEFT, y), (LEFT + 36, y)] if line else [], number, marks)
     return markup(sample, _text(said, LEFT + 46, y + 4))

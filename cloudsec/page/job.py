@@ -114,6 +114,12 @@ def stayed(fields: Mapping[str, Any]) -> Markup:
     home = fields["home"]
     if not home["pixel_share"]:
         return section("Computed at home", element("p", "Nothing: providers computed every pixel."))
+    said = markup(element("b", share(home["pixel_share"])), " of the pixels were computed here.")
+    return section("Computed at home", element("p", said), *home_parts(home))
+
+
+def home_parts(home: Mapping[str, Any]) -> tuple[Markup, ...]:
+    """The reasons why pixels are computed at home, as a bar and in words."""
     parts = [
         Part(REASONS.get(reason, (reason, ""))[0], part, share(part))
         for reason, part in home["reasons"].items()
@@ -121,12 +127,8 @@ def stayed(fields: Mapping[str, Any]) -> Markup:
     away = max(0.0, 1 - sum(part.size for part in parts))
     parts.append(Part("at providers", away, share(away), rest=True))
     why = "; ".join(": ".join(REASONS[reason]) for reason in home["reasons"] if reason in REASONS)
-    return section(
-        "Computed at home",
-        element("p", element("b", share(home["pixel_share"])), " of the pixels were computed here."),
-        bar(parts, "Shares of the pixels"),
-        element("p", sentence(why), class_="note") if why else "",
-    )
+    note = (element("p", sentence(why), class_="note"),) if why else ()
+    return (bar(parts, "Shares of the pixels"), *note)
 
 
 def lost(fields: Mapping[str, Any]) -> Markup:

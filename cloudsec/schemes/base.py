@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from cloudsec.forecast import Forecast, Workload
 from cloudsec.keystream import Keystream
+from cloudsec.schemes.front import Candidate
 from cloudsec.study import HOME, Study
 from providers import Filter
 from providers.image import PLANE_AXES
@@ -45,6 +46,8 @@ class Job:
         Of a search for a plan; never of a secret.
     forecast : Forecast
         What is known of how long things take; the speeds in it are by party.
+    compared : bool
+        Whether the plan is to say what else could have been chosen. It is the same plan.
     """
 
     planes: NDArray[np.generic] = field(repr=False)
@@ -55,6 +58,7 @@ class Job:
     choices: Mapping[str, Any]
     seed: int
     forecast: Forecast
+    compared: bool = False
 
     @cached_property
     def shown(self) -> NDArray[np.integer]:
@@ -116,6 +120,8 @@ class Plan:
     convergence : tuple of float
         What the best plan was worth, at first and after every generation of the search for it; empty if
         there was none.
+    front : tuple of Candidate
+        What else could have been chosen, if the job asks for it and there was a choice.
     """
 
     block: int | None
@@ -134,6 +140,7 @@ class Plan:
     reused: bool = False
     thresholds: tuple[float, ...] | None = None
     convergence: tuple[float, ...] = field(default=(), repr=False)
+    front: tuple[Candidate, ...] = field(default=(), repr=False)
 
     def workload(self, job: Job) -> Workload:
         """What the plan of a job asks of everybody."""

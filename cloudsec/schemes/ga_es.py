@@ -114,6 +114,7 @@ class GaEs:
             study=study.having(grid.received(outside, lent)),
             reused=reused,
             convergence=assigned.convergence,
+            front=assigned.front,
         )
 
     def protect(self, job: Job, plan: Plan, pieces: NDArray[np.intp], keys: Keystream) -> Protected:

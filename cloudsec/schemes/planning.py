@@ -17,11 +17,14 @@ from numpy.typing import NDArray
 
 from cloudsec.keystream import Keystream
 from cloudsec.schemes.base import HaloPolicy, Job, chosen_halo, chosen_number
+from cloudsec.schemes.front import Candidate, front
 from cloudsec.schemes.layout import FEWEST_SEPARATED, Layout
 from cloudsec.schemes.policy import (
     BLOCK_STEP,
     DEFAULT_BLOCK,
     LARGEST_BLOCK,
+    MOST_RING,
+    TOLERATED_AREA,
     Price,
     fits,
     price,
@@ -93,11 +96,23 @@ class Worth:
 
 @dataclass(frozen=True, eq=False)
 class Chosen:
-    """The grid of a job; of a new one what it is worth, and what the best of each generation was worth."""
+    """The grid of a job, and what its plan says of the search for a new one.
+
+    Attributes
+    ----------
+    grid : StudyGrid
+    worth : Worth or None
+        None if the study had the grid, or no grid carries the operation.
+    convergence : tuple of float
+        What the best was worth, at first and after every generation.
+    front : tuple of Candidate
+        What else could have been chosen, if the job asks for it.
+    """
 
     grid: StudyGrid
     worth: Worth | None = None
     convergence: tuple[float, ...] = field(default=(), repr=False)
+    front: tuple[Candidate, ...] = field(default=(), repr=False)
 
 
 def searched(
@@ -128,7 +143,7 @@ def searched(
     draws = range(MOST_DRAWS) if any(map(by_chance, numbers)) else range(1)
     options = (sides, numbers, skews, draws)
     if prod(map(len, options)) == 1:
-        return Chosen(planner.grid(first), planner.worth(first))
+        return Chosen(planner.grid(first), planner.worth(first), front=planner.front(first))
     # DEAP takes a while to load, and most jobs use a grid that their study has.
     from regions.evolution import Genes, genetic_choice
 
@@ -144,7 +159,7 @@ def searched(
     worth = planner.worth(best)
     # Generations in which no grid carried the operation were worth nothing that could be told.
     convergence = tuple(total for total in found.convergence if total < inf)
-    return Chosen(planner.grid(best if worth else first), worth, convergence)
+    return Chosen(planner.grid(best if worth else first), worth, convergence, planner.front(best))
 
 
 class Planner:
@@ -195,7 +210,7 @@ class Planner:
         Of one that cannot be the best of those asked for so far, what colluders join is not looked for.
         """
         if design not in self._worth:
-            worth = self._worth[design] = self._judged(design)
+            worth = self._worth[design] = self._judged(design, self._best)
             self._best = min(self._best, worth.total if worth else inf)
         return self._worth[design]
 
@@ -203,6 +218,14 @@ class Planner:
         """J of a grid; infinite if it does not carry the operation."""
         worth = self.worth(design)
         return worth.total if worth else inf
+
+    def front(self, chosen: Design) -> tuple[Candidate, ...]:
+        """Of all that were judged, those that nothing betters; none if the job does not ask for them."""
+        if not self._job.compared:
+            return ()
+        judged = [design for design, worth in self._worth.items() if worth]
+        worths = ((design, self._judged(design, inf)) for design in judged)
+        return front([self._candidate(design, worth, design == chosen) for design, worth in worths if worth])
 
     def grid(self, design: Design) -> StudyGrid:
         """The grid of a design that the image has room for, with its stand-ins and seats."""
@@ -227,19 +250,23 @@ class Planner:
         used = len(np.unique(classes[classes != NO_CLASS]))
         return classes if used == design.regions else None
 
-    def _judged(self, design: Design) -> Worth | None:
+    def _judged(self, design: Design, limit: float) -> Worth | None:
+        """What a grid is worth, exactly where J is less than a limit; at least that where it is not."""
         classes = self.classes(design)
         if classes is None:
             return None
-        sent, held = int((classes != NO_CLASS).sum()), self._held(design, classes)
+        sent = int((classes != NO_CLASS).sum())
         # One provider holds no neighbours, so that one block is the least that any can have of the image.
         priced = self._priced(design, classes, 1 / sent, True)
+        if priced is None:
+            return None
+        worth = self._held(design, classes, priced)
         # Where other figures say that it is not the best, it is not worth while to find out by how much.
-        if priced and self._job.tolerate > 1 and replace(held, price=priced).total < self._best:
-            limit = tolerated_area(self._job.tolerate, sent)
-            area = self._area(design, classes, limit)
-            priced = self._priced(design, classes, area, area <= limit)
-        return replace(held, price=priced) if priced else None
+        if self._job.tolerate > 1 and worth.total < limit:
+            tolerable = tolerated_area(self._job.tolerate, sent)
+            area = self._area(design, classes, tolerable)
+            priced = self._priced(design, classes, area, area <= tolerable)
+        return replace(worth, price=priced) if priced else None
 
     def _priced(self, design: Design, classes: NDArray[np.intp], area: float, allowed: bool) -> Price | None:
         """The price of a grid; None if blocks are too small for what `halo_policy` would say of it."""
@@ -248,11 +275,10 @@ class Planner:
         touching = policy == "shared" and not layout.separates
         if touching or not fits(design.block, policy, self._job.halo):
             return None
-        speeds = [self.speeds[party] for party in self._parties(design.regions)]
-        return price(self._job, layout, classes, speeds, policy, area)
+        return price(self._job, layout, classes, self._parties(design.regions), policy, area)
 
-    def _held(self, design: Design, classes: NDArray[np.intp]) -> Worth:
-        """What providers hold of the image, at no price."""
+    def _held(self, design: Design, classes: NDArray[np.intp], priced: Price) -> Worth:
+        """What a grid is worth at a price, by what providers hold of the image."""
         content, count, out = self._content(design.block), design.regions, classes != NO_CLASS
         weights = np.bincount(classes[out], minlength=count) / out.sum()
         worst = max(
@@ -260,11 +286,25 @@ class Planner:
             for seen in (content.entropy, content.detail)
         )
         return Worth(
-            price=Price(0.0, 0.0, 0.0),
+            price=priced,
             share=worst * len(self._job.providers),
             spread=len(self._job.providers) / count,
             correlation=float(weights @ content.correlation(classes, count)),
             sameness=float(1 - weights @ content.change_rate(classes, count)),
+        )
+
+    def _candidate(self, design: Design, worth: Worth, chosen: bool) -> Candidate:
+        """A design in units that people know."""
+        return Candidate(
+            block=design.block,
+            regions=design.regions,
+            halo_policy=worth.price.policy,
+            seconds=worth.price.seconds,
+            area=worth.price.area * TOLERATED_AREA,
+            share=worth.share / len(self._job.providers),
+            home=worth.price.home * MOST_RING,
+            total=worth.total,
+            chosen=chosen,
         )
 
     def _area(self, design: Design, classes: NDArray[np.intp], limit: float) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import count
 from math import prod
 
@@ -42,11 +42,16 @@ class Price:
         What the colluders to be withstood could join, in units of what they may.
     home : float
         The share of the pixels that the broker computes, in units of what it may.
+    policy : {"shared", "ring"}
+    seconds : float
+        As they are foretold, where `time` is of rounded costs.
     """
 
     time: float
     area: float
     home: float
+    policy: HaloPolicy
+    seconds: float
 
     @property
     def total(self) -> float:
@@ -57,11 +62,11 @@ def price(
     job: Job,
     layout: Layout,
     classes: NDArray[np.intp],
-    speeds: Sequence[float],
+    parties: Sequence[int],
     policy: HaloPolicy,
     area: float,
 ) -> Price:
-    """What a grid of these classes costs, whose holders have these speeds.
+    """What a grid costs whose classes are held by these parties.
 
     `area` is what the colluders could join under shared halos; bare blocks share no pixel to join them by.
     """
@@ -70,13 +75,15 @@ def price(
     pixels, sent = (boxes[..., 2:] - boxes[..., :2]).prod(axis=-1), classes != NO_CLASS
     components, whole = len(job.planes) * prod(job.depth), prod(job.shape)
     windows = np.full(int(sent.sum()), prod(layout.block + 2 * reach for reach in outside))
-    work = workload(job, classes[sent], windows, pixels[sent], len(speeds))
+    work = workload(job, classes[sent], windows, pixels[sent], len(parties))
     at_home = whole - int(pixels[sent].sum())
-    forecast = job.forecast.rounded()
+    rounded = job.forecast.rounded()
     return Price(
-        time=replace(forecast, speeds=tuple(speeds)).seconds(work) / forecast.least(whole * components),
+        time=rounded.of(parties).seconds(work) / rounded.least(whole * components),
         area=(1 / max(int(sent.sum()), 1) if policy == "ring" else area) / TOLERATED_AREA,
         home=at_home / whole / MOST_RING,
+        policy=policy,
+        seconds=job.forecast.of(parties).seconds(work),
     )
 
 

@@ -419,3 +419,18 @@ def test_importing_loads_no_heavy_package(module: str) -> None:
     code = f"import sys, {module}; print([m for m in {heavy!r} if m in sys.modules])"
     ran = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert ran.stdout.strip() == "[]"
+
+
+def test_a_plan_is_a_table_and_a_page_and_nothing_else(
+    source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = tmp_path / "plan.html"
+    words = ["-o", "median", "-p", "size=3", "--providers", "4", "--seed", "1"]
+    assert status(["plan", str(source), *words, "--report", str(page)]) == 0
+    said = capsys.readouterr().out
+    assert "median size=3 by scheme ga-es (heuristic)" in said
+    assert said.endswith("Nothing was sent, and nothing written down.\n")
+    assert "<svg" in page.read_text()
+    assert sorted(file.name for file in tmp_path.iterdir()) == sorted([source.name, page.name])
+    assert status(["plan", str(source), *words, "--report", str(source)]) == 2
+    assert "written as .json or .html" in capsys.readouterr().err

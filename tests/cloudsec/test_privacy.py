@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 import cloudsec
 import providers
-from cloudsec import broker as broker_module
+from cloudsec import LocalEndpoint
 from providers import wire
 from providers.wire import decode_task
 from tests.simulator import Simulated
@@ -156,13 +156,13 @@ def test_a_dicom_file_leaves_its_header_at_home(tmp_path: Path, monkeypatch: pyt
     dataset.PatientName, dataset.PatientID = "Doe^Jane", "4711-0815"
     dataset.save_as(tmp_path / "in.dcm")
     sent: list[bytes] = []
-    original = broker_module.LocalEndpoint.send
+    original = LocalEndpoint.send
 
     def send(self: Any, request: bytes, timeout: float) -> bytes:
         sent.append(request)
         return original(self, request, timeout)
 
-    monkeypatch.setattr(broker_module.LocalEndpoint, "send", send)
+    monkeypatch.setattr(LocalEndpoint, "send", send)
     assert main(["process", str(tmp_path / "in.dcm"), str(tmp_path / "out.dcm"), "-o", "mean"]) == 0
     words = {
         str(value).encode()

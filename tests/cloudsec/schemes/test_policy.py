@@ -56,7 +56,7 @@ def test_a_grid_is_judged_by_the_work_that_its_plan_is(count: int, halo: str) ->
     plan = plan_of(job)
     grid, forecast = grid_of(plan), job.forecast.rounded()
     layout = Layout(job.shape, grid.block, count)
-    found = price(job, layout, grid.classes, forecast.speeds, plan.halo_policy, 0.02)
+    found = price(job, layout, grid.classes, range(count), plan.halo_policy, 0.02)
     assert found.time == forecast.seconds(plan.workload(job)) / forecast.least(job.planes.size)
     assert found.home == pytest.approx(sum(plan.reasons.values()) / MOST_RING)
     # Bare blocks share nothing to be joined by: the largest piece is one of them.
