@@ -48,7 +48,7 @@ def study_grid(job: Job, study: Study, keys: Keystream) -> Chosen | None:
         return Chosen(_measured(known.seated(list(job.present), newcomers), job))
     classes = regions or len(job.providers)
     _refuse_what_cannot_be(job, classes)
-    if block is not None and not fits(block, "shared", job.operation.halo):
+    if block is not None and not fits(block, "shared", job.halo):
         # It fits under no policy, and of very small blocks there are too many to draw for an error's sake.
         separates = classes >= FEWEST_SEPARATED and job.choices.get("halo") != "ring"
         raise too_small(job, block, "shared" if separates else "ring")

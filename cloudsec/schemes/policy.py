@@ -118,7 +118,7 @@ def too_small(
     job: Job, block: int, policy: HaloPolicy, because: str = "", advice: str = "", *, known: bool = False
 ) -> IncompatibleScheme:
     """The error for blocks that are too small for a halo under a policy; names a size that is not."""
-    halo, choice = job.operation.halo, job.choices.get("halo")
+    halo, choice = job.halo, job.choices.get("halo")
     cause = f"{job.operation.name!r} needs {max(halo)} pixels around a block, and blocks of {block} "
     if policy == "shared":
         cause += "would travel with too much of their neighbours"

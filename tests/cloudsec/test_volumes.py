@@ -207,3 +207,13 @@ def test_a_report_of_a_volume_has_all_figures_and_views_of_planes() -> None:
     assert sum(provider["received_share"] for provider in fields["providers"]) > 0.5
     assert {view.stack.shape[1:] for view in report.views} == {(18, 18)}
     assert {len(view.stack) % 7 for view in report.views} == {0}
+
+
+def test_a_halo_along_the_planes_asks_for_no_wider_blocks() -> None:
+    volume = np.random.default_rng(0).integers(0, 4096, (12, 64, 64), np.uint16)
+    with cloudsec.Broker(4, plan={"block": 8}) as broker:
+        result = broker.process(volume, "mean", size=(7, 3, 3))
+        assert (result.image == providers.apply(volume, "mean", size=(7, 3, 3))).all()
+        assert result.report.plan["block"] == 8
+        with pytest.raises(IncompatibleScheme, match="'mean' needs 3 pixels around a block"):
+            broker.process(volume, "mean", size=(9, 7, 3), study="other")
