@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -24,7 +23,8 @@ from cloudsec.ledger import Ledger
 from cloudsec.proposal import Proposal, proposal_of
 from cloudsec.rehearsal import kernel_seconds
 from cloudsec.report import Report, report_of
-from cloudsec.schemes import SCHEMES, Job, ProtectionScheme
+from cloudsec.schemes import Job
+from cloudsec.settings import Settings
 from cloudsec.study import Study, study_name
 from cloudsec.vault import Vault
 from providers import Filter
@@ -123,36 +123,24 @@ class Broker:
         ca: str | Path | None = None,
         progress: Callable[[int, int], None] | None = None,
     ) -> None:
-        if not isinstance(scheme, str) or scheme not in SCHEMES:
-            raise ValueError(f"unknown scheme {scheme!r}; there are: {', '.join(SCHEMES)}")
-        if isinstance(timeout, bool) or not isinstance(timeout, (int, float)) or not 0 < timeout < 1e6:
-            raise ValueError(f"timeout must be a positive number of seconds, not {timeout!r}")
-        if plan is not None and not isinstance(plan, Mapping):
-            raise ValueError(f"plan must be a dict such as {{'block': 48}}, not {plan!r}")
-        if token is not None and not isinstance(token, str):
-            raise ValueError("token must be a string")
-        if ca is not None and not isinstance(ca, (str, Path)):
-            raise ValueError("ca must be the name of a file, or None")
-        if progress is not None and not callable(progress):
-            raise ValueError("progress must be a function of two numbers")
-        if verify is not False and verify != "sample":
-            raise ValueError(
-                f"verify must be 'sample' or False, not {verify!r}; full verification is not built yet"
-            )
-        if key is not None and not isinstance(key, (bytes, str, Path)):
-            raise ValueError("key must be bytes, the name of a key file, or None")
-        if on_loss not in ("home", "fail"):
-            raise ValueError(f"on_loss must be 'home' or 'fail', not {on_loss!r}")
-        self._seed = _seeded(seed)
-        self._scheme: ProtectionScheme = SCHEMES[scheme]
+        chosen = self._settings = Settings(
+            scheme=scheme,
+            tolerate=tolerate,
+            verify=verify,
+            plan=plan,
+            on_loss=on_loss,
+            seed=seed,
+            key=key,
+            timeout=timeout,
+            token=token,
+            ca=ca,
+            progress=progress,
+        )
+        self._scheme, self._seed = chosen.protection, chosen.search_seed()
         self._endpoints, self._opened = endpoints_of(providers, token, ca)
-        self._tolerate = _tolerated(tolerate, self._scheme, len(self._endpoints))
+        self._tolerate = chosen.colluders(len(self._endpoints))
         # Embedded providers are simulated clouds; another number of them are other clouds.
         self._fleet = "" if isinstance(providers, Iterable) else f"{len(self._endpoints)} embedded"
-        self._choices = dict(plan or {})
-        self._verify, self._on_loss = verify == "sample", on_loss
-        self._timeout = float(timeout)
-        self._progress = progress
         self._quarantined: frozenset[str] = frozenset()
         self._experience = (
             Experience.embedded(len(self._endpoints), os.cpu_count() or 1) if self._fleet else Experience()
@@ -223,8 +211,16 @@ class Broker:
         def distrust(name: str) -> None:
             self._quarantined |= {name}
 
+        settings = self._settings
+        verified = settings.verify == "sample"
         terms = Terms(
-            self._endpoints, self._timeout, self._verify, self._on_loss, record, self._progress, distrust
+            self._endpoints,
+            float(settings.timeout),
+            verified,
+            settings.on_loss,
+            record,
+            settings.progress,
+            distrust,
         )
         ended = carried_out(job, plan, self._scheme, keys, terms, clock)
         result = planes_image(ended.result, channel_axis)
@@ -238,7 +234,7 @@ class Broker:
             ended,
             operation=str(chosen),
             pixels=pixels,
-            verified=self._verify,
+            verified=verified,
             timings=timings,
         )
         return Result(result, report)
@@ -313,7 +309,8 @@ class Broker:
             # Another thread may learn something meanwhile; what this job goes by is its own.
             known = self._experience = known.rehearsed(kind, kernel_seconds(planes, resolved))
         forecast = known.forecast(names, kind)
-        return Job(planes, resolved, names, present, self._tolerate, self._choices, self._seed, forecast)
+        choices = self._settings.plan or {}
+        return Job(planes, resolved, names, present, self._tolerate, choices, self._seed, forecast)
 
     def _study(self, name: str | None) -> tuple[Keystream, Ledger | None]:
         """The keys of a study, and who keeps its record."""
@@ -329,39 +326,6 @@ class Broker:
 def _kind(resolved: Filter, planes: NDArray[np.generic]) -> str:
     """What is timed apart: an operation with its parameters, on pixels of a dtype."""
     return f"{resolved} {planes.dtype}"
-
-
-def _tolerated(tolerate: int | None, scheme: ProtectionScheme, count: int) -> int:
-    if tolerate is None:
-        return 0 if scheme.assurance == "none" else 1
-    try:
-        colluders = operator.index(tolerate)
-    except TypeError:
-        raise ValueError(f"tolerate must be a number of providers, not {tolerate!r}") from None
-    if isinstance(tolerate, bool) or colluders < 0:
-        raise ValueError(f"tolerate must be a number of providers, not {tolerate!r}")
-    if colluders and scheme.assurance == "none":
-        raise ValueError(
-            f"scheme {scheme.name!r} withstands nobody, not even tolerate={colluders}; use scheme 'ga-es'"
-        )
-    if colluders >= count:
-        raise ValueError(
-            f"tolerate must be less than the number of providers, {count}, not {colluders}: all of them "
-            "together hold everything"
-        )
-    return colluders
-
-
-def _seeded(seed: int | None) -> int:
-    if seed is None:
-        return int.from_bytes(os.urandom(8))
-    try:
-        number = operator.index(seed)
-    except TypeError:
-        number = -1
-    if isinstance(seed, bool) or number < 0:
-        raise ValueError(f"seed must be a whole number from 0, or None, not {seed!r}")
-    return number
 
 
 def process(

@@ -1,0 +1,94 @@
+"""How the jobs of a broker are to be carried out, as users say it: checked before anything else happens."""
+
+from __future__ import annotations
+
+import operator
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from cloudsec.schemes import SCHEMES, ProtectionScheme
+
+LONGEST_SECONDS = 1e6
+"""Of a time-out: within what every clock and every wait of the system can tell."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What users choose, as `cloudsec.Broker` explains it. ValueError names what is accepted."""
+
+    scheme: str
+    tolerate: int | None
+    verify: Literal["sample", False]
+    plan: Mapping[str, Any] | None
+    on_loss: Literal["home", "fail"]
+    seed: int | None
+    key: bytes | str | Path | None = field(repr=False)
+    timeout: float
+    token: str | None = field(repr=False)
+    ca: str | Path | None
+    progress: Callable[[int, int], None] | None
+
+    def __post_init__(self) -> None:
+        if isinstance(self.plan, Mapping):
+            # What the caller changes later changes nothing here.
+            object.__setattr__(self, "plan", dict(self.plan))
+        if not isinstance(self.scheme, str) or self.scheme not in SCHEMES:
+            raise ValueError(f"unknown scheme {self.scheme!r}; there are: {', '.join(SCHEMES)}")
+        numeric = isinstance(self.timeout, (int, float)) and not isinstance(self.timeout, bool)
+        if not numeric or not 0 < self.timeout < LONGEST_SECONDS:
+            raise ValueError(f"timeout must be a positive number of seconds, not {self.timeout!r}")
+        if self.plan is not None and not isinstance(self.plan, Mapping):
+            raise ValueError(f"plan must be a dict such as {{'block': 48}}, not {self.plan!r}")
+        if self.token is not None and not isinstance(self.token, str):
+            raise ValueError("token must be a string")
+        if self.ca is not None and not isinstance(self.ca, (str, Path)):
+            raise ValueError("ca must be the name of a file, or None")
+        if self.progress is not None and not callable(self.progress):
+            raise ValueError("progress must be a function of two numbers")
+        if self.verify is not False and self.verify != "sample":
+            raise ValueError(
+                f"verify must be 'sample' or False, not {self.verify!r}; full verification is not built yet"
+            )
+        if self.key is not None and not isinstance(self.key, (bytes, str, Path)):
+            raise ValueError("key must be bytes, the name of a key file, or None")
+        if self.on_loss not in ("home", "fail"):
+            raise ValueError(f"on_loss must be 'home' or 'fail', not {self.on_loss!r}")
+        if self.seed is not None and (_whole(self.seed) is None or self.seed < 0):
+            raise ValueError(f"seed must be a whole number from 0, or None, not {self.seed!r}")
+        if self.tolerate is not None and (_whole(self.tolerate) is None or self.tolerate < 0):
+            raise ValueError(f"tolerate must be a number of providers, not {self.tolerate!r}")
+        if self.tolerate and self.protection.assurance == "none":
+            raise ValueError(
+                f"scheme {self.scheme!r} withstands nobody, not even tolerate={self.tolerate}; use scheme "
+                "'ga-es'"
+            )
+
+    @property
+    def protection(self) -> ProtectionScheme:
+        return SCHEMES[self.scheme]
+
+    def colluders(self, providers: int) -> int:
+        """How many of so many providers to withstand; ValueError if that is all of them."""
+        if self.tolerate is None:
+            return 0 if self.protection.assurance == "none" else 1
+        if self.tolerate >= providers:
+            raise ValueError(
+                f"tolerate must be less than the number of providers, {providers}, not {self.tolerate}: all "
+                "of them together hold everything"
+            )
+        return operator.index(self.tolerate)
+
+    def search_seed(self) -> int:
+        """The seed, or one from the system's generator."""
+        return int.from_bytes(os.urandom(8)) if self.seed is None else operator.index(self.seed)
+
+
+def _whole(value: object) -> int | None:
+    """A whole number, or None for anything else."""
+    try:
+        return None if isinstance(value, bool) else operator.index(value)  # type: ignore[arg-type]
+    except TypeError:
+        return None
