@@ -30,6 +30,7 @@ from cloudsec.vault import Vault
 from providers import Filter
 from providers.image import checked_image, image_planes, planes_image
 from providers.operation import resolved_for
+from providers.operations.measurement import Measurement, Value
 from providers.registry import as_operation
 
 DEFAULT_PROVIDERS = 9
@@ -41,12 +42,16 @@ class Result:
 
     Attributes
     ----------
-    image : (M, N), (P, M, N) or (M, N, C) ndarray
-        Equal to ``providers.apply`` on the whole image, in the dtype that the operation declares.
+    image : (M, N), (P, M, N) or (M, N, C) ndarray or None
+        Equal to ``providers.apply`` on the whole image, in the dtype that the operation declares; None of an
+        operation that measures.
+    value : dict or None
+        What such an operation measured, as it explains; of a colour image a list for each figure.
     report : Report
     """
 
-    image: NDArray[np.generic] = field(repr=False)
+    image: NDArray[np.generic] | None = field(repr=False)
+    value: Value | None
     report: Report
 
 
@@ -223,7 +228,11 @@ class Broker:
             distrust,
         )
         ended = carried_out(job, plan, self._scheme, keys, terms, clock)
-        result = planes_image(ended.result, channel_axis)
+        filtered, value = None, None
+        if isinstance(chosen, Measurement):
+            value = chosen.value(ended.result, channel_axis)
+        else:
+            filtered = planes_image(ended.result, channel_axis)
         clock.ends("finish")
         timings = clock.timings()
         self._experience = self._experience.after(job, plan, ended, timings, _kind(job.operation, job.planes))
@@ -237,7 +246,7 @@ class Broker:
             verified=verified,
             timings=timings,
         )
-        return Result(result, report)
+        return Result(filtered, value, report)
 
     def plan(
         self,

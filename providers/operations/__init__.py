@@ -3,6 +3,7 @@
 from providers.operations.convolution import Convolve, Laplacian
 from providers.operations.gradient import Sobel
 from providers.operations.linear import Gaussian, Mean
+from providers.operations.measurement import Histogram, Statistics
 from providers.operations.pointwise import Invert, Threshold, Window
 from providers.operations.rank import Maximum, Median, Minimum, Percentile
 from providers.operations.sharpen import Unsharp
@@ -11,6 +12,7 @@ __all__ = [
     "BUILT_IN",
     "Convolve",
     "Gaussian",
+    "Histogram",
     "Invert",
     "Laplacian",
     "Maximum",
@@ -19,6 +21,7 @@ __all__ = [
     "Minimum",
     "Percentile",
     "Sobel",
+    "Statistics",
     "Threshold",
     "Unsharp",
     "Window",
@@ -27,6 +30,7 @@ __all__ = [
 BUILT_IN = (
     Convolve,
     Gaussian,
+    Histogram,
     Invert,
     Laplacian,
     Maximum,
@@ -35,6 +39,7 @@ BUILT_IN = (
     Minimum,
     Percentile,
     Sobel,
+    Statistics,
     Threshold,
     Unsharp,
     Window,
