@@ -9,6 +9,7 @@ import numpy as np
 import pydicom
 import pytest
 from pydicom import uid
+from pydicom.encaps import encapsulate
 
 from cloudsec.files import read_image
 from tests.dicom_files import dataset_of, file_of, little_memory, read, refusal
@@ -40,6 +41,13 @@ def test_what_fills_a_segment_up_is_no_pixel(padding: bytes) -> None:
     code = b"\x81\x07" * 9 + b"".join(bytes([0, value]) for value in range(48))
     pixels = read(run_lengths(code + padding, (40, 30))).pixels
     assert pixels.ravel().tolist() == [7] * 1152 + list(range(48))
+
+
+def test_a_frame_without_room_for_its_header_is_refused() -> None:
+    dataset = dataset_of(np.zeros((40, 30), np.uint8), PixelData=encapsulate([b"\1\0\0\0" * 3]))
+    dataset["PixelData"].VR = "OB"
+    dataset["PixelData"].is_undefined_length = True
+    assert "cut short" in refusal(file_of(dataset, uid.RLELossless))
 
 
 @pytest.mark.parametrize(

@@ -3,11 +3,13 @@
 from typing import Any
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 import providers
+from providers import make_operation
 from providers.testing import images
 from tests.drawing import SHAPES
 
@@ -24,6 +26,14 @@ def test_unsharp_is_scikit_images_to_one_level(image: NDArray[Any], radius: floa
     theirs = unsharp_mask(image.astype(np.float64), radius, amount, preserve_range=True)
     limits = np.iinfo(image.dtype)
     assert np.abs(ours - theirs.clip(limits.min, limits.max)).max() <= 1
+
+
+def test_answers_farther_out_than_details_lead_to_are_refused() -> None:
+    operation = make_operation("unsharp", amount=2.0).resolved(2, "uint8")
+    assert operation.fitted(np.array([-510, 765]), "uint8").tolist() == [0, 255]
+    for beyond in (-511, 766):
+        with pytest.raises(ValueError, match="cannot answer so far outside uint8"):
+            operation.fitted(np.array([beyond]), "uint8")
 
 
 def test_unsharp_clips_as_scikit_image_clips_its_floats() -> None:
