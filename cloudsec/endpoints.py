@@ -138,7 +138,7 @@ class HttpEndpoint:
                 # Nothing of an answer came: the provider, which holds no state, is asked anew.
                 if time.monotonic() < deadline:
                     continue
-                raise self._late(timeout) from None
+                raise late(self.name, timeout) from None
             except (requests.RequestException, OSError, ValueError) as error:
                 raise self._broken(error, timeout, deadline) from error
 
@@ -208,16 +208,11 @@ class HttpEndpoint:
             return Refused(f"provider {self.name} {why}")
         # What we cut off ourselves looks like a provider that hung up.
         if time.monotonic() >= deadline or isinstance(error, requests.ReadTimeout):
-            return self._late(timeout)
+            return late(self.name, timeout)
         reason = hung_up_because(error, self._secure, certificate)
         if isinstance(error, requests.ConnectionError):
             return Unavailable(f"provider {self.name} cannot be reached, or hung up: {reason}")
         return Unavailable(f"provider {self.name} cannot be spoken to: {reason}")
-
-    def _late(self, timeout: float) -> Unavailable:
-        return Unavailable(
-            f"provider {self.name} did not answer within {timeout:g} s; try again, or give it more time"
-        )
 
 
 def endpoints_of(
@@ -306,6 +301,13 @@ def _place(parts: SplitResult) -> str:
         host = f"[{host}]"
     default = {"http": 80, "https": 443}[parts.scheme]
     return host if parts.port in (None, default) else f"{host}:{parts.port}"
+
+
+def late(name: str, timeout: float) -> Unavailable:
+    """The error of a provider that had `timeout` seconds."""
+    return Unavailable(
+        f"provider {name} did not answer within {timeout:g} s; try again, or give it more time"
+    )
 
 
 def failure(name: str, error: ProviderError, pause: float = 0.0) -> ProviderFailed:

@@ -55,10 +55,8 @@ def read_tiff(file: BinaryIO, *, max_pixels: int) -> NDArray[np.generic]:
             raise ImageFileError(
                 f"claims {' x '.join(map(str, shape))} values; at most {max_pixels} are read, cut it"
             )
-        counts, ends = (
-            page.databytecounts,
-            [*map(sum, zip(page.dataoffsets, page.databytecounts, strict=True))],
-        )
+        counts = page.databytecounts
+        ends = [*map(sum, zip(page.dataoffsets, counts, strict=True))]
         whole = len(counts) == prod(page.chunked) and min(counts) > 0 and max(ends) <= size
         # A strip that is missing would be taken for black.
         if not whole or page.nbytes > _RATIOS[page.compression] * size:

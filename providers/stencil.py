@@ -5,13 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 from math import prod
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import DTypeLike, NDArray
 
 from regions import Symmetries
+
+T = TypeVar("T", bound=np.generic)
 
 Answers: TypeAlias = NDArray[np.int64 | np.float64]
 """Unrounded answers: exact integers, or float64 for pixels that are floats."""
@@ -115,12 +117,12 @@ class Stencil:
 
     def _run_product(self, stack: NDArray[np.generic]) -> Answers:
         """Both axes as products with banded matrices, tile by tile: nothing but the core is computed."""
-        core = [n - 2 * h for n, h in zip(stack.shape[1:], self.halo, strict=True)]
-        answer: Answers = np.empty((len(stack), *core), answers_in(stack.dtype))
+        answer: Answers = np.empty(core(stack, self.halo).shape, answers_in(stack.dtype))
         if not answer.size:
             return answer
-        for rows in _tiles(core[0]):
-            for columns in _tiles(core[1]):
+        _, height, width = answer.shape
+        for rows in _tiles(height):
+            for columns in _tiles(width):
                 self._run_tiles(stack, answer, rows, columns)
         return answer
 
@@ -151,7 +153,7 @@ class Stencil:
             if row == (1,):
                 continue
             filtered = correlate1d(answer, np.array(row, np.float64), axis=axis, mode="nearest")
-            answer = filtered[_span(axis, len(row) // 2, filtered.shape[axis] - len(row) // 2)]
+            answer = filtered[span(axis, len(row) // 2, filtered.shape[axis] - len(row) // 2)]
         return answer
 
     def _run_int(self, stack: NDArray[np.generic]) -> NDArray[np.int64]:
@@ -161,7 +163,7 @@ class Stencil:
             total = np.zeros((*answer.shape[:axis], length, *answer.shape[axis + 1 :]), np.int64)
             for first, weight in enumerate(row):
                 if weight:
-                    total += weight * answer[_span(axis, first, first + length)]
+                    total += weight * answer[span(axis, first, first + length)]
             answer = total
         return answer
 
@@ -184,8 +186,15 @@ def _band(row: tuple[int, ...], length: int) -> NDArray[np.float64]:
     return band
 
 
-def _span(axis: int, start: int, stop: int) -> tuple[slice, ...]:
+def span(axis: int, start: int, stop: int) -> tuple[slice, ...]:
+    """Of an array, what lies from `start` to before `stop` along an axis, as an index."""
     return (*(slice(None),) * axis, slice(start, stop))
+
+
+def core(stack: NDArray[T], halo: tuple[int, ...]) -> NDArray[T]:
+    """The pixels of ``(n, *window)`` that have their whole halo; a view."""
+    inner = (slice(reach, n - reach) for reach, n in zip(halo, stack.shape[1:], strict=True))
+    return stack[(slice(None), *inner)]
 
 
 def answers_in(dtype: DTypeLike) -> np.dtype[np.int64 | np.float64]:

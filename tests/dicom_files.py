@@ -27,17 +27,9 @@ from cloudsec.errors import DicomError
 from cloudsec.files import ImageFile, read_image, write_image
 
 Pixels: TypeAlias = NDArray[np.generic]
-
-
 PLANE = (np.arange(30, dtype=np.int16).reshape(5, 6) - 7) * 100
-
-
 NAME = "Doe^Jane"
-
-
 SHIPPED = Path(__file__).parents[1] / "cloudsec" / "demo" / "lidc-idri-0314.dcm"
-
-
 CT, MG, US, SC = (
     uid.CTImageStorage,
     uid.DigitalMammographyXRayImageStorageForPresentation,

@@ -64,6 +64,7 @@ class RawServer:
     """A server that reads a request and then sends exactly these bytes, or waits; a context manager.
 
     It hangs up then, or answers so many requests of one connection, and hangs up when it has read the next.
+    From the byte `drips_from` on it sends one byte at a time, twenty a second.
     """
 
     def __init__(
@@ -71,11 +72,11 @@ class RawServer:
         response: bytes,
         *,
         then_hang: bool = False,
-        drip: bool = False,
+        drips_from: int | None = None,
         answers: int | None = None,
         tls: ssl.SSLContext | None = None,
     ) -> None:
-        self._response, self._then_hang, self._drip, self._tls = response, then_hang, drip, tls
+        self._response, self._then_hang, self._drips_from, self._tls = response, then_hang, drips_from, tls
         self._answers = answers
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._stop = threading.Event()
@@ -112,12 +113,12 @@ class RawServer:
                     self.requests.append(_read_request(connection))
 
     def _answer(self, connection: socket.socket) -> None:
-        if self._drip:
-            for byte in self._response:
-                connection.sendall(bytes([byte]))
-                if self._stop.wait(0.05):
-                    return
-        connection.sendall(self._response)
+        at_once = self._response[: self._drips_from]
+        connection.sendall(at_once)
+        for byte in self._response[len(at_once) :]:
+            connection.sendall(bytes([byte]))
+            if self._stop.wait(0.05):
+                return
         if self._then_hang:
             self._stop.wait()
 

@@ -22,8 +22,6 @@ class Claims:
     ----------
     frames, rows, columns, samples : int
         `samples` is three for colour, and one for grey and for a palette.
-    stacked : bool
-        Whether the file counts its frames, of which there may be one.
     allocated, stored : int
         Bits that a sample takes, and those of them that it uses.
     signed : bool
@@ -37,7 +35,6 @@ class Claims:
     rows: int
     columns: int
     samples: int
-    stacked: bool
     allocated: int
     stored: int
     signed: bool
@@ -80,7 +77,6 @@ def checked_claims(dataset: Dataset, max_pixels: int) -> Claims:
         _integer(dataset, "Rows"),
         _integer(dataset, "Columns"),
         samples,
-        "NumberOfFrames" in dataset and _integer(dataset, "NumberOfFrames", 1) > 1,
         _integer(dataset, "BitsAllocated"),
         _integer(dataset, "BitsStored"),
         bool(_integer(dataset, "PixelRepresentation", 0)),

@@ -55,7 +55,7 @@ def read_pixels(
             pixels = np.empty((claims.frames, *frame.shape), frame.dtype)
         pixels[number] = frame
     assert pixels is not None
-    return pixels if claims.stacked else pixels[0]
+    return pixels if claims.frames > 1 else pixels[0]
 
 
 def _frames(

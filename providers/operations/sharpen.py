@@ -13,7 +13,7 @@ from numpy.typing import DTypeLike, NDArray
 from providers.fixed_point import Rows
 from providers.operation import as_fraction, derived, parameter
 from providers.operations.linear import LinearFilter, gaussian_weights
-from providers.stencil import EXACT_INT, Answers, Stencil, answers_in, largest_magnitude
+from providers.stencil import EXACT_INT, Answers, Stencil, answers_in, core, largest_magnitude
 
 MAX_AMOUNT = 100
 TRUNCATE = 4.0
@@ -95,8 +95,7 @@ class Unsharp(LinearFilter):
         bound = largest * (abs(own) + abs(blurred)) * stencil.scale
         if bound >= EXACT_INT:
             raise ValueError(f"unsharp needs a {bound.bit_length()}-bit accumulator here; there are 63")
-        core = tuple(slice(h, n - h) for h, n in zip(self.halo, stack.shape[1:], strict=True))
-        pixels = stack[(slice(None), *core)].astype(dtype)
+        pixels = core(stack, self.halo).astype(dtype)
         answer: Answers = np.asarray(own * stencil.scale * pixels + blurred * stencil.run(stack), dtype)
         return answer
 

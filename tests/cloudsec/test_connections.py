@@ -72,7 +72,10 @@ def test_a_connection_that_idled_longer_than_providers_keep_it_is_not_used_again
 
 def test_a_head_that_drips_in_is_cut_off_in_time(authority: Authority, tls: ssl.SSLContext | None) -> None:
     dripping = http_response("200 OK", b"", "X-Long: " + "x" * 1000)
-    with RawServer(dripping, drip=True, tls=tls) as server, closing(endpoint(server, authority)) as provider:
+    with (
+        RawServer(dripping, drips_from=0, tls=tls) as server,
+        closing(endpoint(server, authority)) as provider,
+    ):
         started = time.monotonic()
         with pytest.raises(Unavailable, match=r"did not answer within 0.5 s"):
             provider.send(b"task", 0.5)

@@ -343,9 +343,10 @@ def test_a_server_that_misbehaves_is_named(
     [
         RawServer(b"", then_hang=True),
         RawServer(http_response("200 OK", b"abc", length=5000), then_hang=True),
-        RawServer(http_response("200 OK", b"y" * 5000), drip=True),
+        RawServer(http_response("200 OK", b"y" * 5000), drips_from=0),
+        RawServer(http_response("200 OK", b"y" * 5000), drips_from=-5000),
     ],
-    ids=["says nothing", "stops half-way", "drips"],
+    ids=["says nothing", "stops half-way", "drips", "drips its answer"],
 )
 def test_a_server_that_stalls_costs_no_more_than_its_time(
     http_providers: list[str], image: NDArray[Any], server: RawServer

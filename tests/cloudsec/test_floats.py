@@ -19,7 +19,7 @@ from providers.image import FLOAT_DTYPES
 from providers.operation import float_tolerance, resolved_for
 from providers.testing import float_images
 from providers.wire import decode_task
-from tests.cloudsec.test_law import MODES, recommended_block
+from tests.laws import MODES, recommended_block
 from tests.planning import names
 from tests.simulator import Simulated, changed
 
@@ -36,6 +36,7 @@ ROUNDED = [
     ("gaussian", {"sigma": 1.0, "truncate": 2.0}),
     ("mean", {"size": (2, 5)}),
     ("convolve", {"weights": [[0.3, -2, 1 / 3]]}),
+    ("convolve", {"weights": [[2**0.5], [-0.1]]}),
     ("laplacian", {}),
     ("unsharp", {"radius": 0.5, "amount": 1.5}),
     ("sobel", {}),

@@ -142,6 +142,32 @@ def test_a_frame_header_behind_a_marker_without_length_is_not_looked_for() -> No
     assert "damaged" in refusal(content_with([hidden], grey, uid.JPEGBaseline8Bit))
 
 
+def test_bytes_that_fill_up_to_a_marker_are_skipped_as_decoders_skip_them() -> None:
+    grey = COLOUR[..., 0].copy()
+    code = imagecodecs.jpeg8_encode(grey, level=100)
+    filled = code[:2] + b"\xff\xff" + code[2:]
+    plain, skipped = (
+        read(content_with([each], grey, uid.JPEGBaseline8Bit)).pixels for each in (code, filled)
+    )
+    assert np.array_equal(plain, skipped)
+
+
+@pytest.mark.parametrize("syntax", LOSSLESS)
+def test_what_is_no_code_at_all_is_refused_by_name(syntax: uid.UID) -> None:
+    code = LOSSLESS[syntax](DEEP, 12)
+    for wrong in (bytes(len(code)), code[:2] + bytes(len(code) - 4) + code[-2:]):
+        message = refusal(content_with([wrong], DEEP, syntax, BitsStored=12))
+        assert f"{syntax.name} code is damaged" in message
+
+
+def test_components_of_several_sizes_are_refused() -> None:
+    code = bytearray(imagecodecs.jpeg2k_encode(COLOUR, reversible=True, codecformat="J2K"))
+    # The steps of the second component, after its depth (ISO 15444-1, A.5.1).
+    assert code[45:48] == b"\x07\1\1"
+    code[46] = 2
+    assert "damaged" in refusal(content_with([bytes(code)], COLOUR, uid.JPEG2000Lossless))
+
+
 def test_progressive_scans_are_no_baseline_jpeg() -> None:
     grey = COLOUR[..., 0].copy()
     code = bytearray(imagecodecs.jpeg8_encode(grey))

@@ -64,6 +64,17 @@ def test_a_palette_that_is_not_as_long_as_it_says_is_refused(descriptor: list[in
     assert "palette" in refusal(file_of(dataset_of(INDICES, **palette(tables, descriptor))))
 
 
+def test_a_palette_without_a_table_or_with_tables_of_several_lengths_is_refused() -> None:
+    assert "missing or segmented" in refusal(
+        file_of(dataset_of(INDICES, **{**DEEP, "GreenPaletteColorLookupTableData": None}))
+    )
+    other = {
+        "GreenPaletteColorLookupTableData": levels(1, 2),
+        "GreenPaletteColorLookupTableDescriptor": [2, 1, 16],
+    }
+    assert "differ in length" in refusal(file_of(dataset_of(INDICES, **{**DEEP, **other})))
+
+
 def test_a_result_of_a_palette_is_rgb_and_its_palette_is_gone() -> None:
     written = derived(dataset_of(INDICES, **DEEP), COLOUR)
     assert (written.PhotometricInterpretation, written.SamplesPerPixel) == ("RGB", 3)
@@ -97,6 +108,12 @@ def test_luminance_is_read_and_written_as_rgb() -> None:
     image = read(file_of(dataset))
     assert np.array_equal(image.pixels, rgb_of_luminance(COLOUR))
     assert derived(dataset, image.pixels).PhotometricInterpretation == "RGB"
+
+
+def test_subsampled_colours_that_are_not_compressed_are_refused() -> None:
+    assert "subsampled but not compressed" in refusal(
+        file_of(dataset_of(COLOUR, **{**RGB, "PhotometricInterpretation": "YBR_FULL_422"}))
+    )
 
 
 @pytest.mark.parametrize("result", [COLOUR.astype(np.uint16) * 9, COLOUR.astype(np.int16) - 3])
