@@ -61,10 +61,10 @@ FAULTS: dict[str, tuple[Behaviour, str]] = {
 
 
 class RawServer:
-    """A server that reads a request and then sends exactly these bytes, or waits; a context manager.
+    """A server that reads a request and then sends exactly these bytes, and drips others; a context manager.
 
     It hangs up then, or answers so many requests of one connection, and hangs up when it has read the next.
-    From the byte `drips_from` on it sends one byte at a time, twenty a second.
+    What it drips comes without end, twenty times a second.
     """
 
     def __init__(
@@ -72,11 +72,11 @@ class RawServer:
         response: bytes,
         *,
         then_hang: bool = False,
-        drips_from: int | None = None,
+        drip: bytes = b"",
         answers: int | None = None,
         tls: ssl.SSLContext | None = None,
     ) -> None:
-        self._response, self._then_hang, self._drips_from, self._tls = response, then_hang, drips_from, tls
+        self._response, self._then_hang, self._drip, self._tls = response, then_hang, drip, tls
         self._answers = answers
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._stop = threading.Event()
@@ -113,12 +113,9 @@ class RawServer:
                     self.requests.append(_read_request(connection))
 
     def _answer(self, connection: socket.socket) -> None:
-        at_once = self._response[: self._drips_from]
-        connection.sendall(at_once)
-        for byte in self._response[len(at_once) :]:
-            connection.sendall(bytes([byte]))
-            if self._stop.wait(0.05):
-                return
+        connection.sendall(self._response)
+        while self._drip and not self._stop.wait(0.05):
+            connection.sendall(self._drip)
         if self._then_hang:
             self._stop.wait()
 
