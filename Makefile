@@ -85,7 +85,7 @@ lock: ## lock the dependencies of pyproject.toml anew (UPGRADE=--upgrade: the ne
 	done
 
 clean: ## remove what these targets made
-	@rm -rf $(VENV) $(LOCKER) build demo-output *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
+	@rm -rf $(VENV) $(LOCKER) build demo-output *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage*
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Without ensurepip (Debian splits it off), the pip of $(PYTHON) works on .venv from outside.

@@ -56,7 +56,7 @@ class SelectingFilter(RankFilter):
         # scipy ranks 8-byte integers as float64.
         if stack.dtype.kind in "iu" and stack.dtype.itemsize == 8 and largest_magnitude(stack) >= EXACT_FLOAT:
             raise ValueError(f"{self.name} is exact for pixels below 2**53 only")
-        if len(self.sizes) == 2 and prod(self.sizes) <= MOST_COMPARED:
+        if 2 <= len(self.sizes) <= 3 and prod(self.sizes) <= MOST_COMPARED:
             return ranked_by_comparison(stack, self.sizes, self.rank)
         from scipy.ndimage import rank_filter
 

@@ -13,9 +13,8 @@ from cloudsec.providers_file import read_providers
 from providers.certificates import server_context
 from providers.http import Limits
 from tests.certificates import Authority
+from tests.commands import IMAGE
 from tests.simulator import RawServer, http_response, serving
-
-IMAGE = np.random.default_rng(0).integers(0, 4096, (200, 210), np.uint16)
 
 
 def written(folder: Path, *lines: str) -> Path:
