@@ -94,7 +94,7 @@ def resolved_operation(name: object, version: object, parameters: object) -> Fil
     try:
         operation = kind(**{key: _tuples(value) for key, value in parameters.items()})
         _ = operation.halo, operation.symmetries, operation.scale
-    except (ValueError, TypeError, OverflowError) as error:
+    except (ValueError, TypeError, OverflowError, RecursionError) as error:
         raise BadTask(str(error)) from error
     return operation
 
