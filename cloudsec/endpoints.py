@@ -179,16 +179,18 @@ class HttpEndpoint:
             try:
                 chunk = response.raw.read1(CHUNK)
             except HTTPError as error:
-                raise Unavailable(f"provider {self.name} stopped half-way through its answer") from error
+                if time.monotonic() < deadline:
+                    raise Unavailable(f"provider {self.name} stopped half-way through its answer") from error
+                chunk = b""
+            # What we cut off ourselves looks like an answer that ends, or stops.
+            if time.monotonic() >= deadline:
+                raise Unavailable(f"provider {self.name} answered too slowly to finish in time")
             if not chunk:
-                break
+                return b"".join(parts)
             parts.append(chunk)
             received += len(chunk)
             if received > limit:
                 raise Refused(f"provider {self.name} answered more than {limit} bytes, which no answer has")
-            if time.monotonic() > deadline:
-                raise Unavailable(f"provider {self.name} answered too slowly to finish in time")
-        return b"".join(parts)
 
     def _failure(self, status: int, headers: Mapping[str, str], body: bytes) -> ProviderFailed:
         pause = _pause(headers) if status in (429, 503) else 0.0

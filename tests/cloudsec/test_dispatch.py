@@ -343,7 +343,7 @@ def test_a_server_that_misbehaves_is_named(
     [
         RawServer(b"", then_hang=True),
         RawServer(http_response("200 OK", b"abc", length=5000), then_hang=True),
-        RawServer(http_response("200 OK", b"y" * 5000), drip=True),
+        RawServer(http_response("200 OK", b"", length=5000), drip=b"y"),
     ],
     ids=["says nothing", "stops half-way", "drips"],
 )
