@@ -295,7 +295,7 @@ def float_tolerance(operation: Filter, pixels: NDArray[np.generic]) -> float:
     """By how much two right answers to an image of floats may differ; 0 for integers and where none may.
 
     Floats are added up in another order on a block than on the whole image: 8·eps·Σ|w|·max|x| bounds that,
-    and the smallest float of all, which is far less unless pixels are as small, what the last rounding may add.
+    and the smallest float of all what a last rounding may add, which counts only where pixels are as small.
     """
     if pixels.dtype.kind != "f" or not operation.float_gain:
         return 0.0

@@ -313,6 +313,15 @@ def test_a_convolutions_dtype_holds_all_that_images_lead_to(
     assert (ours == np.rint(ndimage.convolve(image.astype(np.float64), np.array(weights)))).all()
 
 
+def test_a_convolution_whose_answers_float32_may_not_hold_is_refused() -> None:
+    image = np.full((9, 9), 2.0**96)
+    for large in (2**40, 2.5e11):
+        with pytest.raises(ValueError, match="on float32 images some answers would be infinite"):
+            providers.apply(image.astype(np.float32), "convolve", weights=[[large]])
+        assert (providers.apply(image, "convolve", weights=[[large]]) == image * large).all()
+    assert np.isfinite(providers.apply(image.astype(np.float32), "convolve", weights=[[2**31]])).all()
+
+
 def test_strided_read_only_mapped_and_foreign_arrays_are_as_good_as_any(tmp_path: Any) -> None:
     base = np.random.default_rng(0).integers(0, 4096, (64, 64), np.uint16)
     np.save(tmp_path / "image.npy", base)
