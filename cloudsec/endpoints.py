@@ -32,7 +32,7 @@ CHUNK = 1 << 18
 MAX_PROVIDERS = 256
 """Embedded ones, each with a thread while a job lasts; more than any image can be spread over with sense."""
 Parts: TypeAlias = Sequence[bytes | memoryview]
-_TOKEN = re.compile(r"[\x21-\x7e]+")
+_VISIBLE = re.compile(r"[\x21-\x7e]+")
 
 
 @runtime_checkable
@@ -73,7 +73,7 @@ class HttpEndpoint:
     Parameters
     ----------
     url : str
-        Scheme, host and, where needed, port and path; no user name or password.
+        Scheme, host and, where needed, port and path, in visible ASCII; no user name, password or query.
     token : str or None
         Sent as bearer token, to this provider only.
     ca : str, Path or None
@@ -99,14 +99,16 @@ class HttpEndpoint:
         try:
             parts = urlsplit(url)
             valid = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-            valid = valid and not (parts.query or parts.fragment)
+            valid = valid and not parts.fragment and bool(_VISIBLE.fullmatch(url))
         except ValueError:
             valid = False
-        if "@" in url:
-            raise ValueError("a provider's URL must not hold a user name or password; give a token instead")
+        if "@" in url or "?" in url:
+            raise ValueError(
+                "a provider's URL must not hold a user name, a password or a query; give a token instead"
+            )
         if not valid:
             raise ValueError(f"{url!r} is not the URL of a provider, such as http://127.0.0.1:9001")
-        if token is not None and not _TOKEN.fullmatch(token):
+        if token is not None and not _VISIBLE.fullmatch(token):
             raise ValueError("a token is made of visible ASCII characters, without spaces or line ends")
         self.name = f"{parts.scheme}://{_place(parts)}{parts.path.rstrip('/')}"
         self._secure = parts.scheme == "https"
