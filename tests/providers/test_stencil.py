@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from scipy.ndimage import gaussian_filter
 
 from providers import make_operation
+from providers.operation import float_tolerance
 from providers.stencil import EXACT_FLOAT, TILE, Stencil
 
 ROWS = st.integers(0, 3).flatmap(
@@ -94,3 +95,12 @@ def test_an_int32_gaussian_keeps_within_the_stated_share_of_the_range() -> None:
 def test_weights_that_would_move_answers_too_far_are_refused() -> None:
     with pytest.raises(ValueError, match="smaller window"):
         make_operation("gaussian", sigma=20.0).resolved(2, "int32")
+
+
+@pytest.mark.parametrize("side", [201, 401])
+def test_the_errors_of_wide_windows_of_floats_stay_within_the_tolerance(side: int) -> None:
+    operation = make_operation("mean", size=side).resolved(2, "float64")
+    ramp = np.linspace(0, 1, side + 39) * np.ones((1, side + 39, 1))
+    whole = operation.run(ramp) / operation.scale
+    turned = operation.run(ramp.swapaxes(1, 2)).swapaxes(1, 2) / operation.scale
+    assert np.abs(whole - turned).max() <= float_tolerance(operation, ramp)
