@@ -35,6 +35,9 @@ TILE_PIXELS = 1 << 16
 """Pixels of a stack that are worked on at once."""
 WIDEST_PRODUCT = 16
 """Halos up to which a product with a matrix, most of which is zeros, beats scipy's walk along lines."""
+ADDED_AT_ONCE = 33
+"""Floats that are added up one after the other, as many as a product adds; their sums are added up then. Of
+windows of hundreds of pixels in one go, two orders differ by more than `FLOAT_ROUNDINGS`."""
 SCRAMBLE_BITS = 2
 """Bits by which a scramble may widen a pixel (design/decisions.md, Scrambles)."""
 
@@ -146,14 +149,12 @@ class Stencil:
                 places[part] = down @ pixels[part].astype(np.float64) @ across
 
     def _run_float(self, stack: NDArray[np.generic]) -> NDArray[np.float64]:
-        from scipy.ndimage import correlate1d
-
         answer = stack.astype(np.float64)
         for axis, row in enumerate(self.weights, start=1):
-            if row == (1,):
-                continue
-            filtered = correlate1d(answer, np.array(row, np.float64), axis=axis, mode="nearest")
-            answer = filtered[span(axis, len(row) // 2, filtered.shape[axis] - len(row) // 2)]
+            if row != (1,):
+                # Integers are exact anyhow; the roundings of floats grow with what is added up in one go.
+                at_once = len(row) if stack.dtype.kind in "iu" else ADDED_AT_ONCE
+                answer = _correlated(answer, axis, row, at_once)
         return answer
 
     def _run_int(self, stack: NDArray[np.generic]) -> NDArray[np.int64]:
@@ -184,6 +185,23 @@ def _band(row: tuple[int, ...], length: int) -> NDArray[np.float64]:
         np.fill_diagonal(band[first:], weight)
     band.setflags(write=False)
     return band
+
+
+def _correlated(
+    pixels: NDArray[np.float64], axis: int, row: tuple[int, ...], at_once: int
+) -> NDArray[np.float64]:
+    """A row of weights along one axis, so many at a time, for the pixels that have their whole halo."""
+    from scipy.ndimage import correlate1d
+
+    length = pixels.shape[axis] - len(row) + 1
+    total = np.zeros((*pixels.shape[:axis], length, *pixels.shape[axis + 1 :]))
+    for first in range(0, len(row), at_once):
+        some = row[first : first + at_once]
+        weights = np.array(some + (0,) * (1 - len(some) % 2), np.float64)
+        lines = pixels[span(axis, first, first + length + len(weights) - 1)]
+        filtered = correlate1d(lines, weights, axis=axis, mode="nearest")
+        total += filtered[span(axis, len(weights) // 2, len(weights) // 2 + length)]
+    return total
 
 
 def span(axis: int, start: int, stop: int) -> tuple[slice, ...]:

@@ -27,9 +27,9 @@ class Unsharp(LinearFilter):
     The blurred image is a Gaussian of integer weights, not rounded; the sum is rounded once, halves to
     even, and clipped to the range of the image's dtype, as scikit-image does it to the range of its floats.
     Apart from clipping it deviates from the real-valued filter by at most 1 grey level on 8- and 16-bit
-    images. With very wide kernels or large amounts on 16 bit, and on int32 images, the blurred image is
-    off by at most 2⁻¹⁰ of the dtype's range; where that cannot be had it is refused. On floats nothing is
-    rounded or clipped.
+    images. With very wide kernels or large amounts on 16 bit, in volumes of 16 bit, and on int32 images, the
+    blurred image is off by at most 2⁻¹⁰ of the dtype's range; where that cannot be had it is refused. On
+    floats nothing is rounded or clipped.
 
     Parameters
     ----------

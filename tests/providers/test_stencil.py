@@ -7,6 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from providers import make_operation
+from providers.operation import float_tolerance
 from providers.stencil import EXACT_FLOAT, TILE, Stencil
 
 ROWS = st.integers(0, 3).flatmap(
@@ -55,3 +57,12 @@ def test_a_sum_that_could_overflow_is_refused() -> None:
 def test_what_is_no_smoothing_stencil_is_refused(weights: tuple[tuple[int, ...], ...]) -> None:
     with pytest.raises(ValueError, match="stencil"):
         Stencil(weights)
+
+
+@pytest.mark.parametrize("side", [201, 401])
+def test_the_errors_of_wide_windows_of_floats_stay_within_the_tolerance(side: int) -> None:
+    operation = make_operation("mean", size=side).resolved(2, "float64")
+    ramp = np.linspace(0, 1, side + 39) * np.ones((1, side + 39, 1))
+    whole = operation.run(ramp) / operation.scale
+    turned = operation.run(ramp.swapaxes(1, 2)).swapaxes(1, 2) / operation.scale
+    assert np.abs(whole - turned).max() <= float_tolerance(operation, ramp)
