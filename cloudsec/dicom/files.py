@@ -100,8 +100,8 @@ def read_dicom(
         syntax, dataset, element = _parsed(file)
         size = file.seek(0, 2)
         claims = checked_claims(dataset, max_pixels)
-        if burned_in != "accept":
-            _refuse_burned_in(dataset)
+        if burned_in != "accept" and (reason := burned_in_reason(dataset)):
+            raise DicomError(f"{reason}, and letters stay legible; look at it, then pass --burned-in accept")
         if syntax in (uid.JPEGBaseline8Bit, uid.JPEGExtended12Bit):
             # Also where the header forgot to say it, all that is derived from it has lost what its code lost.
             dataset.LossyImageCompression = "01"
@@ -220,18 +220,19 @@ class _AtPixels:
         return tag in (0x7FE00008, 0x7FE00009, 0x7FE00010)
 
 
-def _refuse_burned_in(dataset: Dataset) -> None:
-    """Modality and annotation as in the standard; the class as well, for Modality is often wrong."""
+def burned_in_reason(dataset: Dataset) -> str | None:
+    """Why pixels may show a name, if they may, by what the header says.
+
+    Modality and annotation as in the standard; the class as well, for Modality is often wrong.
+    """
     modality, annotation = _upper(dataset.get("Modality")), _upper(dataset.get("BurnedInAnnotation"))
-    reason = None
     if "YES" in annotation:
-        reason = "its header says that a name or the like is burned into the pixels"
-    elif risky := modality & _RISKY_MODALITIES:
-        reason = f"images of modality {min(risky)} often show a name in their pixels"
-    elif str(dataset.get("SOPClassUID", "")).startswith(_RISKY_CLASSES):
-        reason = "images of this SOP class often show a name in their pixels"
-    if reason:
-        raise DicomError(f"{reason}, and letters stay legible; look at it, then pass --burned-in accept")
+        return "its header says that a name or the like is burned into the pixels"
+    if risky := modality & _RISKY_MODALITIES:
+        return f"images of modality {min(risky)} often show a name in their pixels"
+    if str(dataset.get("SOPClassUID", "")).startswith(_RISKY_CLASSES):
+        return "images of this SOP class often show a name in their pixels"
+    return None
 
 
 def _upper(value: object) -> set[str]:

@@ -78,7 +78,7 @@ def _set_window(dataset: Dataset, measured: NDArray[np.generic]) -> None:
         windows.append(Dataset())
         dataset.SharedFunctionalGroupsSequence[0].FrameVOILUTSequence = [windows[-1]]
     slope, intercept = scales.pop() if scales else (1.0, 0.0)
-    low, high = sorted(slope * int(end) + intercept for end in (measured.min(), measured.max()))
+    low, high = sorted(slope * end.item() + intercept for end in (measured.min(), measured.max()))
     for window in windows:
         # A linear window shows center - 0.5 - (width - 1) / 2 as black (PS3.3 C.11.2.1.2.1).
         window.WindowCenter, window.WindowWidth = _decimal((low + high + 1) / 2), _decimal(high - low + 1)
