@@ -54,6 +54,16 @@ class Claims:
         return prod(self.frame_shape) * self.allocated // 8
 
     @property
+    def subsampled(self) -> bool:
+        """Whether two pixels share their colour differences, where they are not compressed."""
+        return self.photometric == "YBR_FULL_422"
+
+    @property
+    def native_bytes(self) -> int:
+        """Of all frames, where they are not compressed."""
+        return self.frames * (self.rows * self.columns * 2 if self.subsampled else self.frame_bytes)
+
+    @property
     def stated(self) -> str:
         """The claim in words, for what does not keep it."""
         frames = f"{self.frames} frames of " if self.frames > 1 else ""

@@ -7,7 +7,7 @@ import struct
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from io import BytesIO
 from itertools import islice
 from typing import BinaryIO, Literal
@@ -19,7 +19,8 @@ from pydicom.filereader import read_dataset
 from pydicom.tag import BaseTag
 
 from cloudsec.dicom.claims import GREY, checked_claims
-from cloudsec.dicom.codestreams import CODESTREAM_SYNTAXES
+from cloudsec.dicom.codestreams import CODESTREAM_SYNTAXES, LOSSY_SYNTAXES
+from cloudsec.dicom.deflated import inflated
 from cloudsec.dicom.pixels import PixelElement, read_pixels
 from cloudsec.errors import DicomError
 
@@ -42,12 +43,11 @@ _RISKY_CLASSES = (
     "1.2.840.10008.5.1.4.1.1.12.2",  # X-Ray Radiofluoroscopic
 )
 _NATIVE_SYNTAXES = (uid.ImplicitVRLittleEndian, uid.ExplicitVRLittleEndian, uid.ExplicitVRBigEndian)
-_READ_SYNTAXES = (*_NATIVE_SYNTAXES, uid.RLELossless, *CODESTREAM_SYNTAXES)
+_DEFLATED = uid.DeflatedExplicitVRLittleEndian
+_READ_SYNTAXES = (*_NATIVE_SYNTAXES, _DEFLATED, uid.RLELossless, *CODESTREAM_SYNTAXES)
 _CONVERTERS: dict[str, tuple[str, str]] = {
-    **dict.fromkeys(("1.2.840.10008.1.2.4.53", "1.2.840.10008.1.2.4.55"), ("python-gdcm", "gdcmconv --raw")),
+    "1.2.840.10008.1.2.4.53": ("python-gdcm", "gdcmconv --raw"),
     **dict.fromkeys((uid.JPEG2000MCLossless, uid.JPEG2000MC), ("pylibjpeg-openjpeg", "gdcmconv --raw")),
-    **dict.fromkeys((uid.HTJ2K, uid.HTJ2KLossless, uid.HTJ2KLosslessRPCL), ("pylibjpeg-openjpeg", "Orthanc")),
-    uid.DeflatedExplicitVRLittleEndian: ("zlib", "dcmconv +te of dcmtk"),
 }
 """Per transfer syntax that is not read the package that would decode it, and the tool that converts it."""
 
@@ -98,13 +98,16 @@ def read_dicom(
     """
     with foreign_errors(_DAMAGED):
         syntax, dataset, element = _parsed(file)
-        size = file.seek(0, 2)
         claims = checked_claims(dataset, max_pixels)
         if burned_in != "accept" and (reason := burned_in_reason(dataset)):
             raise DicomError(f"{reason}, and letters stay legible; look at it, then pass --burned-in accept")
-        if syntax in (uid.JPEGBaseline8Bit, uid.JPEGExtended12Bit):
+        if syntax in LOSSY_SYNTAXES:
             # Also where the header forgot to say it, all that is derived from it has lost what its code lost.
             dataset.LossyImageCompression = "01"
+        if element.stream is not None:
+            file.seek(element.stream)
+            file = BytesIO(inflated(file, element.position + claims.native_bytes + 1))
+        size = file.seek(0, 2)
         return read_pixels(file, size, element, syntax, dataset, claims), DicomHeader(dataset)
 
 
@@ -139,7 +142,12 @@ def foreign_errors(sentence: str) -> Iterator[None]:
 def _parsed(file: BinaryIO) -> tuple[uid.UID, Dataset, PixelElement]:
     head = file.read(MAX_HEADER_BYTES)
     syntax, start = _transfer_syntax(head)
-    return syntax, *_header(head, start, syntax)
+    stream = None
+    if syntax == _DEFLATED:
+        stream = file.seek(start)
+        head, start, syntax = inflated(file, MAX_HEADER_BYTES), 0, uid.ExplicitVRLittleEndian
+    dataset, element = _header(head, start, syntax)
+    return syntax, dataset, replace(element, stream=stream)
 
 
 def _transfer_syntax(head: bytes) -> tuple[uid.UID, int]:

@@ -221,8 +221,10 @@ def _set_groups(result: Dataset, derived: Dataset, frames: int, span: tuple[floa
     identity.RescaleIntercept, identity.RescaleSlope, identity.RescaleType = 0, 1, "US"
     low, high = span
     window.VOILUTFunction = "LINEAR_EXACT"
-    window.WindowCenter = DSfloat((low + high) / 2, auto_format=True)
-    window.WindowWidth = DSfloat(high - low or 1.0, auto_format=True)
+    # The ends may lie further apart than floating-point numbers reach.
+    width = min(high - low, np.finfo(float).max) or 1.0
+    window.WindowCenter = DSfloat(low / 2 + high / 2, auto_format=True)
+    window.WindowWidth = DSfloat(float(width), auto_format=True)
     kind.FrameType = list(result.ImageType)
     shared.PixelValueTransformationSequence, shared.FrameVOILUTSequence = [identity], [window]
     shared.ParametricMapFrameTypeSequence = [kind]
