@@ -40,8 +40,7 @@ _SOF_KINDS = {
     uid.JPEGLSNearLossless: (_LS,),
 }
 """The frame headers that a transfer syntax allows."""
-_HIGH_THROUGHPUT = (uid.HTJ2KLossless, uid.HTJ2KLosslessRPCL, uid.HTJ2K)
-_WAVELETS = (uid.JPEG2000Lossless, uid.JPEG2000, *_HIGH_THROUGHPUT)
+_WAVELETS = (uid.JPEG2000Lossless, uid.JPEG2000, uid.HTJ2KLossless, uid.HTJ2KLosslessRPCL, uid.HTJ2K)
 LOSSY_SYNTAXES = (uid.JPEGBaseline8Bit, uid.JPEGExtended12Bit, _PROGRESSIVE)
 """Those that always lose something."""
 CODESTREAM_SYNTAXES: tuple[uid.UID, ...] = (*_SOF_KINDS, *_WAVELETS)
@@ -100,9 +99,8 @@ def decoded_codestream(code: bytes, syntax: uid.UID, claims: Claims) -> Pixels:
 def _decoded(code: bytes, syntax: uid.UID, claims: Claims) -> Pixels:
     import imagecodecs
 
-    if syntax in _HIGH_THROUGHPUT:
-        return imagecodecs.htj2k_decode(code)
     if syntax in _WAVELETS:
+        # High throughput too: of a damaged code htj2k_decode gives whatever was in memory.
         return imagecodecs.jpeg2k_decode(code)
     if syntax in (uid.JPEGLSLossless, uid.JPEGLSNearLossless):
         return imagecodecs.jpegls_decode(code)
