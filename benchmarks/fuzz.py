@@ -54,6 +54,12 @@ def honest_files() -> list[bytes]:
         buffer = BytesIO()
         dataset.save_as(buffer)
         files.append(buffer.getvalue())
+    del dataset.PixelData
+    dataset.file_meta.TransferSyntaxUID, dataset.BitsAllocated = uid.ExplicitVRLittleEndian, 32
+    dataset.FloatPixelData = plane.astype(np.float32).tobytes()
+    buffer = BytesIO()
+    dataset.save_as(buffer)
+    files.append(buffer.getvalue())
     return [content for content in files if _outcome(content) == "read"]
 
 

@@ -71,6 +71,7 @@ _UNSIGNED_WIDTHS: dict[str, tuple[int, ...]] = {
 }
 """The same for those that allow no sign. What is in neither table keeps the width and sign it came with."""
 
+_PADDING = ("PixelPaddingValue", "PixelPaddingRangeLimit")
 _STALE = (
     "SmallestImagePixelValue",
     "LargestImagePixelValue",
@@ -104,7 +105,7 @@ class _Storage:
     def dtype(self) -> np.dtype[np.generic]:
         return np.dtype(f"<{'i' if self.signed else 'u'}{self.allocated // 8}")
 
-    def holds(self, low: int, high: int) -> bool:
+    def holds(self, low: float, high: float) -> bool:
         floor = -(1 << self.stored - 1) if self.signed else 0
         return floor <= low and high < floor + (1 << self.stored)
 
@@ -113,7 +114,7 @@ class _Storage:
 class _Padding:
     """Grey levels from low to high that stand for no measurement; `ends` as the header gives them."""
 
-    ends: tuple[int, ...]
+    ends: tuple[float, ...]
 
     def of(self, pixels: Pixels) -> NDArray[np.bool_]:
         inside: NDArray[np.bool_] = (pixels >= min(self.ends)) & (pixels <= max(self.ends))  # type: ignore[operator]
@@ -139,7 +140,7 @@ def derived_image(
     Parameters
     ----------
     header : DicomHeader
-    source : ndarray of uint8, int16, uint16 or int32
+    source : ndarray of uint8, int16, uint16, int32, float32 or float64
         As `read_dicom` gave it with the header: a plane or frames of them, grey or in colour.
     pixels : ndarray of integers, float32 or float64
         Of the same shape.
@@ -173,7 +174,9 @@ def derived_image(
             fits = True
             _store_colours(dataset, pixels)
         else:
-            fits = pixels.dtype.kind != "f" and _store_pixels(dataset, source, pixels, padding)
+            fits = "f" not in (source.dtype.kind, pixels.dtype.kind) and _store_pixels(
+                dataset, source, pixels, padding
+            )
             if offset_gain is None:
                 give_own_meaning(dataset, measured)
             elif (offset_gain, negation_sign) != (1, -1):
@@ -227,7 +230,11 @@ def _drop_private_disorder(dataset: Dataset) -> None:
 
 def _padding(dataset: Dataset) -> _Padding | None:
     """The padding as pixels show it: many headers give a signed value as if unsigned, or the reverse."""
-    given = [dataset.get(keyword) for keyword in ("PixelPaddingValue", "PixelPaddingRangeLimit")]
+    for prefix in ("Float", "DoubleFloat"):
+        ends = [dataset.get(f"{prefix}{keyword}") for keyword in _PADDING]
+        if isinstance(ends[0], float):
+            return _Padding(tuple(end for end in ends if isinstance(end, float)))
+    given = [dataset.get(keyword) for keyword in _PADDING]
     if not isinstance(given[0], int):
         return None
     bits, signed = dataset.BitsStored, dataset.PixelRepresentation
@@ -301,9 +308,9 @@ def _set_pixels(dataset: Dataset, values: Pixels, storage: _Storage, padding: _P
             drop(place, ("VOILUTSequence", "RealWorldValueMappingSequence"))
     dataset.BitsAllocated, dataset.BitsStored = storage.allocated, storage.stored
     dataset.HighBit, dataset.PixelRepresentation = storage.stored - 1, int(storage.signed)
-    drop(dataset, ("PixelPaddingValue", "PixelPaddingRangeLimit"))
+    drop(dataset, _PADDING)
     if padding:
-        for keyword, end in zip(("PixelPaddingValue", "PixelPaddingRangeLimit"), padding.ends, strict=False):
+        for keyword, end in zip(_PADDING, padding.ends, strict=False):
             dataset.add_new(keyword, "SS" if storage.signed else "US", end)
     raw = values.astype(storage.dtype).tobytes()
     dataset.add_new("PixelData", "OB" if storage.allocated == 8 else "OW", raw + b"\0" * (len(raw) % 2))

@@ -44,6 +44,8 @@ _RISKY_CLASSES = (
 )
 _NATIVE_SYNTAXES = (uid.ImplicitVRLittleEndian, uid.ExplicitVRLittleEndian, uid.ExplicitVRBigEndian)
 _DEFLATED = uid.DeflatedExplicitVRLittleEndian
+_FLOATING = {(0x7FE0, 0x0008): b"OF", (0x7FE0, 0x0009): b"OD"}
+"""Elements of floating-point pixels, of single and double precision, and how they are represented."""
 _READ_SYNTAXES = (*_NATIVE_SYNTAXES, _DEFLATED, uid.RLELossless, *CODESTREAM_SYNTAXES)
 _CONVERTERS: dict[str, tuple[str, str]] = {
     "1.2.840.10008.1.2.4.53": ("python-gdcm", "gdcmconv --raw"),
@@ -87,7 +89,7 @@ def read_dicom(
 
     Returns
     -------
-    pixels : (M, N) or (F, M, N) ndarray of uint8, int16, uint16 or int32
+    pixels : (M, N) or (F, M, N) ndarray of uint8, int16, uint16, int32, float32 or float64
         In colour (M, N, 3) or (F, M, N, 3), of uint8.
     header : DicomHeader
 
@@ -98,7 +100,7 @@ def read_dicom(
     """
     with foreign_errors(_DAMAGED):
         syntax, dataset, element = _parsed(file)
-        claims = checked_claims(dataset, max_pixels)
+        claims = checked_claims(dataset, max_pixels, floating=element.floating)
         if burned_in != "accept" and (reason := burned_in_reason(dataset)):
             raise DicomError(f"{reason}, and letters stay legible; look at it, then pass --burned-in accept")
         if syntax in LOSSY_SYNTAXES:
@@ -196,16 +198,16 @@ def _header(head: bytes, start: int, syntax: uid.UID) -> tuple[Dataset, PixelEle
     start_of_element = head[position : position + 12].ljust(12, b"\0")
     group, number, representation, length = struct.unpack(order + "HH2s2xL", start_of_element)
     if implicit:
-        representation = b"OW"
+        representation = _FLOATING.get((group, number), b"OW")
         (length,) = struct.unpack(order + "L", head[position + 4 : position + 8])
-    if (group, number) in ((0x7FE0, 0x0008), (0x7FE0, 0x0009)):
-        raise DicomError("its pixels are floating-point numbers, which are not read yet; use integer pixels")
-    if (group, number) != (0x7FE0, 0x0010) or representation not in (b"OB", b"OW", b"UN"):
+    floating = _FLOATING.get((group, number))
+    known = representation in ((floating,) if floating else (b"OB", b"OW", b"UN"))
+    if not known or not (floating or (group, number) == (0x7FE0, 0x0010)):
         raise DicomError("this DICOM file holds no pixel data that could be found; name one that is an image")
-    if (length == 0xFFFFFFFF) != syntax.is_compressed:
+    if (length == 0xFFFFFFFF) != syntax.is_compressed or (floating and syntax.is_compressed):
         raise DicomError("its pixel data are not stored as its transfer syntax says; fetch it again")
     return dataset, PixelElement(
-        "OB" if representation == b"OB" else "OW",
+        "OW" if representation == b"UN" else representation.decode(),
         position + (8 if implicit else 12),
         None if syntax.is_compressed else length,
     )

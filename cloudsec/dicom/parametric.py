@@ -19,6 +19,7 @@ from pydicom.tag import Tag
 from pydicom.valuerep import DSfloat
 
 from cloudsec.dicom.files import burned_in_reason
+from cloudsec.dicom.meaning import linear_mappings
 from cloudsec.errors import DicomError
 
 Pixels: TypeAlias = NDArray[np.generic]
@@ -104,7 +105,7 @@ _GEOMETRY = {
 
 
 def parametric_map(
-    derived: Dataset, origin: Dataset, pixels: Pixels, padding: tuple[int, ...], span: tuple[float, float]
+    derived: Dataset, origin: Dataset, pixels: Pixels, padding: tuple[float, ...], span: tuple[float, float]
 ) -> Dataset:
     """The map that stands for a derived image, without loss: integers become floating-point numbers.
 
@@ -119,7 +120,7 @@ def parametric_map(
         What it was derived from.
     pixels : (M, N) or (F, M, N) ndarray of integers, float32 or float64
         With the padding in place.
-    padding : tuple of int
+    padding : tuple of float
         Nothing, a value, or the two ends of a range.
     span : (float, float)
         The least and the greatest value outside padding.
@@ -129,7 +130,7 @@ def parametric_map(
     DicomError
         If the source may show a name, does not say where it lies, or for integers beyond 53 bits.
     """
-    if reason := burned_in_reason(origin):
+    if origin.get("BurnedInAnnotation") != "NO" and (reason := burned_in_reason(origin)):
         raise DicomError(
             f"{_NEEDED} must deny that letters are in the pixels, but {reason}; write a .npy or .tif file"
         )
@@ -165,10 +166,15 @@ def _identify(result: Dataset, derived: Dataset, origin: Dataset) -> None:
     result.AcquisitionContextSequence = derived.get("AcquisitionContextSequence") or []
     result.Manufacturer = result.ManufacturerModelName = "CloudSec"
     result.SoftwareVersions, result.DeviceSerialNumber = version("cloudsec"), "none"
+    devices = [*(derived.get("ContributingEquipmentSequence") or [])]
     if derived.get("Manufacturer"):
         device = _taken(derived, _EQUIPMENT)
-        device.PurposeOfReferenceCodeSequence = [_coded(codes.DCM.AcquisitionEquipment)]
-        result.ContributingEquipmentSequence = [device]
+        acquired = derived.SOPClassUID != uid.ParametricMapStorage
+        purpose = codes.DCM.AcquisitionEquipment if acquired else codes.DCM.ProcessingEquipment
+        device.PurposeOfReferenceCodeSequence = [_coded(purpose)]
+        devices.append(device)
+    if devices:
+        result.ContributingEquipmentSequence = devices
     if origin.get("SeriesInstanceUID"):
         series, instance = Dataset(), Dataset()
         instance.ReferencedSOPClassUID = origin.SOPClassUID
@@ -177,7 +183,7 @@ def _identify(result: Dataset, derived: Dataset, origin: Dataset) -> None:
         result.ReferencedSeriesSequence = [series]
 
 
-def _store(result: Dataset, frames: Pixels, padding: tuple[int, ...]) -> None:
+def _store(result: Dataset, frames: Pixels, padding: tuple[float, ...]) -> None:
     wide = frames.dtype == np.float64
     if frames.dtype.kind != "f":
         highest = max(abs(int(end)) for end in (frames.min(), frames.max(), *padding))
@@ -212,11 +218,7 @@ def _set_groups(result: Dataset, derived: Dataset, frames: int, span: tuple[floa
             )
     if not any("FrameAnatomySequence" in place for place in places):
         shared.FrameAnatomySequence = [_anatomy(derived)]
-    scales = [source.get("PixelValueTransformationSequence") for source in sources]
-    scales[0] = scales[0] or (None if any(scales) else [derived])
-    for place, scale in zip(places, scales, strict=True):
-        if scale:
-            place.RealWorldValueMappingSequence = [_mapping(scale[0], span)]
+    _map_values(derived, sources, places, span)
     identity, window, kind = Dataset(), Dataset(), Dataset()
     identity.RescaleIntercept, identity.RescaleSlope, identity.RescaleType = 0, 1, "US"
     low, high = span
@@ -248,12 +250,35 @@ def _anatomy(derived: Dataset) -> Dataset:
     return anatomy
 
 
+def _map_values(
+    derived: Dataset, sources: list[Dataset], places: list[Dataset], span: tuple[float, float]
+) -> None:
+    """What numbers mean is told by the mappings of a map, and by slope and intercept of other images."""
+    linear = linear_mappings(derived)
+    if any(linear):
+        for place, mappings in zip(places, linear, strict=True):
+            for mapping in mappings:
+                _set_ends(mapping, span)
+            if mappings:
+                place.RealWorldValueMappingSequence = mappings
+        return
+    scales = [source.get("PixelValueTransformationSequence") for source in sources]
+    scales[0] = scales[0] or (None if any(scales) else [derived])
+    for place, scale in zip(places, scales, strict=True):
+        if scale:
+            place.RealWorldValueMappingSequence = [_mapping(scale[0], span)]
+
+
+def _set_ends(mapping: Dataset, span: tuple[float, float]) -> None:
+    mapping.DoubleFloatRealWorldValueFirstValueMapped = float(span[0])
+    mapping.DoubleFloatRealWorldValueLastValueMapped = float(span[1])
+
+
 def _mapping(scale: Dataset, span: tuple[float, float]) -> Dataset:
     """Slope and intercept, and their unit if the header names one."""
     mapping = Dataset()
     mapping.LUTLabel, mapping.LUTExplanation = "RESCALED", "Slope and intercept of the derived image"
-    mapping.DoubleFloatRealWorldValueFirstValueMapped = float(span[0])
-    mapping.DoubleFloatRealWorldValueLastValueMapped = float(span[1])
+    _set_ends(mapping, span)
     slope, intercept = scale.get("RescaleSlope"), scale.get("RescaleIntercept")
     mapping.RealWorldValueSlope = float(1 if slope is None else slope)
     mapping.RealWorldValueIntercept = float(0 if intercept is None else intercept)

@@ -41,6 +41,10 @@ class PixelElement:
     length: int | None
     stream: int | None = None
 
+    @property
+    def floating(self) -> bool:
+        return self.representation in ("OF", "OD")
+
 
 def read_pixels(
     file: BinaryIO, size: int, element: PixelElement, syntax: uid.UID, dataset: Dataset, claims: Claims
@@ -97,6 +101,13 @@ def _frames(
                 "its subsampled colours do not come in pairs of pixels, which are read; convert it to RGB"
             )
         stored = full_of_subsampled(stored[:whole])
+    if claims.floating:
+        if claims.allocated != (32 if element.representation == "OF" else 64):
+            raise DicomError("its pixels are of another precision than it claims; correct its header")
+        order = "<" if syntax.is_little_endian else ">"
+        values = np.frombuffer(stored, f"{order}f{claims.allocated // 8}")
+        yield from values.reshape(claims.frames, *claims.frame_shape).astype(values.dtype.newbyteorder("="))
+        return
     # All at once: where bytes are swapped by words, a frame may begin in the middle of one.
     yield from _masked(stored, claims, claims.frames, syntax, element.representation, claims.planar)
 

@@ -19,7 +19,7 @@ from pydicom import Dataset, uid
 
 from cloudsec.errors import DicomError
 from cloudsec.files import write_image
-from tests.dicom_files import CT, NAME, PLANE, US, Pixels, dataset_of, enhanced, file_of, read, row
+from tests.dicom_files import CT, NAME, PLANE, US, Pixels, dataset_of, enhanced, file_of, read, refusal, row
 
 ORIENTED = {"ImageOrientationPatient": [1, 0, 0, 0, 1, 0], "FrameOfReferenceUID": "1.2.3.5"}
 FLOATS = np.linspace(-7, 9, PLANE.size).astype(np.float32).reshape(PLANE.shape)
@@ -54,8 +54,10 @@ def mapping_of(written: Dataset) -> Dataset:
     )
 )
 @settings(max_examples=40, deadline=None)
-def test_floats_are_read_back_to_the_bit(result: Pixels) -> None:
+def test_floats_are_read_back_to_the_bit_by_pydicom_and_by_us(result: Pixels) -> None:
     written = written_of(slice_of(PLANE), result)
+    assert np.array_equal(read(file_of(written)).pixels, result)
+    assert read(file_of(written)).pixels.dtype == result.dtype
     assert written.SOPClassUID == uid.ParametricMapStorage
     assert written.pixel_array.dtype == result.dtype
     assert np.array_equal(written.pixel_array, result)
@@ -91,6 +93,56 @@ def test_a_mapping_tells_the_real_world_values(gain: int | None, sign: int, scal
     assert mapping.MeasurementUnitsCodeSequence[0].CodeValue == "1"
     assert mapping.DoubleFloatRealWorldValueFirstValueMapped == FLOATS.min()
     assert mapping.DoubleFloatRealWorldValueLastValueMapped == FLOATS.max()
+
+
+@pytest.mark.parametrize(
+    ("gain", "sign", "scale"), [(1, -1, (2, -1024)), (3, -1, (2, -3072)), (0, 1, (2, 0))]
+)
+def test_a_map_of_a_map_keeps_its_mapping(gain: int, sign: int, scale: tuple[int, int]) -> None:
+    first = written_of(
+        slice_of(PLANE, RescaleType="HU", PixelPaddingValue=-700, Manufacturer="Maker"), FLOATS
+    )
+    second = written_of(first, FLOATS[::-1] * 3, gain, sign)
+    mapping = mapping_of(second)
+    assert (mapping.RealWorldValueSlope, mapping.RealWorldValueIntercept) == scale
+    assert mapping.MeasurementUnitsCodeSequence[0].CodeValue == "[hnsf'U]"
+    assert second.FloatPixelPaddingValue == -700
+    expected = np.where(PLANE == -700, np.float32(-700), FLOATS[::-1] * 3)
+    assert np.array_equal(second.pixel_array, expected)
+    assert mapping.DoubleFloatRealWorldValueLastValueMapped == expected.max()
+    assert [device.Manufacturer for device in second.ContributingEquipmentSequence] == ["Maker", "CloudSec"]
+
+
+def test_integers_computed_from_a_map_make_a_map_in_no_unit() -> None:
+    first = written_of(slice_of(PLANE, RescaleType="HU"), FLOATS)
+    second = written_of(first, (FLOATS > 0).astype(np.uint8), None)
+    assert np.array_equal(second.pixel_array, FLOATS > 0)
+    assert mapping_of(second).MeasurementUnitsCodeSequence[0].CodeValue == "1"
+
+
+def test_frames_of_a_map_are_read_one_by_one() -> None:
+    frames = np.stack([FLOATS, -FLOATS]).astype(np.float64)
+    image = read(file_of(written_of(enhanced(np.stack([PLANE, PLANE])), frames)))
+    assert image.stacked
+    assert np.array_equal(image.frames, frames)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "keyword", "value"),
+    [
+        (np.float32, "BitsAllocated", 64),
+        (np.float64, "BitsAllocated", 32),
+        (np.float32, "BitsAllocated", 16),
+        (np.float64, "NumberOfFrames", 2),
+        (np.float32, "PhotometricInterpretation", "PALETTE COLOR"),
+    ],
+)
+def test_a_map_that_contradicts_itself_is_refused(
+    dtype: type[np.generic], keyword: str, value: int | str
+) -> None:
+    written = written_of(slice_of(PLANE), FLOATS.astype(dtype))
+    setattr(written, keyword, value)
+    refusal(file_of(written))
 
 
 def test_hounsfield_units_are_told_in_code() -> None:

@@ -61,6 +61,10 @@ def check_map_with_validator(source: Path, folder: Path) -> None:
         written = pydicom.dcmread(out)
         assert written.SOPClassUID == uid.ParametricMapStorage
         assert np.array_equal(written.pixel_array, result)
+        again = folder / "again.dcm"
+        mapped = read_image(out)
+        write_image(again, result / 3, mapped, description="CloudSec: more", offset_gain=0, negation_sign=1)
+        assert complaints(again) <= before
 
 
 @pytest.mark.usefixtures("validator")
