@@ -21,7 +21,6 @@ from pydicom.dataset import FileMetaDataset
 from cloudsec.dicom.colours import PALETTE_KEYWORDS
 from cloudsec.dicom.files import DicomHeader, foreign_errors
 from cloudsec.dicom.meaning import change_meaning, drop, functional_groups, give_own_meaning
-from cloudsec.dicom.parametric import parametric_map
 from cloudsec.errors import DicomError
 
 Pixels: TypeAlias = NDArray[np.generic]
@@ -188,6 +187,9 @@ def derived_image(
         _drop_private_disorder(dataset)
         _describe(dataset, description)
         if not fits:
+            # It knows all codes of DICOM, which take a third of a second to load.
+            from cloudsec.dicom.parametric import parametric_map
+
             span = (measured.min().item(), measured.max().item())
             if padding:
                 kept = source.astype(pixels.dtype) if pixels.dtype.kind == "f" else source
