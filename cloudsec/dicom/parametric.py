@@ -26,6 +26,8 @@ Pixels: TypeAlias = NDArray[np.generic]
 
 SINGLE_LIMIT, DOUBLE_LIMIT = 1 << 24, 1 << 53
 """Up to these, single and double precision hold every integer."""
+MAX_FRAMES = 2500
+"""Of eight elements at most in the header, which `read_dicom` reads no more than 20 000 of."""
 
 _NEEDED = "its kind of image cannot hold the result, and a Parametric Map"
 _CONTEXT = (
@@ -128,12 +130,16 @@ def parametric_map(
     Raises
     ------
     DicomError
-        If the source may show a name, does not say where it lies, or for integers beyond 53 bits.
+        If the source may show a name or does not say where it lies, for integers beyond 53 bits, and for
+        more than `MAX_FRAMES`.
     """
     if origin.get("BurnedInAnnotation") != "NO" and (reason := burned_in_reason(origin)):
         raise DicomError(
             f"{_NEEDED} must deny that letters are in the pixels, but {reason}; write a .npy or .tif file"
         )
+    frames = pixels.reshape(-1, *pixels.shape[-2:])
+    if len(frames) > MAX_FRAMES:
+        raise DicomError(f"{_NEEDED} holds no more than {MAX_FRAMES} frames; write a .npy or .tif file")
     result = Dataset()
     for element in derived:
         if element.keyword in _CONTEXT or element.tag.group in _PEOPLE:
@@ -141,7 +147,6 @@ def parametric_map(
     for keyword in _NEVER_ABSENT:
         if keyword not in result:
             setattr(result, keyword, None)
-    frames = pixels.reshape(-1, *pixels.shape[-2:])
     _identify(result, derived, origin)
     _store(result, frames, padding)
     _set_groups(result, derived, len(frames), span)

@@ -164,7 +164,7 @@ def test_luminance_is_read_and_written_as_rgb() -> None:
 
 @pytest.mark.parametrize("result", [COLOUR.astype(np.uint16) * 9, COLOUR.astype(np.int16) - 3])
 def test_colours_beyond_eight_bits_are_refused_and_npy_is_named(result: Pixels) -> None:
-    with pytest.raises(DicomError, match=r"eight bits.*\.npy"):
+    with pytest.raises(DicomError, match=r"eight bits.*\.npy or \.tif"):
         derived(dataset_of(COLOUR, **RGB), result)
 
 

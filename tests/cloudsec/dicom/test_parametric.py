@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from pydicom import Dataset, uid
 
+from cloudsec.dicom.parametric import MAX_FRAMES
 from cloudsec.errors import DicomError
 from cloudsec.files import write_image
 from tests.dicom_files import CT, NAME, PLANE, US, Pixels, dataset_of, enhanced, file_of, read, refusal, row
@@ -53,7 +54,7 @@ def mapping_of(written: Dataset) -> Dataset:
         )
     )
 )
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20)
 def test_floats_are_read_back_to_the_bit_by_pydicom_and_by_us(result: Pixels) -> None:
     written = written_of(slice_of(PLANE), result)
     assert np.array_equal(read(file_of(written)).pixels, result)
@@ -84,6 +85,16 @@ def test_integers_beyond_the_kind_of_image_are_single_to_24_bits_and_double_beyo
 def test_integers_beyond_53_bits_are_refused() -> None:
     with pytest.raises(DicomError, match=r"53 bits.*\.npy"):
         written_of(slice_of(np.zeros((1, 2), np.int16)), row(np.int64, 0, (1 << 53) + 1))
+
+
+def test_as_many_frames_are_written_as_can_be_read_again() -> None:
+    frames = np.zeros((MAX_FRAMES + 1, 1, 2), np.int16)
+    dataset = slice_of(frames[0], NumberOfFrames=MAX_FRAMES, PixelData=frames[1:].tobytes())
+    written = written_of(dataset, frames[1:].astype(np.float32))
+    assert np.array_equal(read(file_of(written)).frames, frames[1:])
+    dataset = slice_of(frames[0], NumberOfFrames=MAX_FRAMES + 1, PixelData=frames.tobytes())
+    with pytest.raises(DicomError, match=r"no more than 2500 frames.*\.npy"):
+        written_of(dataset, frames.astype(np.float32))
 
 
 @pytest.mark.parametrize(("gain", "sign", "scale"), [(1, -1, (2, -1024)), (0, 1, (2, 0)), (None, -1, (1, 0))])
