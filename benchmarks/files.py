@@ -31,7 +31,6 @@ GEOMETRY = (
     "ImageOrientationPatient",
     "PixelSpacing",
     "FrameOfReferenceUID",
-    "NumberOfFrames",
     "FrameTime",
 )
 
@@ -109,8 +108,15 @@ def _wrong(image: ImageFile, source: Path, target: Path, operation: str) -> Iter
     if target.suffix != ".dcm":
         return
     before, after = (pydicom.dcmread(each, stop_before_pixels=True) for each in (source, target))
-    yield from (f"{source.name}: another {word}" for word in GEOMETRY if before.get(word) != after.get(word))
+    yield from (
+        f"{source.name}: another {word}" for word in GEOMETRY if _told(before, word) != _told(after, word)
+    )
     yield from (f"{source.name}: dciodvfy: {line}" for line in complaints(target) - complaints(source))
+
+
+def _told(header: pydicom.Dataset, word: str) -> object:
+    """What a header says, or its functional groups say first: a Parametric Map says all in these."""
+    return next((element.value for element in header.iterall() if element.keyword == word), None)
 
 
 def _pixels(target: Path) -> np.ndarray:

@@ -78,6 +78,42 @@ def dataset_of(pixels: Pixels, **changes: Any) -> Dataset:
     return dataset
 
 
+def enhanced(frames: Pixels, **changes: Any) -> Dataset:
+    """An enhanced CT image, ten millimetres from frame to frame."""
+
+    def item(**values: Any) -> Dataset:
+        made = Dataset()
+        for keyword, value in values.items():
+            setattr(made, keyword, value)
+        return made
+
+    return dataset_of(
+        frames[0],
+        SOPClassUID=uid.EnhancedCTImageStorage,
+        FrameOfReferenceUID="1.2.3.5",
+        PixelSpacing=None,
+        ImagePositionPatient=None,
+        RescaleSlope=None,
+        RescaleIntercept=None,
+        NumberOfFrames=len(frames),
+        PixelData=frames.tobytes(),
+        SharedFunctionalGroupsSequence=[
+            item(
+                PixelMeasuresSequence=[item(PixelSpacing=[0.5, 0.5], SliceThickness=10)],
+                PlaneOrientationSequence=[item(ImageOrientationPatient=[1, 0, 0, 0, 1, 0])],
+                PixelValueTransformationSequence=[
+                    item(RescaleSlope=1, RescaleIntercept=-1024, RescaleType="HU")
+                ],
+            )
+        ],
+        PerFrameFunctionalGroupsSequence=[
+            item(PlanePositionSequence=[item(ImagePositionPatient=[1, 2, 10 * number])])
+            for number in range(len(frames))
+        ],
+        **changes,
+    )
+
+
 def file_of(dataset: Dataset, syntax: uid.UID = uid.ExplicitVRLittleEndian) -> bytes:
     buffer = io.BytesIO()
     dataset.file_meta.TransferSyntaxUID = syntax

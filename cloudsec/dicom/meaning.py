@@ -8,7 +8,7 @@ from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
-from pydicom import Dataset
+from pydicom import Dataset, uid
 from pydicom.valuerep import DSfloat
 
 _OF_OTHER_VALUES = (
@@ -39,13 +39,26 @@ def change_meaning(
     dataset: Dataset, measured: NDArray[np.generic], offset_gain: int | Fraction, negation_sign: int
 ) -> None:
     """Slope, intercept and window of a result whose grey levels are not those of the source."""
+
+    def changed(slope: float, intercept: float) -> tuple[float, float]:
+        if negation_sign == 1:
+            return abs(slope), 0.0
+        # Adding zero keeps a minus zero out of the file.
+        return slope, intercept * float(offset_gain) + 0.0
+
     for place in _rescales(dataset):
         slope = float(1 if place.get("RescaleSlope") is None else place.RescaleSlope)
         intercept = float(0 if place.get("RescaleIntercept") is None else place.RescaleIntercept)
-        place.RescaleSlope = _decimal(abs(slope) if negation_sign == 1 else slope)
-        # Adding zero keeps a minus zero out of the file.
-        place.RescaleIntercept = _decimal(0.0 if negation_sign == 1 else intercept * float(offset_gain) + 0.0)
+        place.RescaleSlope, place.RescaleIntercept = map(_decimal, changed(slope, intercept))
+    linear = linear_mappings(dataset)
+    for mapping in chain.from_iterable(linear):
+        mapping.RealWorldValueSlope, mapping.RealWorldValueIntercept = changed(
+            mapping.RealWorldValueSlope, mapping.RealWorldValueIntercept
+        )
     _set_window(dataset, measured)
+    for group, mappings in zip(functional_groups(dataset), linear, strict=True):
+        if mappings:
+            group.RealWorldValueMappingSequence = mappings
 
 
 def give_own_meaning(dataset: Dataset, measured: NDArray[np.generic]) -> None:
@@ -54,6 +67,16 @@ def give_own_meaning(dataset: Dataset, measured: NDArray[np.generic]) -> None:
         # Without a type, those of CT would be read as Hounsfield units.
         place.RescaleSlope, place.RescaleIntercept, place.RescaleType = _decimal(1.0), _decimal(0.0), "US"
     _set_window(dataset, measured)
+
+
+def linear_mappings(dataset: Dataset) -> list[list[Dataset]]:
+    """How a Parametric Map's numbers become real-world values: of all frames, and then of each."""
+    if dataset.SOPClassUID != uid.ParametricMapStorage:
+        return [[] for _ in functional_groups(dataset)]
+    return [
+        [each for each in group.get("RealWorldValueMappingSequence") or () if "RealWorldValueSlope" in each]
+        for group in functional_groups(dataset)
+    ]
 
 
 def _rescales(dataset: Dataset) -> list[Dataset]:
@@ -78,7 +101,7 @@ def _set_window(dataset: Dataset, measured: NDArray[np.generic]) -> None:
         windows.append(Dataset())
         dataset.SharedFunctionalGroupsSequence[0].FrameVOILUTSequence = [windows[-1]]
     slope, intercept = scales.pop() if scales else (1.0, 0.0)
-    low, high = sorted(slope * int(end) + intercept for end in (measured.min(), measured.max()))
+    low, high = sorted(slope * end.item() + intercept for end in (measured.min(), measured.max()))
     for window in windows:
         # A linear window shows center - 0.5 - (width - 1) / 2 as black (PS3.3 C.11.2.1.2.1).
         window.WindowCenter, window.WindowWidth = _decimal((low + high + 1) / 2), _decimal(high - low + 1)
