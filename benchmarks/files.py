@@ -22,7 +22,9 @@ import providers
 from benchmarks.open_data import NOT_HERE, open_data_folder
 from cloudsec.cli import main
 from cloudsec.errors import ImageFileError
-from cloudsec.files import ImageFile, read_image, read_series
+from cloudsec.files import read_image
+from cloudsec.image_file import ImageFile
+from cloudsec.slices import read_series
 
 OPERATIONS = ("gaussian", "sobel")
 """One that keeps what grey levels mean, and one that changes it."""

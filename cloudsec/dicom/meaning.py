@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from pydicom import Dataset
 from pydicom.valuerep import DSfloat
 
+from cloudsec.rescale import rescaled
+
 _OF_OTHER_VALUES = (
     "WindowCenter",
     "WindowWidth",
@@ -42,9 +44,8 @@ def change_meaning(
     for place in _rescales(dataset):
         slope = float(1 if place.get("RescaleSlope") is None else place.RescaleSlope)
         intercept = float(0 if place.get("RescaleIntercept") is None else place.RescaleIntercept)
-        place.RescaleSlope = _decimal(abs(slope) if negation_sign == 1 else slope)
-        # Adding zero keeps a minus zero out of the file.
-        place.RescaleIntercept = _decimal(0.0 if negation_sign == 1 else intercept * float(offset_gain) + 0.0)
+        numbers = rescaled(slope, intercept, offset_gain, negation_sign)
+        place.RescaleSlope, place.RescaleIntercept = map(_decimal, numbers)
     _set_window(dataset, measured)
 
 

@@ -179,7 +179,7 @@ PNG = bytes.fromhex("89504e470d0a1a0a0000000d49484452")
         ("cut.png", PNG + b"\x00\x00"),
         ("preamble.dcm", bytes(128) + b"DICM"),
         ("junk.dcm", bytes(128) + b"DICM" + b"\xff" * 500),
-        ("float.npy", np.ones((9, 9))),
+        ("float.npy", np.full((9, 9), np.nan)),
         ("objects.npy", np.array([[{}]], object)),
         ("colour.npy", np.ones((9, 9, 3), np.uint8)),
         ("nothing.npy", np.ones((0, 9), np.uint8)),
