@@ -10,11 +10,11 @@ from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 if TYPE_CHECKING:
     import argparse
+
+    import numpy as np
+    from numpy.typing import NDArray
 
     from cloudsec.broker import Broker, Result
     from cloudsec.endpoints import Endpoint
@@ -129,16 +129,18 @@ def _slices(options: argparse.Namespace, broker: Broker, operation: Filter) -> _
 
 
 def _image(options: argparse.Namespace) -> ImageFile:
-    """What a file holds, or as a volume a directory; what is odd about it is said."""
+    """What a file holds; of a directory the volume, or one by one the first slice. What is odd is said."""
     from cloudsec.files import read_image
     from cloudsec.slices import read_series, read_volume
 
-    if options.source.is_dir():
-        image = read_volume(options.source, read_series(options.source), burned_in=options.burned_in)
+    path = options.source
+    series = read_series(path) if path.is_dir() else None
+    if series and not options.one_by_one:
+        image = read_volume(path, series, burned_in=options.burned_in)
     else:
-        image = read_image(options.source, burned_in=options.burned_in)
+        image = read_image(path / series.names[0] if series else path, burned_in=options.burned_in)
     for remark in image.remarks:
-        say(f"{options.source}: {remark}")
+        say(f"{path}: {remark}")
     return image.plane_by_plane() if options.one_by_one else image
 
 
@@ -151,15 +153,15 @@ def _derive(
     records: _Records,
 ) -> None:
     """The results of all images of a file, one after the other, into a file."""
-    from cloudsec.files import check_output, write_image
+    from cloudsec.files import STORED_ONLY, check_output, write_image
     from providers.operation import resolved_for
 
     check_output(target, image)
     frames, axis = image.frames, image.channel_axis
     study = image.study if options.study is None else options.study
     facts = resolved_for(frames[0], operation, axis).symmetries
-    headless = target.suffix.lower() in (".npy", ".png", ".tif", ".tiff")
-    if facts.offset_gain is None and not (operation.own_scale or headless):
+    unknown = facts.offset_gain is None and not operation.own_scale
+    if unknown and target.suffix.lower() not in STORED_ONLY:
         raise ValueError(
             f"{operation.name} does not say what its grey levels mean as DICOM or NIfTI; write a .npy file"
         )

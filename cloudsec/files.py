@@ -32,7 +32,9 @@ MAX_PIXELS = 1 << 28
 Sixteen times the largest mammogram, and still within an ordinary workstation.
 """
 
-_SUFFIXES = (".png", ".tif", ".tiff", ".npy", ".nii", ".nii.gz", ".dcm")
+STORED_ONLY = (".png", ".tif", ".tiff", ".npy")
+"""Suffixes of files that do not say what their stored values mean."""
+_SUFFIXES = (*STORED_ONLY, ".nii", ".nii.gz", ".dcm")
 _UNREAD = {
     b"NRRD": "an NRRD file; convert it to NIfTI (.nii.gz) first, with SimpleITK or 3D Slicer",
     b"PK\x03\x04": "an archive (NPZ or ZIP); unpack it, and name one image or array (.npy) of it",
@@ -73,6 +75,16 @@ def _opened(path: Path, burned_in: BurnedIn) -> ImageFile:
     with path.open("rb") as file:
         start = file.read(LONGEST_HEADER)
         file.seek(0)
+        # First, since its first 128 bytes may look like any other format: names are looked for in DICOM only.
+        if start[128:132] == b"DICM":
+            from cloudsec.dicom import frame_order, read_dicom
+
+            pixels, header = read_dicom(file, max_pixels=MAX_PIXELS, burned_in=burned_in)
+            axis = header.channel_axis
+            stacked = pixels.ndim > (2 if axis is None else 3)
+            # Volumes are grey.
+            order, remarks = frame_order(header) if stacked and axis is None else (None, ())
+            return ImageFile(pixels, header, axis, int(stacked and order is None), order, remarks)
         for markers, reader in ((PNG_MARKER, read_png), (JPEG_MARKER, read_jpeg)):
             if start.startswith(markers):
                 pixels = reader(file, max_pixels=MAX_PIXELS)
@@ -85,15 +97,6 @@ def _opened(path: Path, burned_in: BurnedIn) -> ImageFile:
         if start.startswith(GZIP_MARKER) or is_nifti(start):
             pixels, source, frame_axes = read_nifti(file, max_pixels=MAX_PIXELS)
             return ImageFile(pixels, source, frame_axes=frame_axes)
-        if start[128:132] == b"DICM":
-            from cloudsec.dicom import frame_order, read_dicom
-
-            pixels, header = read_dicom(file, max_pixels=MAX_PIXELS, burned_in=burned_in)
-            axis = header.channel_axis
-            stacked = pixels.ndim > (2 if axis is None else 3)
-            # Volumes are grey.
-            order, remarks = frame_order(header) if stacked and axis is None else (None, ())
-            return ImageFile(pixels, header, axis, int(stacked and order is None), order, remarks)
     for marker, kind in _UNREAD.items():
         if start.startswith(marker):
             raise ImageFileError(f"is not an image that is read, but {kind}")
@@ -108,6 +111,11 @@ def _refuse_unprocessable(pixels: NDArray[np.generic], channel_axis: int | None)
         checked_image(pixels, channel_axis)
     except ValueError as error:
         raise ImageFileError(f"cannot be processed: {error}") from error
+
+
+def is_file_name(path: Path) -> bool:
+    """Whether the suffix is that of an image file, so that no directory is meant."""
+    return _suffix(path) in _SUFFIXES
 
 
 def check_output(path: Path, image: ImageFile) -> None:
@@ -187,11 +195,11 @@ def _slice_headers(image: ImageFile) -> tuple[DicomHeader, ...]:
 
 
 def _becomes_directory(path: Path, image: ImageFile) -> bool:
-    return _suffix(path) not in _SUFFIXES and bool(_slice_headers(image))
+    return not is_file_name(path) and bool(_slice_headers(image))
 
 
 def _check_place(path: Path) -> None:
-    if _suffix(path) not in _SUFFIXES:
+    if not is_file_name(path):
         raise ImageFileError(f"has no suffix that is written; those are {', '.join(_SUFFIXES)}")
     if path.is_dir():
         raise ImageFileError("is a directory; name a file in it")

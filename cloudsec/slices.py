@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from cloudsec.dicom import DicomHeader, Series, SliceHeaders, differing_levels, ordered_series, read_header
 from cloudsec.errors import ImageFileError
 from cloudsec.file_port import check_vacant, port, refuse_what_is_no_file
-from cloudsec.files import MAX_PIXELS, BurnedIn, read_image
+from cloudsec.files import MAX_PIXELS, BurnedIn, is_file_name, read_image
 from cloudsec.image_file import ImageFile
 from providers.image import PLANE_AXES
 
@@ -87,11 +87,13 @@ def read_volume(directory: Path, series: Series, *, burned_in: BurnedIn = "refus
 
 
 def check_directory(directory: Path) -> None:
-    """Refuses a directory that could not be made, or holds anything already.
+    """Refuses a directory for slices that could not be made, holds anything already, or is named as a file.
 
     Raises
     ------
     ImageFileError
     """
     with port(directory, "cannot be written"):
+        if is_file_name(directory):
+            raise ImageFileError("is the name of a file; slices are written one by one into a new directory")
         check_vacant(directory)

@@ -125,6 +125,8 @@ def test_it_works_over_http(source: Path, tmp_path: Path, http_providers: list[s
         (["-o", "median", "--tolerate", "9"], 2, "less than the number of providers, 9"),
         (["-o", "median", "--tolerate", "x"], 2, "invalid int value"),
         (["-o", "median", "--study", ""], 2, "study must be a name"),
+        (["-o", "median", "--halo", "none"], 2, "invalid choice: 'none'"),
+        (["-o", "median", "--regions", "10"], 2, "regions"),
         (["-o", "median", "--on-loss", "cry"], 2, "invalid choice: 'cry'"),
         (["-o", "median", "--show-views", "nowhere/views"], 2, "no directory that can be written to"),
         (["-o", "median", "--providers", "x"], 2, "invalid int value"),

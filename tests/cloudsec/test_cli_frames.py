@@ -179,6 +179,8 @@ def test_slices_are_not_written_into_what_cannot_hold_them(
 ) -> None:
     assert run(slices, slices.with_name(name)) == 1
     assert says in capsys.readouterr().err
+    assert run(slices, slices.with_name(name), "--one-by-one") == 1
+    assert "is the name of a file" in capsys.readouterr().err
     assert [path.name for path in slices.parent.iterdir()] == ["in"]
 
 
@@ -189,6 +191,10 @@ def test_a_plan_of_slices_is_that_of_their_volume(slices: Path, capsys: pytest.C
     fields = json.loads(report.read_text())
     assert fields["image"]["shape"] == [3, 70, 66]
     assert (fields["plan"]["regions"], fields["plan"]["halo_policy"]) == (4, "ring")
+    (slices / "c").unlink()
+    change(slices / "a", RescaleSlope=3)
+    assert main(["plan", str(slices), *words, str(report), "--one-by-one"]) == 0
+    assert json.loads(report.read_text())["image"]["shape"] == [70, 66]
 
 
 def test_a_slice_that_fails_leaves_no_directory(slices: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -239,7 +245,8 @@ def test_nothing_of_a_job_is_held_when_the_next_begins(
         watched = Watched(partial(Broker.process, broker))
     monkeypatch.setattr(Broker, "process", lambda _, *rest, **more: watched(*rest, **more))
     report = source.with_name("r.json")
-    assert run(source, source.with_name("out.dcm"), "--one-by-one", "--report", report) == 0
+    target = source.with_name("out.dcm" if kind == "cine" else "out")
+    assert run(source, target, "--one-by-one", "--report", report) == 0
     assert watched.alive == [0, 0, 0]
 
 

@@ -284,12 +284,12 @@ def test_a_repr_shows_no_pixel() -> None:
     assert repr(ImageFile(PLANE)) == "ImageFile()"
 
 
-def test_neither_pydicom_nor_pillow_is_imported_for_an_npy(tmp_path: Path) -> None:
+def test_no_reader_of_other_formats_is_imported_for_an_npy(tmp_path: Path) -> None:
     np.save(tmp_path / "image.npy", PLANE)
     program = (
         "import sys; from pathlib import Path; from cloudsec.files import read_image;"
         f"read_image(Path({str(tmp_path / 'image.npy')!r}));"
-        "sys.exit('pydicom' in sys.modules or 'PIL' in sys.modules)"
+        "sys.exit(any(each in sys.modules for each in ('pydicom', 'PIL', 'nibabel', 'tifffile')))"
     )
     subprocess.run([sys.executable, "-c", program], check=True, cwd=Path(__file__).parents[2])
 
