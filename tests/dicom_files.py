@@ -24,7 +24,8 @@ from pydicom import Dataset, uid
 
 from cloudsec.dicom import DicomHeader
 from cloudsec.errors import DicomError
-from cloudsec.files import ImageFile, read_image, write_image
+from cloudsec.files import read_image, write_image
+from cloudsec.image_file import ImageFile
 
 Pixels: TypeAlias = NDArray[np.generic]
 PLANE = (np.arange(30, dtype=np.int16).reshape(5, 6) - 7) * 100

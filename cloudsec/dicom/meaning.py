@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from pydicom import Dataset, uid
 from pydicom.valuerep import DSfloat
 
+from cloudsec.rescale import rescaled
+
 _OF_OTHER_VALUES = (
     "WindowCenter",
     "WindowWidth",
@@ -39,21 +41,15 @@ def change_meaning(
     dataset: Dataset, measured: NDArray[np.generic], offset_gain: int | Fraction, negation_sign: int
 ) -> None:
     """Slope, intercept and window of a result whose grey levels are not those of the source."""
-
-    def changed(slope: float, intercept: float) -> tuple[float, float]:
-        if negation_sign == 1:
-            return abs(slope), 0.0
-        # Adding zero keeps a minus zero out of the file.
-        return slope, intercept * float(offset_gain) + 0.0
-
     for place in _rescales(dataset):
         slope = float(1 if place.get("RescaleSlope") is None else place.RescaleSlope)
         intercept = float(0 if place.get("RescaleIntercept") is None else place.RescaleIntercept)
-        place.RescaleSlope, place.RescaleIntercept = map(_decimal, changed(slope, intercept))
+        numbers = rescaled(slope, intercept, offset_gain, negation_sign)
+        place.RescaleSlope, place.RescaleIntercept = map(_decimal, numbers)
     linear = linear_mappings(dataset)
     for mapping in chain.from_iterable(linear):
-        mapping.RealWorldValueSlope, mapping.RealWorldValueIntercept = changed(
-            mapping.RealWorldValueSlope, mapping.RealWorldValueIntercept
+        mapping.RealWorldValueSlope, mapping.RealWorldValueIntercept = rescaled(
+            mapping.RealWorldValueSlope, mapping.RealWorldValueIntercept, offset_gain, negation_sign
         )
     _set_window(dataset, measured)
     for group, mappings in zip(functional_groups(dataset), linear, strict=True):

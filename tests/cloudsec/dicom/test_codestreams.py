@@ -72,7 +72,7 @@ def test_each_frame_is_decoded_by_itself(syntax: uid.UID) -> None:
     frames = np.stack([DEEP, DEEP[::-1], DEEP // 3])
     codes = [LOSSLESS[syntax](np.ascontiguousarray(frame), 12) for frame in frames]
     image = read(content_with(codes, DEEP, syntax, BitsStored=12, NumberOfFrames=3))
-    assert image.stacked
+    assert image.frame_axes
     assert np.array_equal(image.frames, frames)
     assert "claims 3 frames, but holds another number" in refusal(
         content_with(codes[:2], DEEP, syntax, BitsStored=12, NumberOfFrames=3)

@@ -183,5 +183,5 @@ def test_a_real_palette_of_many_frames_is_read_as_pydicom_reads_it(open_data: Pa
     path = open_data / "us" / "US-PAL-8-10x-echo.dcm"
     dataset = pydicom.dcmread(path)
     image = read(path.read_bytes(), "accept")
-    assert image.stacked
+    assert image.frame_axes
     assert np.array_equal(image.frames, apply_color_lut(dataset.pixel_array, dataset) >> 8)

@@ -147,3 +147,9 @@ def test_other_images_are_read(changes: dict[str, Any]) -> None:
 def test_a_word_that_is_no_choice_is_a_programming_error() -> None:
     with pytest.raises(ValueError, match="'refuse' or 'accept'"):
         read(file_of(dataset_of(PLANE)), "mask")
+
+
+@pytest.mark.parametrize("preamble", [b"II*\0", b"\x93NUMPY", b"\x1f\x8b", b"\xff\xd8\xff"])
+def test_a_preamble_of_another_format_does_not_hide_that_it_is_dicom(preamble: bytes) -> None:
+    content = file_of(dataset_of(PLANE, BurnedInAnnotation="YES"))
+    assert "--burned-in accept" in refusal(preamble + content[len(preamble) :])
