@@ -132,11 +132,11 @@ def test_integers_computed_from_a_map_make_a_map_in_no_unit() -> None:
     assert mapping_of(second).MeasurementUnitsCodeSequence[0].CodeValue == "1"
 
 
-def test_frames_of_a_map_are_read_one_by_one() -> None:
+def test_frames_of_a_map_that_lie_evenly_are_a_volume() -> None:
     frames = np.stack([FLOATS, -FLOATS]).astype(np.float64)
     image = read(file_of(written_of(enhanced(np.stack([PLANE, PLANE])), frames)))
-    assert image.count == len(frames)
-    assert np.array_equal(image.frames, frames)
+    assert image.count == 1
+    assert np.array_equal(image.frames[0], frames)
 
 
 @pytest.mark.parametrize(
