@@ -59,7 +59,7 @@ def print_forecast() -> None:
     image = np.random.default_rng(0).integers(0, 4096, SHAPES[-1], np.uint16)
     print("Seconds that were foretold for jobs, each the first of its study, beside those measured, the")
     print(
-        f"plan apart; {SEVERAL} providers over HTTP, slowed in three ways; by one broker, and by a new one for"
+        f"plan apart; {SEVERAL} providers over HTTP, slowed in three ways; by one broker, and a new one for"
     )
     print(f"every job, which probes them where the operation takes {WORTH:g} s here.\n")
     head = (
