@@ -20,10 +20,12 @@ from cloudsec.experience import Experience
 from cloudsec.key_file import master_key, state_directory
 from cloudsec.keystream import Keystream
 from cloudsec.ledger import Ledger
+from cloudsec.probe import WORTH, probed
 from cloudsec.proposal import Proposal, proposal_of
 from cloudsec.rehearsal import kernel_seconds
 from cloudsec.report import Report, report_of
-from cloudsec.schemes import Job
+from cloudsec.schemes import HOME, Job
+from cloudsec.schemes.hiding import grey_range, wire_values
 from cloudsec.settings import Settings
 from cloudsec.study import Study, study_name
 from cloudsec.vault import Vault
@@ -206,6 +208,12 @@ class Broker:
         chosen = as_operation(operation, parameters)
         job = self._job(pixels, chosen, channel_axis)
         keys, ledger = self._study(study)
+        worth_it = job.forecast.kernel * job.planes.size >= WORTH
+        if worth_it and self._experience.strangers(job.present):
+            # Who refuses a job refuses it before a probe, and what stays at home asks nobody.
+            foreseen = ledger.foreseen(job) if ledger else self._scheme.plan(job, Study(), keys)
+            if (foreseen.owners != HOME).any():
+                job = self._introduced(job)
         plan = ledger.planned(job) if ledger else self._scheme.plan(job, Study(), keys)
         clock.ends("plan")
 
@@ -316,10 +324,20 @@ class Broker:
         kind, known = _kind(resolved, planes), self._experience
         if kind not in known.kernels:
             # Another thread may learn something meanwhile; what this job goes by is its own.
-            known = self._experience = known.rehearsed(kind, kernel_seconds(planes, resolved))
+            known = self._experience = known.rehearsed(kind, kernel_seconds(resolved, *_travelling(planes)))
         forecast = known.forecast(names, kind)
         choices = self._settings.plan or {}
         return Job(planes, resolved, names, present, self._tolerate, choices, self._seed, forecast)
+
+    def _introduced(self, job: Job) -> Job:
+        """The job, with what probes tell of those that it may ask and that were never asked anything."""
+        kind, known = _kind(job.operation, job.planes), self._experience
+        strangers = known.strangers(job.present)
+        endpoints = [self._endpoints[job.present[name]] for name in strangers]
+        pixels, timeout = _travelling(job.planes), self._settings.timeout
+        told = probed(endpoints, job.operation, *pixels, known.kernels[kind], timeout)
+        self._experience = self._experience.probed(strangers, told, kind)
+        return replace(job, forecast=known.probed(strangers, told, kind).forecast(job.providers, kind))
 
     def _study(self, name: str | None) -> tuple[Keystream, Ledger | None]:
         """The keys of a study, and who keeps its record."""
@@ -330,6 +348,12 @@ class Broker:
     def _keyless(self) -> bool:
         """Whether images are sent as they are, so that no key or record would be of use."""
         return self._scheme.assurance == "none"
+
+
+def _travelling(planes: NDArray[np.generic]) -> tuple[np.dtype[Any], int]:
+    """The dtype in which pixels of an image travel, and over how many values they spread."""
+    low, high = grey_range(planes)
+    return wire_values(high - low, planes.dtype)
 
 
 def _kind(resolved: Filter, planes: NDArray[np.generic]) -> str:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cloudsec.course import Ended
-from cloudsec.forecast import LANE_COSTS, OWN_COSTS, Forecast
-from cloudsec.pace import Pace
+from cloudsec.forecast import LANE_COSTS, OWN_COSTS, Forecast, Lane
 from cloudsec.schemes import Job, Plan
 
 NOISE = 0.2
@@ -22,10 +21,12 @@ FADING = 0.8
 LEAST_UNITS = 0.01
 """Of what is typical, no cost is taken to be less: timings of sums could say less than nothing."""
 
+REMEMBERED = 0.9
+"""What is left, on a scale of factors, of what is known of a provider after a job in which it had no part."""
+LEAST_TIMED = 1e-6
+"""Seconds: no provider answers in less."""
 MOST_FACTOR = 30.0
 """An operation is at most so much slower or faster in large stacks than on the piece that was timed here."""
-OWN_PHASES = ("protect", "recover", "finish")
-"""Of a job's time, what the broker works while no provider does."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,10 +83,12 @@ class Experience:
     ----------
     alike : bool
         Whether all providers are as fast, as those in one process, whose timings say nothing of each.
-    pace : Pace
-        How fast providers are beside each other.
-    own, lane : Estimate
-        Costs of the broker, and of a provider of speed 1, as in `Forecast`.
+    own : Estimate
+        Costs of the broker, as in `Forecast`.
+    lanes : dict of str to Estimate
+        By name, what providers cost that answered a probe or a job; of those that are alike, under no name.
+    met : frozenset of str
+        Names of the providers that were probed.
     kernels : dict of str to float
         Seconds per pixel on this machine, of operations that were timed.
     factors : dict of str to float
@@ -93,55 +96,94 @@ class Experience:
     """
 
     alike: bool = False
-    pace: Pace = field(default_factory=Pace)
     own: Estimate = field(default_factory=lambda: Estimate.of(OWN_COSTS))
-    lane: Estimate = field(default_factory=lambda: Estimate.of(LANE_COSTS))
+    lanes: Mapping[str, Estimate] = field(default_factory=dict)
+    met: frozenset[str] = frozenset()
     kernels: Mapping[str, float] = field(default_factory=dict)
     factors: Mapping[str, float] = field(default_factory=dict)
 
     @classmethod
     def embedded(cls, providers: int, processors: int) -> Experience:
         """Of a broker whose providers share this process, and its processors."""
-        asked, moving, computing = LANE_COSTS
-        return cls(True, lane=Estimate.of((asked, moving, computing * max(1.0, providers / processors))))
+        computed = LANE_COSTS.computed * max(1.0, providers / processors)
+        return cls(True, lanes={"": Estimate.of(LANE_COSTS._replace(computed=computed))})
 
     def rehearsed(self, operation: str, kernel: float) -> Experience:
         """With an operation's seconds per pixel on this machine."""
         return replace(self, kernels={**self.kernels, operation: kernel})
 
+    def strangers(self, names: Iterable[str]) -> list[str]:
+        """Those of which neither a probe nor a job could tell anything yet."""
+        if self.alike:
+            return []
+        return [name for name in names if name not in self.met and name not in self.lanes]
+
+    def probed(self, asked: Iterable[str], told: Mapping[str, Lane], operation: str) -> Experience:
+        """With what probes told of the providers that answered them, which did this operation."""
+        news = {name: Estimate.of(lane) for name, lane in told.items() if name not in self.lanes}
+        # What it takes at providers beside here is in their costs already.
+        factors = {operation: 1.0, **self.factors} if news else self.factors
+        return replace(self, lanes={**self.lanes, **news}, met=self.met | set(asked), factors=factors)
+
     def forecast(self, names: Sequence[str], operation: str) -> Forecast:
         """What a job of a rehearsed operation will cost at these providers."""
         per_pixel, per_piece = self.own.costs.tolist()
-        asked, moving, computing = self.lane.costs.tolist()
         kernel = self.kernels[operation] * self.factors.get(operation, 1.0)
-        return Forecast(self.pace.of(names), kernel, (per_pixel, per_piece), (asked, moving, computing))
+        costs = {name: Lane(*lane.costs.tolist()) for name, lane in self.lanes.items()}
+        # Of whom nothing is known, what is known of the others is the best guess.
+        unknown = _middle(list(costs.values()))
+        lanes = tuple(costs.get(self._label(name), unknown) for name in names)
+        return Forecast(lanes, kernel, (per_pixel, per_piece))
 
     def after(
         self, job: Job, plan: Plan, ended: Ended, timings: Mapping[str, float], operation: str
     ) -> Experience:
         """With a job of this operation; only one that went as it was planned says what work costs."""
         asked = np.any(ended.deliveries, axis=(0, 2))
-        accounts = [(account.pixels, account.seconds) for account in ended.accounts]
-        timed = dict(zip(np.array(job.providers)[asked].tolist(), np.array(accounts)[asked], strict=True))
-        pace = self.pace if self.alike else self.pace.after(timed)
-        work, kernel = plan.workload(job), job.forecast.kernel
+        work = plan.workload(job)
         if ended.losses or not work.answered[asked].any():
-            return replace(self, pace=pace)
-        lanes = np.stack([np.ones(len(asked)), work.moved, kernel * work.answered], axis=1)[asked]
-        seconds = np.array([seconds for _, seconds in accounts]) * pace.of(job.providers)
-        own = sum(timings[phase] for phase in OWN_PHASES)
-        # Half of what was foretold wrongly, on a scale of factors, is put down to the operation, since stacks
-        # may take other seconds for a pixel than the piece that was timed here; the rest to the providers.
-        expected = lanes @ job.forecast.lane
-        computing = lanes[:, 2].sum() * job.forecast.lane[2]
-        left = computing + seconds[asked].sum() - expected.sum()
-        step = float(np.sqrt(max(left / computing, LEAST_UNITS)))
+            return self
+        units = work.units(job.forecast.kernel)
+        seconds = np.array([account.seconds for account in ended.accounts])
+        # Of what was foretold wrongly, on a scale of factors, as much as computing has a share in is put down
+        # to the operation, which may be another work there than here; half, unless that alone is new there.
+        expected = (units * job.forecast.lanes)[asked]
+        shares = expected[:, 2] / expected.sum(axis=1)
+        wrong = np.log(np.maximum(seconds[asked], LEAST_TIMED) / expected.sum(axis=1))
+        weight = 1.0 if self.factors and operation not in self.factors else 0.5
         before = self.factors.get(operation, 1.0)
+        step = float(np.exp(weight * np.median(shares * wrong)))
         factor = min(max(before * step, 1 / MOST_FACTOR), MOST_FACTOR)
+        units *= (1, 1, factor / before)
+        lanes = dict(self.lanes)
+        timed: dict[str, list[int]] = {}
+        for party in np.flatnonzero(asked).tolist():
+            timed.setdefault(self._label(job.providers[party]), []).append(party)
+        for name, parties in timed.items():
+            known = lanes.get(name) or Estimate.of(job.forecast.lanes[parties[0]])
+            lanes[name] = known.after(units[parties], seconds[parties])
+        if not self.alike:
+            middle = _middle([Lane(*lane.costs.tolist()) for lane in lanes.values()])
+            for name in lanes.keys() - timed.keys():
+                # Who stands by is forgotten in time, and so tried again one day.
+                faded = lanes[name].costs ** REMEMBERED * np.array(middle) ** (1 - REMEMBERED)
+                lanes[name] = Estimate.of(Lane(*faded.tolist()))
+        # The broker's part is what is left of the time in which nobody else was waited for.
+        elsewhere = max(seconds.max(), work.home * job.forecast.kernel)
+        own = max(timings["total"] - timings["plan"] - elsewhere, 0.0)
         return replace(
             self,
-            pace=pace,
+            lanes=lanes,
             own=self.own.after([work.moved.sum(), work.pieces], [own]),
-            lane=self.lane.after(lanes * (1, 1, factor / before), seconds[asked]),
             factors={**self.factors, operation: factor},
         )
+
+    def _label(self, name: str) -> str:
+        return "" if self.alike else name
+
+
+def _middle(lanes: Sequence[Lane]) -> Lane:
+    """What is usual among these, on a scale of factors; what is typical if there are none."""
+    if not lanes:
+        return LANE_COSTS
+    return Lane(*np.exp(np.log(lanes).mean(axis=0)).tolist())
