@@ -12,6 +12,9 @@ from cloudsec.course import Ended
 from cloudsec.forecast import LANE_COSTS, OWN_COSTS, Forecast, Lane
 from cloudsec.schemes import Job, Plan
 
+LANE_SPREAD = Lane(0.3, 3e-7, 1.0)
+"""By how much a provider of which nothing is known may be off: it may be far away, behind a line of a few
+megabytes a second, or on a machine that is as slow again."""
 NOISE = 0.2
 """By how much of what was expected a timing is off."""
 LEAST_SECONDS = 1e-3
@@ -39,6 +42,9 @@ class Estimate:
     ----------
     typical : tuple of float
         Seconds per unit of each kind of work, before anything was timed.
+    spread : tuple of float
+        By how much they may well be off. A timing that is not what was expected is put down to what may
+        be off by most in it.
     squares, products : (k, k) and (k,) ndarrays of float64
         Σ f fᵀ and Σ f y over timings y of the work f, in units of what is typical and of their noise.
 
@@ -48,19 +54,21 @@ class Estimate:
     """
 
     typical: tuple[float, ...]
+    spread: tuple[float, ...]
     squares: NDArray[np.float64] = field(repr=False)
     products: NDArray[np.float64] = field(repr=False)
 
     @classmethod
-    def of(cls, typical: tuple[float, ...]) -> Estimate:
-        """Before anything was timed."""
-        return cls(typical, np.zeros((len(typical),) * 2), np.zeros(len(typical)))
+    def of(cls, typical: tuple[float, ...], spread: tuple[float, ...] | None = None) -> Estimate:
+        """Before anything was timed; without a spread, costs may be off by themselves."""
+        return cls(typical, spread or typical, np.zeros((len(typical),) * 2), np.zeros(len(typical)))
 
     @property
     def costs(self) -> NDArray[np.float64]:
         """Seconds per unit of each kind of work."""
-        # What is typical is in it as one more timing of each by itself.
-        units = np.linalg.solve(self.squares + np.eye(len(self.typical)), self.products + 1)
+        # What is typical is in it as one more timing of each by itself, as noisy as it may be off.
+        before = np.square(np.divide(self.typical, self.spread))
+        units = np.linalg.solve(self.squares + np.diag(before), self.products + before)
         return np.asarray(self.typical * np.maximum(units, LEAST_UNITS))
 
     def after(self, work: ArrayLike, seconds: ArrayLike) -> Estimate:
@@ -148,7 +156,10 @@ class Experience:
         # Of what was foretold wrongly, on a scale of factors, as much as computing has a share in is put down
         # to the operation, which may be another work there than here; half, unless that alone is new there.
         expected = (units * job.forecast.lanes)[asked]
-        shares = expected[:, 2] / expected.sum(axis=1)
+        # A provider that was never timed may itself be more off than any operation.
+        strange = [self._label(name) not in self.lanes for name in np.array(job.providers)[asked].tolist()]
+        blamed = np.where(np.array(strange)[:, None], np.square(units[asked] * LANE_SPREAD), expected)
+        shares = blamed[:, 2] / blamed.sum(axis=1)
         wrong = np.log(np.maximum(seconds[asked], LEAST_TIMED) / expected.sum(axis=1))
         weight = 1.0 if self.factors and operation not in self.factors else 0.5
         before = self.factors.get(operation, 1.0)
@@ -160,7 +171,8 @@ class Experience:
         for party in np.flatnonzero(asked).tolist():
             timed.setdefault(self._label(job.providers[party]), []).append(party)
         for name, parties in timed.items():
-            known = lanes.get(name) or Estimate.of(job.forecast.lanes[parties[0]])
+            guess = job.forecast.lanes[parties[0]]
+            known = lanes.get(name) or Estimate.of(guess, Lane(*np.maximum(guess, LANE_SPREAD).tolist()))
             lanes[name] = known.after(units[parties], seconds[parties])
         if not self.alike:
             middle = _middle([Lane(*lane.costs.tolist()) for lane in lanes.values()])
