@@ -211,7 +211,7 @@ def _check_place(path: Path) -> None:
 def _refuse_unfit(suffix: str, image: ImageFile) -> None:
     """Refuses a format that cannot hold a result of this image, whatever its values."""
     planes, nifti = image.pixels.ndim - image.plane_axes, isinstance(image.source, NiftiHeader)
-    if suffix == ".png" and planes:
+    if suffix == ".png" and planes > 0:
         raise ImageFileError("cannot hold several frames or planes; write .tif, .npy or what the input is")
     if suffix in (".tif", ".tiff") and planes > 1:
         raise ImageFileError("cannot hold several volumes; write .npy or what the input is")
