@@ -261,6 +261,7 @@ def _derived(
     from cloudsec.dicom import DicomHeader, derived_image
 
     parts: Iterable[tuple[DicomHeader, NDArray[np.generic], NDArray[np.generic]]]
+    extremes = pixels.min().item(), pixels.max().item()
     if isinstance(image.source, DicomHeader):
         parts = [(image.source, image.pixels, pixels)]
     else:
@@ -273,4 +274,5 @@ def _derived(
             description=description,
             offset_gain=offset_gain,
             negation_sign=negation_sign,
+            extremes=extremes,
         )

@@ -128,6 +128,7 @@ def derived_image(
     description: str,
     offset_gain: int | Fraction | None,
     negation_sign: int,
+    extremes: tuple[float, float] | None = None,
 ) -> bytes:
     """A DICOM file, Explicit VR Little Endian, of a result whose geometry is that of its source.
 
@@ -149,6 +150,9 @@ def derived_image(
         As in `regions.Symmetries`; None for grey levels that are in no unit of the source's.
     negation_sign : {1, -1}
         As in `regions.Symmetries`.
+    extremes : (number, number) or None
+        The least and the greatest value of all images that are to be stored alike, as slices of a volume are;
+        None: of this one.
 
     Raises
     ------
@@ -174,7 +178,7 @@ def derived_image(
             _store_colours(dataset, pixels)
         else:
             fits = "f" not in (source.dtype.kind, pixels.dtype.kind) and _store_pixels(
-                dataset, source, pixels, padding
+                dataset, source, pixels, padding, extremes or _extremes(pixels)
             )
             if offset_gain is None:
                 give_own_meaning(dataset, measured)
@@ -250,12 +254,23 @@ def _measured(source: Pixels, pixels: Pixels, padding: _Padding | None) -> Pixel
     return inside if inside.size else pixels
 
 
-def _store_pixels(dataset: Dataset, source: Pixels, pixels: Pixels, padding: _Padding | None) -> bool:
-    """Whether this kind of image holds the result."""
+def _extremes(pixels: Pixels) -> tuple[float, float]:
+    return pixels.min().item(), pixels.max().item()
+
+
+def _store_pixels(
+    dataset: Dataset,
+    source: Pixels,
+    pixels: Pixels,
+    padding: _Padding | None,
+    extremes: tuple[float, float],
+) -> bool:
+    """Whether this kind of image holds the result, and all that lie between these extremes."""
     for values, kept in _candidates(source, pixels, padding):
-        low, high = int(values.min()), int(values.max())
-        for storage in _storages(dataset, signed=_signed(dataset, source, values)):
-            if storage.holds(low, high) and (kept is None or storage.holds(min(kept.ends), max(kept.ends))):
+        ends = (*extremes, *(kept.ends if kept else ()))
+        signed = bool(dataset.PixelRepresentation) if values.dtype == source.dtype else min(ends) < 0
+        for storage in _storages(dataset, signed=signed):
+            if storage.holds(min(ends), max(ends)):
                 _set_pixels(dataset, values, storage, kept)
                 return True
     return False
@@ -282,12 +297,6 @@ def _candidates(
         if limits.min <= min(padding.ends) and max(padding.ends) <= limits.max:
             yield np.where(padding.of(source), source.astype(pixels.dtype), pixels), padding
     yield pixels, None
-
-
-def _signed(dataset: Dataset, source: Pixels, values: Pixels) -> bool:
-    if values.dtype == source.dtype:
-        return bool(dataset.PixelRepresentation)
-    return bool(values.min() < 0)
 
 
 def _storages(dataset: Dataset, *, signed: bool) -> Iterator[_Storage]:

@@ -150,6 +150,21 @@ def test_slices_whose_pixels_mean_other_things_are_no_volume(
     assert "--one-by-one" in error
 
 
+def test_slices_of_a_volume_are_stored_alike_whatever_each_of_them_holds(slices: Path) -> None:
+    # Only in the plane of the edge there are negative answers.
+    planes = np.zeros((3, 70, 66), np.int16)
+    planes[2, 30:, :] = 100
+    for name, plane in zip("bca", planes, strict=True):
+        change(slices / name, PixelData=plane.tobytes())
+    out = slices.parent / "out"
+    words = ["-o", "convolve", "-p", "weights=[[[-1],[1]]]"]
+    assert main(["process", str(slices), str(out), *words]) == 0
+    stored = [pydicom.dcmread(path) for path in sorted(out.iterdir())]
+    assert {(each.BitsStored, each.PixelRepresentation) for each in stored} == {(16, 1)}
+    assert not stored[0].pixel_array.any()
+    assert stored[2].pixel_array.min() < 0
+
+
 def test_a_step_in_the_header_that_is_not_that_of_positions_is_only_said(
     slices: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
