@@ -17,14 +17,15 @@ from cloudsec.course import Terms, carried_out
 from cloudsec.endpoints import Endpoint, endpoints_of
 from cloudsec.errors import CloudsecError
 from cloudsec.experience import Experience
+from cloudsec.forecast import Lane
 from cloudsec.key_file import master_key, state_directory
 from cloudsec.keystream import Keystream
 from cloudsec.ledger import Ledger
-from cloudsec.probe import WORTH, probed
+from cloudsec.probe import probed
 from cloudsec.proposal import Proposal, proposal_of
 from cloudsec.rehearsal import kernel_seconds
 from cloudsec.report import Report, report_of
-from cloudsec.schemes import HOME, Job
+from cloudsec.schemes import Job
 from cloudsec.schemes.hiding import grey_range, wire_values
 from cloudsec.settings import Settings
 from cloudsec.study import Study, study_name
@@ -208,12 +209,6 @@ class Broker:
         chosen = as_operation(operation, parameters)
         job = self._job(pixels, chosen, channel_axis)
         keys, ledger = self._study(study)
-        worth_it = job.forecast.kernel * job.planes.size >= WORTH
-        if worth_it and self._experience.strangers(job.present):
-            # Who refuses a job refuses it before a probe, and what stays at home asks nobody.
-            foreseen = ledger.foreseen(job) if ledger else self._scheme.plan(job, Study(), keys)
-            if (foreseen.owners != HOME).any():
-                job = self._introduced(job)
         plan = ledger.planned(job) if ledger else self._scheme.plan(job, Study(), keys)
         clock.ends("plan")
 
@@ -285,6 +280,37 @@ class Broker:
         plan = ledger.foreseen(job) if ledger else self._scheme.plan(job, Study(), keys)
         return proposal_of(job, plan, self._scheme, operation=str(chosen), pixels=pixels)
 
+    def probe(
+        self,
+        image: ArrayLike,
+        operation: str | Filter,
+        *,
+        channel_axis: int | None = None,
+        **parameters: Any,
+    ) -> dict[str, Lane]:
+        """Ask providers of which no job has told anything yet how far away and how fast they are.
+
+        They are sent tasks of random pixels for less than a second, with the operation and the dtype of the
+        image and nothing else of it. The plans of later jobs go by what they take; without a probe, first
+        jobs are planned as if all were near and alike. Embedded providers are.
+
+        Arguments and errors are those of `process`.
+
+        Returns
+        -------
+        dict of str to Lane
+            By name, seconds of those that answered: for being asked, per pixel moved, and per second that the
+            operation takes here.
+        """
+        job = self._job(checked_image(image, channel_axis), as_operation(operation, parameters), channel_axis)
+        kind, known = _kind(job.operation, job.planes), self._experience
+        strangers = known.strangers(job.present)
+        endpoints = [self._endpoints[job.present[name]] for name in strangers]
+        pixels, timeout = _travelling(job.planes), self._settings.timeout
+        told = probed(endpoints, job.operation, *pixels, known.kernels[kind], timeout)
+        self._experience = self._experience.probed(told, kind)
+        return told
+
     def map(
         self,
         images: Iterable[ArrayLike],
@@ -328,16 +354,6 @@ class Broker:
         forecast = known.forecast(names, kind)
         choices = self._settings.plan or {}
         return Job(planes, resolved, names, present, self._tolerate, choices, self._seed, forecast)
-
-    def _introduced(self, job: Job) -> Job:
-        """The job, with what probes tell of those that it may ask and that were never asked anything."""
-        kind, known = _kind(job.operation, job.planes), self._experience
-        strangers = known.strangers(job.present)
-        endpoints = [self._endpoints[job.present[name]] for name in strangers]
-        pixels, timeout = _travelling(job.planes), self._settings.timeout
-        told = probed(endpoints, job.operation, *pixels, known.kernels[kind], timeout)
-        self._experience = self._experience.probed(strangers, told, kind)
-        return replace(job, forecast=known.probed(strangers, told, kind).forecast(job.providers, kind))
 
     def _study(self, name: str | None) -> tuple[Keystream, Ledger | None]:
         """The keys of a study, and who keeps its record."""

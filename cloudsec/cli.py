@@ -132,6 +132,7 @@ def _add_job_options(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--one-by-one", action="store_true", help="every plane, slice or frame by itself, not as a volume"
     )
+    command.add_argument("--probe", action="store_true", help="time providers with random pixels first")
     command.add_argument("--seed", type=int, metavar="N", help="of the genetic search for a plan")
     command.add_argument("--study", metavar="NAME", help="what belongs together (default: as DICOM says)")
     command.add_argument("--burned-in", choices=("refuse", "accept"), default="refuse")

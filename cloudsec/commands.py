@@ -72,6 +72,8 @@ def plan(options: argparse.Namespace) -> int:
         image = _image(options)
         _keep_the_input(options.source, options.report)
         study = image.study if options.study is None else options.study
+        if options.probe:
+            broker.probe(image.frames[0], operation, channel_axis=image.channel_axis)
         proposal = broker.plan(image.frames[0], operation, channel_axis=image.channel_axis, study=study)
     if options.report is not None:
         proposal.save(options.report)
@@ -217,6 +219,8 @@ def _derive(
         raise ValueError(
             f"{operation.name} does not say what its grey levels mean as DICOM or NIfTI; write a .npy file"
         )
+    if options.probe:
+        broker.probe(frames[0], operation, channel_axis=axis)
     results = (
         broker.map(frames, operation, channel_axis=axis, study=study)
         if image.count > 1

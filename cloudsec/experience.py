@@ -95,8 +95,6 @@ class Experience:
         Costs of the broker, as in `Forecast`.
     lanes : dict of str to Estimate
         By name, what providers cost that answered a probe or a job; of those that are alike, under no name.
-    met : frozenset of str
-        Names of the providers that were probed.
     kernels : dict of str to float
         Seconds per pixel on this machine, of operations that were timed.
     factors : dict of str to float
@@ -106,7 +104,6 @@ class Experience:
     alike: bool = False
     own: Estimate = field(default_factory=lambda: Estimate.of(OWN_COSTS))
     lanes: Mapping[str, Estimate] = field(default_factory=dict)
-    met: frozenset[str] = frozenset()
     kernels: Mapping[str, float] = field(default_factory=dict)
     factors: Mapping[str, float] = field(default_factory=dict)
 
@@ -124,14 +121,14 @@ class Experience:
         """Those of which neither a probe nor a job could tell anything yet."""
         if self.alike:
             return []
-        return [name for name in names if name not in self.met and name not in self.lanes]
+        return [name for name in names if name not in self.lanes]
 
-    def probed(self, asked: Iterable[str], told: Mapping[str, Lane], operation: str) -> Experience:
+    def probed(self, told: Mapping[str, Lane], operation: str) -> Experience:
         """With what probes told of the providers that answered them, which did this operation."""
         news = {name: Estimate.of(lane) for name, lane in told.items() if name not in self.lanes}
         # What it takes at providers beside here is in their costs already.
         factors = {operation: 1.0, **self.factors} if news else self.factors
-        return replace(self, lanes={**self.lanes, **news}, met=self.met | set(asked), factors=factors)
+        return replace(self, lanes={**self.lanes, **news}, factors=factors)
 
     def forecast(self, names: Sequence[str], operation: str) -> Forecast:
         """What a job of a rehearsed operation will cost at these providers."""

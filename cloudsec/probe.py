@@ -24,8 +24,6 @@ from providers.wire import Task, task_parts
 
 PATIENCE = 1.0
 """Seconds for all probes of a broker together; who takes longer is not known."""
-WORTH = 0.1
-"""Seconds of an operation on this machine: a job of less is over sooner than it is worth to ask."""
 LASTING = 0.2
 """Seconds for which tasks follow one another: providers that share a machine are in one another's way then,
 as they are in a job, and a task that met another's changes little."""

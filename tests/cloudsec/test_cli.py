@@ -77,6 +77,14 @@ def test_a_dicom_file_becomes_a_derived_dicom_file(tmp_path: Path) -> None:
     assert "median size=3" in after.DerivationDescription
 
 
+def test_providers_are_probed_on_demand(source: Path, tmp_path: Path, http_providers: list[str]) -> None:
+    urls = [word for url in http_providers for word in ("--provider", url)]
+    words = ["-o", "sobel", "--probe", *urls]
+    assert status(["plan", str(source), *words]) == 0
+    assert status(["process", str(source), str(tmp_path / "out.npy"), *words]) == 0
+    assert (np.load(tmp_path / "out.npy") == providers.apply(IMAGE, "sobel")).all()
+
+
 def test_it_works_over_http(source: Path, tmp_path: Path, http_providers: list[str]) -> None:
     urls = [word for url in http_providers[:4] for word in ("--provider", url)]
     target = tmp_path / "out.npy"

@@ -78,17 +78,17 @@ def forecast(known: Experience, names: Sequence[str]) -> Forecast:
 
 def test_who_is_unknown_counts_as_what_is_usual_among_those_who_are_known() -> None:
     told = {"a": Lane(0.1, 1e-8, 4.0), "b": Lane(0.4, 4e-8, 1.0)}
-    known = Experience().probed("abc", told, "median")
+    known = Experience().probed(told, "median")
     assert forecast(known, "acb").lanes[1] == pytest.approx((0.2, 2e-8, 2.0))
     assert forecast(known, "ab").lanes == tuple(pytest.approx(lane) for lane in told.values())
     assert forecast(Experience(), "xy").lanes == (LANE_COSTS, LANE_COSTS)
 
 
-def test_a_provider_is_a_stranger_until_it_was_probed_once_whatever_came_of_it() -> None:
+def test_a_provider_is_a_stranger_until_something_was_heard_of_it() -> None:
     known = Experience()
     assert known.strangers("abc") == ["a", "b", "c"]
-    known = known.probed("ab", {"a": LANE_COSTS}, "median")
-    assert known.strangers("abc") == ["c"]
+    known = known.probed({"a": LANE_COSTS}, "median")
+    assert known.strangers("abc") == ["b", "c"]
     # Of those in one process nothing is to be learned.
     assert Experience.embedded(3, 2).strangers("abc") == []
 
@@ -120,7 +120,7 @@ def test_once_jobs_have_happened_what_they_take_is_foretold(probed: bool) -> Non
         known = known.rehearsed(name, wrong * kernels[name])
     jobs = [job_of(noise(side, side), name) for name in kernels for side in (256, 640)]
     if probed:
-        known = known.probed(jobs[0].providers, dict(zip(jobs[0].providers, TRUE, strict=True)), "median")
+        known = known.probed(dict(zip(jobs[0].providers, TRUE, strict=True)), "median")
 
     def errors() -> list[float]:
         found = []
@@ -150,7 +150,7 @@ def test_once_jobs_have_happened_what_they_take_is_foretold(probed: bool) -> Non
 def test_who_stands_by_is_taken_for_one_of_the_others_in_time() -> None:
     job = job_of(noise(256, 256), "median", 4)
     slow = {name: Lane(3.0, 1e-6, 100.0) for name in job.providers[3:]}
-    known = Experience().probed(slow, slow, "median").rehearsed("median", 1e-7)
+    known = Experience().probed(slow, "median").rehearsed("median", 1e-7)
     # The last is asked nothing.
     three = replace(job_of(noise(256, 256), "median", job.providers[:3]), providers=job.providers)
     speeds = []

@@ -89,42 +89,27 @@ def test_no_two_tasks_of_a_probe_have_one_name_and_no_two_probes_the_same_pixels
     assert pixels.isdisjoint(decode_task(request).stack.tobytes() for request in other.requests)
 
 
-def probes_of(
-    image: np.ndarray, monkeypatch: pytest.MonkeyPatch, jobs: int, **options: int
-) -> list[list[str]]:
-    """Names of the providers that were probed, probe by probe, while a broker ran some jobs."""
-    asked: list[list[str]] = []
-
-    def noted(endpoints: list[Simulated], *_: object) -> dict[str, Lane]:
-        asked.append([endpoint.name for endpoint in endpoints])
-        return {}
-
-    monkeypatch.setattr(cloudsec.broker, "probed", noted)
-    monkeypatch.setattr(cloudsec.broker, "kernel_seconds", lambda *_: 1e-4)
-    with cloudsec.Broker([Simulated(f"c{number}") for number in range(4)], **options) as broker:
-        for _ in range(jobs):
-            broker.process(image, "median", size=3)
-    return asked
-
-
 NOISE = np.random.default_rng(0).integers(0, 4096, (128, 128), np.uint16)
 
 
-def test_a_broker_probes_a_provider_once_before_its_first_job_that_is_long_enough(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    assert probes_of(NOISE, monkeypatch, 2) == [["c0", "c1", "c2", "c3"]]
-    # What stays at home asks nobody.
-    assert probes_of(NOISE[:40, :40], monkeypatch, 1) == []
-    monkeypatch.setattr(cloudsec.broker, "WORTH", 100.0)
-    assert probes_of(NOISE, monkeypatch, 1) == []
-
-
-def test_what_is_refused_and_what_is_only_planned_probes_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cloudsec.broker, "WORTH", 0.0)
+def test_a_broker_probes_only_when_it_is_told_to_and_only_whom_it_does_not_know() -> None:
     clouds = [Simulated(f"c{number}") for number in range(4)]
-    with cloudsec.Broker(clouds, plan={"block": 16, "halo": "shared"}) as broker:
+    with cloudsec.Broker(clouds, key=bytes(32)) as broker:
         broker.plan(NOISE, "median", size=3)
-        with pytest.raises(cloudsec.IncompatibleScheme):
-            broker.process(NOISE, "median", size=11)
-    assert not any(cloud.requests for cloud in clouds)
+        assert not any(cloud.requests for cloud in clouds)
+        assert sorted(broker.probe(NOISE, "median", size=3)) == ["c0", "c1", "c2", "c3"]
+        assert broker.probe(NOISE, "median", size=3) == {}
+        probes = [len(cloud.requests) for cloud in clouds]
+        tasks = [each.tasks for each in broker.process(NOISE, "median", size=3).report.providers]
+    # Reports count the tasks of the job.
+    assert [len(cloud.requests) for cloud in clouds] == [*map(sum, zip(probes, tasks, strict=True))]
+    with cloudsec.Broker(4, key=bytes(32)) as broker:
+        assert broker.probe(NOISE, "median", size=3) == {}
+
+
+def test_what_a_probe_told_is_what_the_first_job_is_foretold_by() -> None:
+    clouds = [Simulated(f"c{number}") for number in range(4)]
+    with cloudsec.Broker(clouds, key=bytes(32)) as broker:
+        lanes = broker.probe(NOISE, "median", size=3)
+        job = broker._job(NOISE, make_operation("median", size=3), None)
+    assert job.forecast.lanes == tuple(lanes[cloud.name] for cloud in clouds)
