@@ -6,7 +6,7 @@
 (256, 256)
 """
 
-from cloudsec.broker import Broker, Result, process
+from cloudsec.broker import Broker, process
 from cloudsec.endpoints import Endpoint, HttpEndpoint, LocalEndpoint
 from cloudsec.errors import (
     CloudsecError,
@@ -21,6 +21,7 @@ from cloudsec.errors import (
 )
 from cloudsec.proposal import Proposal
 from cloudsec.report import Report
+from cloudsec.result import Result
 from cloudsec.schemes import SCHEMES
 
 __version__ = "0.1.0"

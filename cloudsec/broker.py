@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from typing import Any, Literal
@@ -24,7 +24,8 @@ from cloudsec.ledger import Ledger
 from cloudsec.probe import probed
 from cloudsec.proposal import Proposal, proposal_of
 from cloudsec.rehearsal import kernel_seconds
-from cloudsec.report import Report, report_of
+from cloudsec.report import report_of
+from cloudsec.result import Result
 from cloudsec.schemes import Job
 from cloudsec.schemes.hiding import grey_range, wire_values
 from cloudsec.settings import Settings
@@ -33,29 +34,10 @@ from cloudsec.vault import Vault
 from providers import Filter
 from providers.image import checked_image, image_planes, planes_image
 from providers.operation import resolved_for
-from providers.operations.measurement import Measurement, Value
+from providers.operations.measurement import Measurement
 from providers.registry import as_operation
 
 DEFAULT_PROVIDERS = 9
-
-
-@dataclass(frozen=True, eq=False)
-class Result:
-    """What a job gives back.
-
-    Attributes
-    ----------
-    image : (M, N), (P, M, N) or (M, N, C) ndarray or None
-        Equal to ``providers.apply`` on the whole image, in the dtype that the operation declares; None of an
-        operation that measures.
-    value : dict or None
-        What such an operation measured, as it explains; of a colour image a list for each figure.
-    report : Report
-    """
-
-    image: NDArray[np.generic] | None = field(repr=False)
-    value: Value | None
-    report: Report
 
 
 class Broker:

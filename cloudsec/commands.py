@@ -16,10 +16,11 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from cloudsec.broker import Broker, Result
+    from cloudsec.broker import Broker
     from cloudsec.endpoints import Endpoint
     from cloudsec.image_file import ImageFile
     from cloudsec.report import Report
+    from cloudsec.result import Result
     from providers.operation import Filter
 
 LINE = 500

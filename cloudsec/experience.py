@@ -17,6 +17,8 @@ LANE_SPREAD = Lane(0.3, 3e-7, 1.0)
 megabytes a second, or on a machine that is as slow again."""
 NOISE = 0.2
 """By how much of what was expected a timing is off."""
+FIRST_NOISE = 0.5
+"""The same of the first."""
 LEAST_SECONDS = 1e-3
 """A timing is at least as noisy as one of so many seconds."""
 FADING = 0.8
@@ -48,9 +50,11 @@ class Estimate:
     squares, products : (k, k) and (k,) ndarrays of float64
         Σ f fᵀ and Σ f y over timings y of the work f, in units of what is typical and of their noise.
 
-    >>> told = Estimate.of((1.0, 1.0)).after([[1, 0], [1, 1]], [3.0, 4.0])
+    >>> told = Estimate.of((1.0, 1.0))
+    >>> for _ in range(3):
+    ...     told = told.after([[1, 0], [1, 1]], [3.0, 4.0])
     >>> np.round(told.costs, 1).tolist()
-    [2.9, 1.1]
+    [3.0, 1.0]
     """
 
     typical: tuple[float, ...]
@@ -68,14 +72,29 @@ class Estimate:
         """Seconds per unit of each kind of work."""
         # What is typical is in it as one more timing of each by itself, as noisy as it may be off.
         before = np.square(np.divide(self.typical, self.spread))
-        units = np.linalg.solve(self.squares + np.diag(before), self.products + before)
-        return np.asarray(self.typical * np.maximum(units, LEAST_UNITS))
+        squares, products = self.squares + np.diag(before), self.products + before
+        units, free = np.full(len(before), LEAST_UNITS), np.ones(len(before), bool)
+        while free.any():
+            # What those that cannot be less leave over is for the others.
+            left = products[free] - squares[np.ix_(free, ~free)] @ units[~free]
+            units[free] = np.linalg.solve(squares[np.ix_(free, free)], left)
+            below = units < LEAST_UNITS
+            units[below] = LEAST_UNITS
+            if not below[free].any():
+                break
+            free &= ~below
+        return np.asarray(self.typical * units)
 
     def after(self, work: ArrayLike, seconds: ArrayLike) -> Estimate:
         """With the timings of a job: units of each kind of work ``(n, k)``, and the seconds they took."""
-        expected = np.asarray(work, np.float64).reshape(-1, len(self.typical)) * self.typical
-        noise = NOISE * np.maximum(expected.sum(axis=1), LEAST_SECONDS)
-        units, taken = expected / noise[:, None], np.asarray(seconds, np.float64) / noise
+        expected, taken = (
+            np.asarray(work, np.float64).reshape(-1, len(self.typical)) * self.typical,
+            np.asarray(seconds, np.float64),
+        )
+        about = np.maximum(expected.sum(axis=1), LEAST_SECONDS)
+        # Who is asked for the first time may have to get ready: that says less than the next.
+        noise = NOISE * about if self.squares.any() else FIRST_NOISE * np.maximum(about, taken)
+        units, taken = expected / noise[:, None], taken / noise
         return replace(
             self,
             squares=FADING * self.squares + units.T @ units,

@@ -13,12 +13,13 @@ import numpy as np
 
 import providers
 from cloudsec.atomic import write_whole
-from cloudsec.broker import Broker, Result
+from cloudsec.broker import Broker
 from cloudsec.demo.comparison import LEGEND, Comparison, Setting, Shown, equal, table
 from cloudsec.demo.page import comparison_page
 from cloudsec.demo.samples import SLICE, Sample, samples
 from cloudsec.endpoints import Endpoint, HttpEndpoint
 from cloudsec.fleet import local_providers
+from cloudsec.result import Result
 
 __all__ = ["LEGEND", "PAGE", "SLICE", "run_demo", "samples", "table"]
 

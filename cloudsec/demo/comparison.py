@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cloudsec.broker import Result
 from cloudsec.demo.samples import Sample
+from cloudsec.result import Result
 from cloudsec.wording import share
 
 HEADS = ("exact", "seconds", "planning", "A_1", "A_2", "A_2 touch", "gradient", "at home")

@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 from pydicom import Dataset, uid
 
 import providers
-from cloudsec.broker import Broker, Result
+from cloudsec.broker import Broker
 from cloudsec.cli import main
+from cloudsec.result import Result
 from providers import apply
 from tests.dicom_files import dataset_of, file_of
 

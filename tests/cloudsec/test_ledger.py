@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 
 import providers
 from cloudsec import Broker
-from cloudsec.broker import Result
 from cloudsec.errors import VaultError
 from cloudsec.exposure import Exposure
 from cloudsec.key_file import state_directory
 from cloudsec.keystream import Keystream
 from cloudsec.ledger import Ledger
+from cloudsec.result import Result
 from cloudsec.schemes import HOME, SCHEMES, Job, Plan
 from cloudsec.study import Study, StudyGrid
 from cloudsec.vault import Vault
