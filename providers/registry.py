@@ -34,7 +34,7 @@ def operation_names() -> tuple[str, ...]:
     """Names of all operations.
 
     >>> operation_names()
-    ('convolve', 'gaussian', 'invert', 'laplacian', 'maximum', 'mean', 'median', 'minimum', ...)
+    ('binomial', 'convolve', 'gaussian', 'invert', 'laplacian', 'maximum', 'mean', 'median', ...)
     """
     return tuple(operations())
 

@@ -2,13 +2,14 @@
 
 from providers.operations.convolution import Convolve, Laplacian
 from providers.operations.gradient import Sobel
-from providers.operations.linear import Gaussian, Mean
+from providers.operations.linear import Binomial, Gaussian, Mean
 from providers.operations.pointwise import Invert, Threshold, Window
 from providers.operations.rank import Maximum, Median, Minimum, Percentile
 from providers.operations.sharpen import Unsharp
 
 __all__ = [
     "BUILT_IN",
+    "Binomial",
     "Convolve",
     "Gaussian",
     "Invert",
@@ -25,6 +26,7 @@ __all__ = [
 ]
 
 BUILT_IN = (
+    Binomial,
     Convolve,
     Gaussian,
     Invert,
