@@ -19,6 +19,8 @@ from providers.stencil import Stencil
 
 TILE_BYTES = 1 << 18
 """Bytes of words that are worked on at once: they and what is made of them stay in a processor's cache."""
+CHUNK_BYTES = 1 << 17
+"""As many of one plane where planes are combined."""
 WEIGHT_BITS = 31
 """Bits of a weight that are multiplied at once, where there are more than words have room for."""
 MOST_REACH_BITS = 45
@@ -26,35 +28,30 @@ MOST_REACH_BITS = 45
 these do, for as many weights as a kernel has."""
 
 
-def combination(coefficients: Sequence[int], planes: Sequence[Residues], modulus: int) -> Residues:
-    """``sum of coefficients[i] * planes[i]`` modulo `modulus`, of arrays of one shape."""
-    dtype = residue_dtype(modulus)
-    terms = [
-        (weight, np.ascontiguousarray(plane).reshape(-1))
-        for weight, plane in zip(_centred(coefficients, modulus), planes, strict=True)
-        if weight
+def combinations(matrix: Sequence[Sequence[int]], planes: Sequence[Residues], modulus: int) -> Residues:
+    """For each row of a matrix ``sum of row[i] * planes[i]`` modulo `modulus`, of arrays of one shape."""
+    rows = [_centred(row, modulus) for row in matrix]
+    flat = [np.ascontiguousarray(plane).reshape(-1) for plane in planes]
+    answer: Residues = np.empty((len(rows), *planes[0].shape), residue_dtype(modulus))
+    outs = answer.reshape(len(rows), -1)
+    passes = [
+        _Pass((len(row), 1), {(i, 0): weight for i, weight in enumerate(row) if weight}) for row in rows
     ]
-    answer: Residues = np.zeros(planes[0].shape, dtype)
-    out = answer.reshape(-1)
-    rows = _Pass((len(terms), 1), {(i, 0): weight for i, (weight, _) in enumerate(terms)})
-    word = _word([rows], modulus) or np.dtype(np.uint64)
-    size = TILE_BYTES // word.itemsize
-    chunks = [slice(first, min(out.size, first + size)) for first in range(0, out.size, size)]
-    if wraps(modulus):
-        for chosen in chunks:
-            out[chosen] = _total([(weight, plane[chosen]) for weight, plane in terms]) if terms else 0
-    elif sorted(weight for weight, _ in terms) in ([1, 1], [-1, 1]) and not 255 < _gap(modulus) < modulus:
-        (_, first), (sign, second) = sorted(terms, key=lambda term: -term[0])
-        for chosen in chunks:
-            taken = dtype.type(modulus) - second[chosen] if sign == 1 else second[chosen]
-            _difference(first[chosen], taken, modulus, out[chosen])
-    elif terms:
-        stack = np.empty((len(terms), size), word)
-        for chosen in chunks:
-            part = stack[:, : chosen.stop - chosen.start]
-            for i, (_, plane) in enumerate(terms):
-                part[i] = plane[chosen]
-            out[chosen] = _answers(part, [rows], modulus)[0]
+    words = [_word([each], modulus) or np.dtype(np.uint64) for each in passes]
+    in_residues = [wraps(modulus) or _is_pair(row, modulus) for row in rows]
+    size = CHUNK_BYTES // max(word.itemsize for word in words)
+    wide = {word for word, narrow in zip(words, in_residues, strict=True) if not narrow}
+    stacks = {word: np.empty((len(flat), size), word) for word in wide}
+    for first in range(0, outs.shape[1], size):
+        chunk = [plane[first : first + size] for plane in flat]
+        for stack in stacks.values():
+            np.stack(chunk, out=stack[:, : len(chunk[0])], casting="safe")
+        for out, row, each, word, narrow in zip(outs, rows, passes, words, in_residues, strict=True):
+            target = out[first : first + size]
+            if narrow:
+                _in_residues(row, chunk, modulus, target)
+                continue
+            target[...] = _answers(stacks[word][:, : len(target)], [each], modulus)[0]
     return answer
 
 
@@ -178,28 +175,32 @@ def _weighted(words: Residues, each: _Pass) -> Residues:
     )
 
 
-def _total(terms: Sequence[tuple[int, Residues]]) -> Residues:
-    """A new array of a weighted sum in wrapping words; to add costs less than to multiply."""
+def _total(terms: Sequence[tuple[int, Residues]], out: Residues | None = None) -> Residues:
+    """A weighted sum in wrapping words, in a new array or in `out`; to add costs less than to multiply."""
     groups: dict[int, list[Residues]] = {}
-    for weight, words in terms:
+    # What is to be taken away comes last, so that there is something to take it from.
+    for weight, words in sorted(terms, key=lambda term: term[0] == -1):
         groups.setdefault(weight, []).append(words)
     total: Residues | None = None
+    owned = False
     for weight, (first, *others) in groups.items():
-        part = first + others[0] if others else first
+        into = out if total is None else None
+        part = np.add(first, others[0], out=into) if others else first
         for other in others[1:]:
             part += other
         if weight not in (1, -1):
             # Twos are complemented: a negative weight is a large one.
             factor = part.dtype.type(weight % (1 << 8 * part.itemsize))
-            part = np.multiply(part, factor, out=part if others else None)
+            part = np.multiply(part, factor, out=part if others else into)
         if total is None:
-            total = np.negative(part) if weight == -1 else part.copy() if part is first else part
-        elif weight == -1:
-            total -= part
+            total = np.negative(part, out=into) if weight == -1 else part
+            owned = total is not first
         else:
-            total += part
+            combine = np.subtract if weight == -1 else np.add
+            total = combine(total, part, out=total if owned else out)
+            owned = True
     assert total is not None  # of no terms nobody asks the sum
-    return total
+    return total if owned else np.positive(total, out=out)
 
 
 def _in_limbs(stack: Residues, each: _Pass, modulus: int) -> Residues:
@@ -275,12 +276,30 @@ def _reduced(words: Residues, low: int, high: int, modulus: int) -> Residues:
     return words
 
 
+def _is_pair(row: Sequence[int], modulus: int) -> bool:
+    """Whether a row is the sum or the difference of two, and `_difference` knows how."""
+    weights = sorted(weight for weight in row if weight)
+    return weights in ([1, 1], [-1, 1]) and not 255 < _gap(modulus) < modulus
+
+
+def _in_residues(row: Sequence[int], chunk: Sequence[Residues], modulus: int, out: Residues) -> None:
+    """A combination in no wider words than those of residues."""
+    terms = sorted(((w, plane) for w, plane in zip(row, chunk, strict=True) if w), key=lambda term: -term[0])
+    if not wraps(modulus):
+        (_, one), (sign, other) = terms
+        _difference(one, out.dtype.type(modulus) - other if sign == 1 else other, modulus, out)
+    elif terms:
+        _total(terms, out)
+    else:
+        out[...] = 0
+
+
 def _difference(one: Residues, other: Residues, modulus: int, out: Residues) -> None:
-    """``one - other`` modulo, for `other` up to and with the modulus, in no wider words."""
+    """``one - other`` modulo, for `other` up to and with the modulus."""
     np.subtract(one, other, out=out)
     gap = _gap(modulus)
     if gap >= modulus:
-        np.minimum(out, out + one.dtype.type(modulus), out=out)
+        np.minimum(out, out + out.dtype.type(modulus), out=out)
     else:
         borrowed = (one < other).view(np.uint8)
         borrowed *= np.uint8(gap)

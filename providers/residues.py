@@ -24,6 +24,8 @@ MODULI = (*RINGS, *FIELDS)
 SEED_BYTES = 16
 """Bytes of a seed: a key of AES-128."""
 
+_ZEROS = memoryview(bytes(1 << 15))
+
 
 def residue_dtype(modulus: int) -> np.dtype[Any]:
     """The smallest unsigned dtype that holds residues modulo `modulus`, which may be 2 to 2**64."""
@@ -78,7 +80,7 @@ def integers(residues: Residues, low: int, modulus: int) -> NDArray[np.int64]:
     return answer.view(np.int64)
 
 
-def uniform(source: Callable[[int], bytes], modulus: int, shape: tuple[int, ...]) -> Residues:
+def uniform(source: Callable[[int], bytes | memoryview], modulus: int, shape: tuple[int, ...]) -> Residues:
     """Uniform residues from a source of uniform bytes, which is asked for so many at a time.
 
     Words, little-endian, as long as residues are; of each the lowest bits, as many as the modulus less one
@@ -88,12 +90,14 @@ def uniform(source: Callable[[int], bytes], modulus: int, shape: tuple[int, ...]
     mask = dtype.type((1 << (modulus - 1).bit_length()) - 1)
 
     def words(count: int) -> Residues:
-        drawn = np.frombuffer(source(count * dtype.itemsize), dtype.newbyteorder("<")).astype(dtype)
-        return drawn if mask == np.iinfo(dtype).max else drawn & mask
+        drawn = np.frombuffer(source(count * dtype.itemsize), dtype.newbyteorder("<"))
+        own: Residues = np.require(drawn, dtype, "W")
+        if mask < np.iinfo(dtype).max:
+            own &= mask
+        return own
 
     drawn = words(prod(shape))
-    if modulus & (modulus - 1):
-        drawn.flags.writeable = True
+    if not wraps(modulus) and drawn.size and int(drawn.max()) >= modulus:
         refused = np.flatnonzero(drawn >= modulus)
         while len(refused):
             fresh = words(len(refused))
@@ -112,5 +116,13 @@ def expanded(seed: bytes, modulus: int, shape: tuple[int, ...]) -> Residues:
 
     if len(seed) != SEED_BYTES:
         raise ValueError(f"a seed has {SEED_BYTES} bytes, this one {len(seed)}")
-    stream = Cipher(algorithms.AES(seed), modes.CTR(bytes(16))).encryptor()
-    return uniform(lambda count: stream.update(bytes(count)), modulus, shape)
+    stream = Cipher(algorithms.AES(seed), modes.CTR(bytes(SEED_BYTES))).encryptor()
+
+    def source(count: int) -> memoryview:
+        # The library wants room for one block more than it writes.
+        drawn = memoryview(bytearray(count + SEED_BYTES))
+        for first in range(0, count, len(_ZEROS)):
+            stream.update_into(_ZEROS[: count - first], drawn[first:])
+        return drawn[:count]
+
+    return uniform(source, modulus, shape)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from itertools import combinations, count, islice
+from itertools import count, islice
 from math import factorial, gcd, prod
 from typing import Literal, Self, TypeAlias
 
 import numpy as np
 
-from providers.modular import combination
+from providers.modular import combinations
 from providers.residues import FIELDS, RINGS, Residues
 
 Row: TypeAlias = tuple[int, ...]
@@ -78,7 +78,8 @@ class Sharing:
         base = range(secrets + privacy - 1)
         around = (point for step in count(1) for point in (-step, base.stop - 1 + step))
         others = list(islice(around, parties - privacy))
-        if any(gcd(a - b, modulus) != 1 for a, b in combinations([*base, *others], 2)):
+        points = sorted([*base, *others])
+        if gcd(factorial(points[-1] - points[0]), modulus) != 1:
             raise ValueError(
                 f"{parties} parties and {secrets} secrets need a field with a point for each; modulo "
                 f"{modulus} some differ by what has no inverse: use one of {', '.join(map(str, FIELDS))}"
@@ -110,8 +111,7 @@ class Sharing:
         """
         self._expect("secrets", secrets, self.secrets)
         self._expect("random shares", random, self.privacy)
-        shares = [combination(row, [*secrets, *random], self.modulus) for row in self.rows[self.privacy :]]
-        return np.stack(shares)
+        return combinations(self.rows[self.privacy :], [*secrets, *random], self.modulus)
 
     def recovered(self, answers: Mapping[int, Residues]) -> Residues:
         """What the map that was applied to all shares makes of the secrets.
@@ -133,7 +133,7 @@ class Sharing:
         chosen = self._chosen(answers)
         inverse = _inverse(tuple(self.rows[party] for party in chosen), self.modulus)
         shares = [answers[party] for party in chosen]
-        return np.stack([combination(row, shares, self.modulus) for row in inverse[: self.secrets]])
+        return combinations(inverse[: self.secrets], shares, self.modulus)
 
     def agree(self, answers: Mapping[int, Residues]) -> bool:
         """Whether all answers beyond a quorum are those that the quorum's imply.
@@ -143,14 +143,15 @@ class Sharing:
         chosen = self._chosen(answers)
         inverse = _inverse(tuple(self.rows[party] for party in chosen), self.modulus)
         shares = [answers[party] for party in chosen]
-        for party in answers.keys() - set(chosen):
-            columns = zip(*inverse, strict=True)
-            implied = [
-                sum(a * b for a, b in zip(self.rows[party], column, strict=True)) for column in columns
-            ]
-            if not np.array_equal(combination(implied, shares, self.modulus), answers[party]):
-                return False
-        return True
+        others = sorted(answers.keys() - set(chosen))
+        columns = list(zip(*inverse, strict=True))
+        implied = [
+            [sum(a * b for a, b in zip(self.rows[party], column, strict=True)) for column in columns]
+            for party in others
+        ]
+        return not others or np.array_equal(
+            combinations(implied, shares, self.modulus), [answers[party] for party in others]
+        )
 
     def _chosen(self, answers: Mapping[int, Residues]) -> list[int]:
         if answers.keys() - set(range(self.parties)):

@@ -13,13 +13,18 @@ from numpy.typing import NDArray
 
 from providers import make_operation, modular
 from providers.kernel import Kernel, nested
-from providers.modular import combination, run, work
+from providers.modular import combinations, run, work
 from providers.residues import FIELDS, MODULI, are_residues, expanded, reduced, residue_dtype
 from providers.stencil import Stencil
 
 VECTORS = json.loads((Path(__file__).parents[1] / "vectors" / "sharing.json").read_text())
 SMALL = (5, 7, 251, 40_000)
 SIDES = st.lists(st.sampled_from([1, 3, 5]), min_size=1, max_size=3)
+
+
+def combination(row: Any, planes: Any, modulus: int) -> NDArray[Any]:
+    (answer,) = combinations([row], planes, modulus)
+    return answer
 
 
 def extremes(modulus: int, shape: tuple[int, ...], random: np.random.Generator) -> NDArray[Any]:
@@ -101,6 +106,7 @@ def test_the_tiles_of_a_stack_do_not_show_in_its_answer(monkeypatch: pytest.Monk
     whole = run(part, stack, 65521)
     summed = combination((3, -2, 9), stack, 65521)
     monkeypatch.setattr(modular, "TILE_BYTES", 1000)
+    monkeypatch.setattr(modular, "CHUNK_BYTES", 1000)
     assert (run(part, stack, 65521) == whole).all()
     assert (combination((3, -2, 9), stack, 65521) == summed).all()
 
