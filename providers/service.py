@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from math import prod
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -36,9 +34,8 @@ def answer(request: bytes, limit: int = MAX_REQUEST) -> bytes:
         raise TooLarge(f"the task has {len(request)} bytes; this provider takes {limit}")
     try:
         task = decode_task(request, limit)
-        expected = prod(task.answer_shape) * task.answer_dtype.itemsize
-        if expected > limit:
-            raise TooLarge(f"the answer would have {expected} bytes; this provider sends {limit}")
+        if task.answer_bytes > limit:
+            raise TooLarge(f"the answer would have {task.answer_bytes} bytes; this provider sends {limit}")
         if task.stack.size * _taps(task) > MAX_WORK:
             raise TooLarge("the task is more work than this provider does at one time; send smaller ones")
         return encode_answer(Answer(task.id, _answers(task)))

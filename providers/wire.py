@@ -85,6 +85,10 @@ class Task:
             return residue_dtype(self.modulus)
         return self.operation.result_dtype(self.stack.dtype) if self.rounded else np.dtype(np.int64)
 
+    @property
+    def answer_bytes(self) -> int:
+        return prod(self.answer_shape) * self.answer_dtype.itemsize
+
 
 @dataclass(frozen=True, eq=False)
 class Answer:

@@ -103,7 +103,8 @@ class Sharing:
         ----------
         secrets : (secrets, …) ndarray of residues
         random : (privacy, …) ndarray of residues
-            Shares of the first parties: uniform, independent, and never used before.
+            Shares of the first parties: uniform, independent, and never used before. Expanded from seeds
+            they hide the secrets from whoever cannot break AES, out of the system's generator from everybody.
 
         Returns
         -------
