@@ -28,9 +28,9 @@ _ZEROS = memoryview(bytes(1 << 15))
 
 
 def residue_dtype(modulus: int) -> np.dtype[Any]:
-    """The smallest unsigned dtype that holds residues modulo `modulus`, which may be 2 to 2**64."""
-    if not 2 <= modulus <= 2**64:
-        raise ValueError("a modulus must be from 2 to 2**64")
+    """The smallest unsigned dtype that holds residues modulo `modulus`, which may be 2 to 2**62, or 2**64."""
+    if not 2 <= modulus <= 2**62 and modulus != 2**64:
+        raise ValueError("a modulus must be from 2 to 2**62, or 2**64")
     return np.min_scalar_type(modulus - 1)
 
 

@@ -72,7 +72,9 @@ def test_integers_are_found_again_from_their_residues(modulus: int, low: int, da
 
 
 @given(
-    ANY_MODULUS, st.sampled_from(["uint8", "int8", "uint16", "int16", "int32", "uint32", "uint64"]), st.data()
+    ANY_MODULUS,
+    st.sampled_from(["uint8", "int8", "uint16", "int16", "int32", "uint32", "int64", "uint64"]),
+    st.data(),
 )
 def test_integers_of_every_dtype_are_reduced(modulus: int, dtype: str, data: st.DataObject) -> None:
     limits = np.iinfo(dtype)
@@ -99,7 +101,7 @@ def test_residues_have_their_dtype_and_lie_below_the_modulus(stack: Any, modulus
     assert are_residues(stack, modulus) is holds
 
 
-@pytest.mark.parametrize("modulus", [-5, 0, 1, 2**64 + 1])
+@pytest.mark.parametrize("modulus", [-5, 0, 1, 2**63, 2**64 + 1])
 def test_what_can_be_no_modulus_is_refused(modulus: int) -> None:
     with pytest.raises(ValueError, match="from 2 to"):
         residue_dtype(modulus)
