@@ -19,8 +19,6 @@ from providers.stencil import Stencil
 
 TILE_BYTES = 1 << 18
 """Bytes of words that are worked on at once: they and what is made of them stay in a processor's cache."""
-CHUNK_BYTES = 1 << 17
-"""As many of one plane where planes are combined."""
 WEIGHT_BITS = 31
 """Bits of a weight that are multiplied at once, where there are more than words have room for."""
 MOST_REACH_BITS = 45
@@ -37,9 +35,12 @@ def combinations(matrix: Sequence[Sequence[int]], planes: Sequence[Residues], mo
     passes = [
         _Pass((len(row), 1), {(i, 0): weight for i, weight in enumerate(row) if weight}) for row in rows
     ]
-    words = [_word([each], modulus) or np.dtype(np.uint64) for each in passes]
     in_residues = [wraps(modulus) or _is_pair(row, modulus) for row in rows]
-    size = CHUNK_BYTES // max(word.itemsize for word in words)
+    words = [
+        answer.dtype if narrow else _word([each], modulus) or np.dtype(np.uint64)
+        for each, narrow in zip(passes, in_residues, strict=True)
+    ]
+    size = TILE_BYTES // max(word.itemsize for word in words)
     wide = {word for word, narrow in zip(words, in_residues, strict=True) if not narrow}
     stacks = {word: np.empty((len(flat), size), word) for word in wide}
     for first in range(0, outs.shape[1], size):

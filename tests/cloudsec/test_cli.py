@@ -112,7 +112,7 @@ def test_it_works_over_http(source: Path, tmp_path: Path, http_providers: list[s
 @pytest.mark.parametrize(
     ("words", "code", "says"),
     [
-        (["-o", "blur"], 2, "unknown operation 'blur'; there are: convolve, gaussian"),
+        (["-o", "blur"], 2, "unknown operation 'blur'; there are: binomial, convolve"),
         (["-o", "median", "-p", "sigma=2"], 2, "no parameter 'sigma'; it takes: size"),
         (["-o", "median", "-p", "size"], 2, "NAME=VALUE"),
         (["-o", "median", "-p", "size=3", "-p", "size=5"], 2, "given twice"),
@@ -365,7 +365,7 @@ def test_operations_lists_what_there_is(capsys: pytest.CaptureFixture[str]) -> N
     assert main(["operations", "gaussian"]) == 0
     assert "standard deviation in pixels" in capsys.readouterr().out
     assert main(["operations", "blur"]) == 2
-    assert "there are: convolve, gaussian" in complaint(capsys)
+    assert "there are: binomial, convolve" in complaint(capsys)
 
 
 def test_an_error_of_ours_is_one_line_and_debug_shows_where(

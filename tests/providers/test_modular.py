@@ -106,7 +106,6 @@ def test_the_tiles_of_a_stack_do_not_show_in_its_answer(monkeypatch: pytest.Monk
     whole = run(part, stack, 65521)
     summed = combination((3, -2, 9), stack, 65521)
     monkeypatch.setattr(modular, "TILE_BYTES", 1000)
-    monkeypatch.setattr(modular, "CHUNK_BYTES", 1000)
     assert (run(part, stack, 65521) == whole).all()
     assert (combination((3, -2, 9), stack, 65521) == summed).all()
 
