@@ -30,7 +30,7 @@ endif
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test slow bench privacy lint system lock clean
+.PHONY: help demo test slow coverage bench privacy lint system lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1 - \2/p' Makefile
@@ -43,6 +43,14 @@ test: lint ## run linters, import contracts, type check and the tests
 
 slow: $(TEST) ## run the tests that `make test` leaves out for their time
 	@$(BIN)/python -m pytest -q -n $(PYTEST_WORKERS) -m slow || test $$? = 5  # 5: there are none
+
+BRANCHES := import json, sys; of = json.load(sys.stdin)["totals"]; \
+	share = of["covered_branches"] / of["num_branches"]; \
+	print(f"{share:.1%} of all branches are taken; 90.0% must be"); sys.exit(share < 0.9)
+
+coverage: $(TEST) ## list what the tests do not reach; fail where they take less than 90 % of all branches
+	@$(BIN)/python -m pytest -q -n $(PYTEST_WORKERS) --cov --cov-report=term-missing:skip-covered
+	@$(BIN)/coverage json -q -o - | $(BIN)/python -c '$(BRANCHES)'
 
 bench: $(TEST) ## run the benchmarks
 	@$(BIN)/python -m benchmarks
@@ -77,7 +85,7 @@ lock: ## lock the dependencies of pyproject.toml anew (UPGRADE=--upgrade: the ne
 	done
 
 clean: ## remove what these targets made
-	@rm -rf $(VENV) $(LOCKER) build demo-output *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@rm -rf $(VENV) $(LOCKER) build demo-output *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage*
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Without ensurepip (Debian splits it off), the pip of $(PYTHON) works on .venv from outside.

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cloudsec.exposure import Exposure
-from cloudsec.forecast import Forecast
+from cloudsec.forecast import LANE_COSTS, Forecast
 from cloudsec.keystream import Keystream
 from cloudsec.schemes import HOME, SCHEMES, Job, Plan, Protected
 from cloudsec.study import Study, StudyGrid
@@ -180,4 +180,4 @@ def _job(planes: NDArray[np.generic], block: int, parties: int) -> Job:
     operation = OPERATION.resolved(2, planes.dtype)
     present = {name: party for party, name in enumerate(names)}
     choices = {"block": block, "regions": parties, "halo": "shared"}
-    return Job(planes, operation, names, present, 0, choices, 0, Forecast((1.0,) * parties))
+    return Job(planes, operation, names, present, 0, choices, 0, Forecast((LANE_COSTS,) * parties))

@@ -14,6 +14,7 @@ import cloudsec
 from benchmarks.state import own_state
 from cloudsec.endpoints import Endpoint, HttpEndpoint
 from cloudsec.fleet import local_providers
+from cloudsec.probe import WORTH
 
 JOBS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("gaussian", {"sigma": 2.0}),
@@ -23,63 +24,83 @@ JOBS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("sobel", {}),
 )
 SHAPES = ((512, 512), (1024, 1024), (1024, 1536), (2048, 2048))
-FLEETS: tuple[tuple[float, ...], ...] = ((1.0,) * 4, (1.0, 1.0, 2.0, 4.0), (1.0,) * 5 + (2.0,) * 2)
-"""By how much each provider is slowed down."""
+SEVERAL = 4
+"""Providers in every fleet."""
 
 
 @dataclass(frozen=True)
 class Slowed:
-    """A provider that takes so many times as long as it needs."""
+    """A provider that is farther away, behind a narrower line, or slower than it is."""
 
     name: str
     inner: Endpoint
-    factor: float
+    latency: float = 0.0
+    per_byte: float = 0.0
+    factor: float = 1.0
 
     def send(self, request: bytes, timeout: float) -> bytes:
         started = time.perf_counter()
         answer = self.inner.send(request, timeout)
-        time.sleep((self.factor - 1) * (time.perf_counter() - started))
+        longer = (self.factor - 1) * (time.perf_counter() - started)
+        time.sleep(self.latency + self.per_byte * (len(request) + len(answer)) + longer)
         return answer
+
+
+FLEETS: dict[str, tuple[dict[str, float], ...]] = {
+    "not slowed": ({},) * SEVERAL,
+    "latency 20 50 100 300 ms": tuple({"latency": ms / 1000} for ms in (20, 50, 100, 300)),
+    "line 200 50 10 3 MB/s": tuple({"per_byte": 1e-6 / rate} for rate in (200, 50, 10, 3)),
+    "slower by 1 1.5 2 4": tuple({"factor": factor} for factor in (1, 1.5, 2, 4)),
+}
 
 
 def print_forecast() -> None:
     """Plan and run jobs of different work, each the first of its study; print what was said and what came."""
     image = np.random.default_rng(0).integers(0, 4096, SHAPES[-1], np.uint16)
-    print("What the planner of ga-es chose for the first job of a study, and the seconds that it predicted,")
-    print("beside those that were measured (the search apart); providers over HTTP, some slowed down.\n")
+    print("Seconds that were foretold for jobs, each the first of its study, beside those measured, the")
+    print(
+        f"plan apart; {SEVERAL} providers over HTTP, slowed in three ways; by one broker, and a new one for"
+    )
+    print(f"every job, which probes them where the operation takes {WORTH:g} s here.\n")
     head = (
-        f"{'slowed by':<22}{'image':<12}{'operation':<29}{'block':>6}{'used':>5}{'halo':>8}{'home':>7}"
-        f"{'searched':>10}{'predicted':>11}{'measured':>10}{'ratio':>7}"
+        f"{'providers':<26}{'broker':<8}{'jobs':>5}{'probed':>8}{'searched':>10}{'ratio':>7}{'error':>7}"
+        f"{'of probed':>11}"
     )
     print(head)
     print("-" * len(head))
-    for factors in FLEETS:
-        ratios = []
+    for title, slowed in FLEETS.items():
         with ExitStack() as stack:
-            fleet = stack.enter_context(local_providers(len(factors)))
+            fleet = stack.enter_context(local_providers(SEVERAL))
             clouds = [
-                Slowed(f"cloud-{number}", HttpEndpoint(provider.url), factor)
-                for number, (provider, factor) in enumerate(zip(fleet, factors, strict=True))
+                Slowed(f"cloud-{number}", HttpEndpoint(provider.url), **how)
+                for number, (provider, how) in enumerate(zip(fleet, slowed, strict=True))
             ]
-            broker = stack.enter_context(cloudsec.Broker(clouds, seed=0))
-            for shape in SHAPES:
-                for name, parameters in JOBS:
-                    study = f"{name} {parameters} {shape} {factors}"
-                    part = image[: shape[0], : shape[1]]
-                    report = broker.process(part, name, study=study, **parameters).report
-                    plan, timings = report.plan, report.timings
-                    measured = timings["total"] - timings["plan"]
-                    ratios.append(plan["predicted_seconds"] / measured)
-                    print(
-                        f"{' '.join(f'{factor:g}' for factor in factors):<22}"
-                        f"{'x'.join(map(str, shape)):<12}{report.operation:<29}{plan['block']:>6}"
-                        f"{plan['regions']:>5}{plan['halo_policy']:>8}{report.home['pixel_share']:>7.1%}"
-                        f"{timings['plan']:>10.3f}{plan['predicted_seconds']:>11.3f}{measured:>10.3f}"
-                        f"{ratios[-1]:>7.2f}",
-                        flush=True,
-                    )
-        errors = [abs(ratio - 1) for ratio in ratios]
-        print(f"median error {median(errors):.0%}; of the last ten jobs {median(errors[-10:]):.0%}\n")
+            for kind in ("one", "new"):
+                broker = cloudsec.Broker(clouds, seed=0)
+                ratios, probes, searched = [], [], []
+                for shape in SHAPES:
+                    for name, parameters in JOBS:
+                        if kind == "new":
+                            broker = cloudsec.Broker(clouds, seed=0)
+                        study = f"{name} {parameters} {shape} {title} {kind}"
+                        part = image[: shape[0], : shape[1]]
+                        known = broker._experience.met
+                        report = broker.process(part, name, study=study, **parameters).report
+                        timings = report.timings
+                        searched.append(timings["plan"])
+                        probes.append(broker._experience.met != known)
+                        measured = timings["total"] - timings["plan"]
+                        ratios.append(report.plan["predicted_seconds"] / measured)
+                of_probed = [ratio for ratio, probe in zip(ratios, probes, strict=True) if probe]
+                print(
+                    f"{title:<26}{kind:<8}{len(ratios):>5}{sum(probes):>8}{median(searched):>10.3f}"
+                    f"{median(ratios):>7.2f}{_error(ratios):>7.0%}{_error(of_probed):>11.0%}",
+                    flush=True,
+                )
+
+
+def _error(ratios: list[float]) -> float:
+    return median(abs(ratio - 1) for ratio in ratios) if ratios else float("nan")
 
 
 if __name__ == "__main__":

@@ -75,6 +75,8 @@ def sent(volume: Volume, parties: int, study: str) -> tuple[Exposure, bool]:
         ]
         result = broker.process(volume.voxels, OPERATION, study=study)
     wanted = providers.apply(volume.voxels, OPERATION)
+    assert result.image is not None
+    assert isinstance(wanted, np.ndarray)
     allowed = float_tolerance(resolved_for(volume.voxels, OPERATION), volume.voxels)
     if np.abs(result.image.astype(np.float64) - wanted.astype(np.float64)).max() > allowed:
         raise SystemExit(f"{volume.name}: the result differs from the unsplit operation")

@@ -20,16 +20,19 @@ from cloudsec.experience import Experience
 from cloudsec.key_file import master_key, state_directory
 from cloudsec.keystream import Keystream
 from cloudsec.ledger import Ledger
+from cloudsec.probe import WORTH, probed
 from cloudsec.proposal import Proposal, proposal_of
 from cloudsec.rehearsal import kernel_seconds
 from cloudsec.report import Report, report_of
-from cloudsec.schemes import Job
+from cloudsec.schemes import HOME, Job
+from cloudsec.schemes.hiding import grey_range, wire_values
 from cloudsec.settings import Settings
 from cloudsec.study import Study, study_name
 from cloudsec.vault import Vault
 from providers import Filter
 from providers.image import checked_image, image_planes, planes_image
 from providers.operation import resolved_for
+from providers.operations.measurement import Measurement, Value
 from providers.registry import as_operation
 
 DEFAULT_PROVIDERS = 9
@@ -41,12 +44,16 @@ class Result:
 
     Attributes
     ----------
-    image : (M, N), (P, M, N) or (M, N, C) ndarray
-        Equal to ``providers.apply`` on the whole image, in the dtype that the operation declares.
+    image : (M, N), (P, M, N) or (M, N, C) ndarray or None
+        Equal to ``providers.apply`` on the whole image, in the dtype that the operation declares; None of an
+        operation that measures.
+    value : dict or None
+        What such an operation measured, as it explains; of a colour image a list for each figure.
     report : Report
     """
 
-    image: NDArray[np.generic] = field(repr=False)
+    image: NDArray[np.generic] | None = field(repr=False)
+    value: Value | None
     report: Report
 
 
@@ -201,6 +208,12 @@ class Broker:
         chosen = as_operation(operation, parameters)
         job = self._job(pixels, chosen, channel_axis)
         keys, ledger = self._study(study)
+        worth_it = job.forecast.kernel * job.planes.size >= WORTH
+        if worth_it and self._experience.strangers(job.present):
+            # Who refuses a job refuses it before a probe, and what stays at home asks nobody.
+            foreseen = ledger.foreseen(job) if ledger else self._scheme.plan(job, Study(), keys)
+            if (foreseen.owners != HOME).any():
+                job = self._introduced(job)
         plan = ledger.planned(job) if ledger else self._scheme.plan(job, Study(), keys)
         clock.ends("plan")
 
@@ -223,7 +236,11 @@ class Broker:
             distrust,
         )
         ended = carried_out(job, plan, self._scheme, keys, terms, clock)
-        result = planes_image(ended.result, channel_axis)
+        filtered, value = None, None
+        if isinstance(chosen, Measurement):
+            value = chosen.value(ended.result, channel_axis)
+        else:
+            filtered = planes_image(ended.result, channel_axis)
         clock.ends("finish")
         timings = clock.timings()
         self._experience = self._experience.after(job, plan, ended, timings, _kind(job.operation, job.planes))
@@ -237,7 +254,7 @@ class Broker:
             verified=verified,
             timings=timings,
         )
-        return Result(result, report)
+        return Result(filtered, value, report)
 
     def plan(
         self,
@@ -307,10 +324,20 @@ class Broker:
         kind, known = _kind(resolved, planes), self._experience
         if kind not in known.kernels:
             # Another thread may learn something meanwhile; what this job goes by is its own.
-            known = self._experience = known.rehearsed(kind, kernel_seconds(planes, resolved))
+            known = self._experience = known.rehearsed(kind, kernel_seconds(resolved, *_travelling(planes)))
         forecast = known.forecast(names, kind)
         choices = self._settings.plan or {}
         return Job(planes, resolved, names, present, self._tolerate, choices, self._seed, forecast)
+
+    def _introduced(self, job: Job) -> Job:
+        """The job, with what probes tell of those that it may ask and that were never asked anything."""
+        kind, known = _kind(job.operation, job.planes), self._experience
+        strangers = known.strangers(job.present)
+        endpoints = [self._endpoints[job.present[name]] for name in strangers]
+        pixels, timeout = _travelling(job.planes), self._settings.timeout
+        told = probed(endpoints, job.operation, *pixels, known.kernels[kind], timeout)
+        self._experience = self._experience.probed(strangers, told, kind)
+        return replace(job, forecast=known.probed(strangers, told, kind).forecast(job.providers, kind))
 
     def _study(self, name: str | None) -> tuple[Keystream, Ledger | None]:
         """The keys of a study, and who keeps its record."""
@@ -321,6 +348,12 @@ class Broker:
     def _keyless(self) -> bool:
         """Whether images are sent as they are, so that no key or record would be of use."""
         return self._scheme.assurance == "none"
+
+
+def _travelling(planes: NDArray[np.generic]) -> tuple[np.dtype[Any], int]:
+    """The dtype in which pixels of an image travel, and over how many values they spread."""
+    low, high = grey_range(planes)
+    return wire_values(high - low, planes.dtype)
 
 
 def _kind(resolved: Filter, planes: NDArray[np.generic]) -> str:

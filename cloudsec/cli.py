@@ -3,29 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import NoReturn
 
+from cloudsec.commands import TOKEN_VARIABLE, plan, process, say
 from providers.__main__ import OneLineParser, add_options, run
-
-if TYPE_CHECKING:
-    from cloudsec.broker import Broker
-    from cloudsec.endpoints import Endpoint
-    from cloudsec.files import ImageFile
-    from cloudsec.report import Report
-    from providers.operation import Filter
-
-LINE = 500
-"""Characters of an error at the most: values that were given are repeated in it."""
-TOKEN_VARIABLE = "CLOUDSEC_TOKEN"  # noqa: S105 - the name of a variable, not a token
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -69,9 +56,7 @@ def _described(error: Exception) -> tuple[str, int]:
 
 
 def _complain(message: str, status: int) -> int:
-    from providers.wire import printable
-
-    print(f"cloudsec: {printable(message)[:LINE]}", file=sys.stderr)
+    say(message)
     return status
 
 
@@ -84,29 +69,29 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument("--out", type=Path, default=Path("cloudsec-demo"), metavar="DIR", help="for its report")
     demo.set_defaults(run=_demo)
 
-    process = commands.add_parser("process", help="run an operation on an image file, at providers")
-    process.add_argument("source", type=Path, metavar="IN", help="an image, or a directory of slices")
-    process.add_argument("target", type=Path, metavar="OUT", help="a file, or for slices a new directory")
-    _add_job_options(process)
-    process.add_argument(
+    job = commands.add_parser("process", help="run an operation on an image file, at providers")
+    job.add_argument("source", type=Path, metavar="IN", help="an image, or a directory of slices")
+    job.add_argument("target", type=Path, metavar="OUT", help="a file, or for slices a new directory")
+    _add_job_options(job)
+    job.add_argument(
         "--on-loss", choices=("home", "fail"), default="home", help="what a lost provider's part comes to"
     )
-    process.add_argument("--timeout", type=float, default=60.0, metavar="SECONDS", help="for each task")
-    process.add_argument("--report", type=Path, metavar="R.html|R.json", help="write the report")
-    process.add_argument(
+    job.add_argument("--timeout", type=float, default=60.0, metavar="SECONDS", help="for each task")
+    job.add_argument("--report", type=Path, metavar="R.html|R.json", help="write the report")
+    job.add_argument(
         "--show-views", type=Path, metavar="DIR", help="write pictures of what each provider saw"
     )
-    process.epilog = (
+    job.epilog = (
         f"${TOKEN_VARIABLE} holds the bearer token of the providers that are given as URLs, if they want one."
     )
-    process.set_defaults(run=_process)
+    job.set_defaults(run=process)
 
-    plan = commands.add_parser("plan", help="what would be sent to whom, and what else could be chosen")
-    plan.add_argument("source", type=Path, metavar="IN", help="an image; of several frames the first counts")
-    _add_job_options(plan)
-    plan.add_argument("--report", type=Path, metavar="R.html|R.json", help="write it, with plots")
-    plan.epilog = process.epilog
-    plan.set_defaults(run=_plan)
+    proposal = commands.add_parser("plan", help="what would be sent to whom, and what else could be chosen")
+    proposal.add_argument("source", type=Path, metavar="IN", help="an image; of several the first counts")
+    _add_job_options(proposal)
+    proposal.add_argument("--report", type=Path, metavar="R.html|R.json", help="write it, with plots")
+    proposal.epilog = job.epilog
+    proposal.set_defaults(run=plan)
 
     operations = commands.add_parser("operations", help="list operations, or explain one")
     operations.add_argument("name", nargs="?", metavar="NAME")
@@ -140,6 +125,13 @@ def _add_job_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--providers", type=int, metavar="N", help="embedded ones instead (default: 9)")
     command.add_argument("--tolerate", type=int, metavar="T", help="colluding providers to withstand")
     command.add_argument("--block", type=int, metavar="PIXELS", help="side of the blocks")
+    command.add_argument("--regions", type=int, metavar="N", help="how many of the providers to use")
+    command.add_argument(
+        "--halo", choices=("shared", "ring"), help="blocks with the pixels around them, or bare ones"
+    )
+    command.add_argument(
+        "--one-by-one", action="store_true", help="every plane, slice or frame by itself, not as a volume"
+    )
     command.add_argument("--seed", type=int, metavar="N", help="of the genetic search for a plan")
     command.add_argument("--study", metavar="NAME", help="what belongs together (default: as DICOM says)")
     command.add_argument("--burned-in", choices=("refuse", "accept"), default="refuse")
@@ -166,187 +158,6 @@ def _demo(options: argparse.Namespace) -> int:
     if differing:
         return _complain(f"the result of {', '.join(differing)} differs from the unsplit operation", 1)
     return 0
-
-
-def _process(options: argparse.Namespace) -> int:
-    from cloudsec.report import check_report_path
-    from providers import make_operation
-    from providers.wire import printable
-
-    operation = make_operation(options.operation, **_parameters(options.parameter))
-    progress = _show_progress if sys.stderr.isatty() else None
-    with _broker(options, on_loss=options.on_loss, timeout=options.timeout, progress=progress) as broker:
-        if options.report is not None:
-            check_report_path(options.report)
-        if options.show_views is not None and not _can_hold_files(options.show_views):
-            raise ValueError(f"{options.show_views} is no directory that can be written to; name another")
-        work = _slices if options.source.is_dir() else _file
-        reports = work(options, broker, operation)
-    for number, report in enumerate(reports, start=1):
-        # Of several images, each has its own report, in the order of frames or slices.
-        mark = f"{number:04d}" if len(reports) > 1 else ""
-        if options.report is not None:
-            report.save(options.report.with_stem(f"{options.report.stem}-{mark}".rstrip("-")))
-        if options.show_views is not None:
-            options.show_views.mkdir(exist_ok=True)
-            report.save_views(options.show_views / mark)
-    for loss in dict.fromkeys(printable(loss.reason)[:LINE] for report in reports for loss in report.losses):
-        print(f"cloudsec: {loss}", file=sys.stderr)
-    print(reports[-1])
-    if len(reports) > 1:
-        print(f"This is the report of the last of {len(reports)} images; --report writes one of each.")
-    return 0
-
-
-def _file(options: argparse.Namespace, broker: Broker, operation: Filter) -> list[Report]:
-    from cloudsec.files import read_image
-
-    image = read_image(options.source, burned_in=options.burned_in)
-    _keep_the_input(options.source, options.target, options.report)
-    return _derive(options, broker, operation, image, options.target)
-
-
-def _slices(options: argparse.Namespace, broker: Broker, operation: Filter) -> list[Report]:
-    """A directory of DICOM slices into another: one by one, named by their order."""
-    from cloudsec.atomic import whole_directory
-    from cloudsec.files import check_directory, read_image, read_series
-
-    series = read_series(options.source)
-    check_directory(options.target)
-    for irregularity in series.irregularities:
-        print(f"cloudsec: {irregularity}; slices are filtered one by one", file=sys.stderr)
-    reports = []
-    with whole_directory(options.target) as place:
-        for number, name in enumerate(series.names, start=1):
-            image = read_image(options.source / name, burned_in=options.burned_in)
-            reports += _derive(options, broker, operation, image, place / f"{number:04d}.dcm")
-    return reports
-
-
-def _derive(
-    options: argparse.Namespace, broker: Broker, operation: Filter, image: ImageFile, target: Path
-) -> list[Report]:
-    """The result of an image, frame by frame, into a file; a report of each frame."""
-    import numpy as np
-
-    from cloudsec.files import check_output, write_image
-    from providers.image import PLANE_AXES
-
-    check_output(target, image)
-    facts = operation.resolved(PLANE_AXES, image.pixels.dtype).symmetries
-    if facts.offset_gain is None and not operation.own_scale and target.suffix.lower() == ".dcm":
-        raise ValueError(
-            f"{operation.name} does not say what its grey levels mean as DICOM; write a .npy file"
-        )
-    study = image.study if options.study is None else options.study
-    results = [
-        broker.process(frame, operation, channel_axis=image.channel_axis, study=study)
-        for frame in image.frames
-    ]
-    write_image(
-        target,
-        np.stack([result.image for result in results]) if image.stacked else results[0].image,
-        image,
-        description=f"CloudSec: {operation}",
-        offset_gain=None if operation.own_scale else facts.offset_gain,
-        # An operation that is not known to forget the sign keeps it.
-        negation_sign=facts.negation_sign or -1,
-    )
-    return [result.report for result in results]
-
-
-def _plan(options: argparse.Namespace) -> int:
-    from cloudsec.files import read_image
-    from cloudsec.report import check_report_path
-    from providers import make_operation
-
-    operation = make_operation(options.operation, **_parameters(options.parameter))
-    with _broker(options) as broker:
-        if options.report is not None:
-            check_report_path(options.report)
-        image = read_image(options.source, burned_in=options.burned_in)
-        _keep_the_input(options.source, options.report)
-        study = image.study if options.study is None else options.study
-        frame = next(iter(image.frames))
-        proposal = broker.plan(frame, operation, channel_axis=image.channel_axis, study=study)
-    if options.report is not None:
-        proposal.save(options.report)
-    print(proposal)
-    return 0
-
-
-def _keep_the_input(source: Path, *written: Path | None) -> None:
-    """ValueError where a file that is to be written is the input."""
-    for path in written:
-        if path is not None and path.exists() and path.samefile(source):
-            raise ValueError(f"{path} is the input itself; name another file to write")
-
-
-@contextmanager
-def _broker(options: argparse.Namespace, **more: Any) -> Iterator[Broker]:
-    """The broker of a command, and of its providers."""
-    from cloudsec.broker import Broker
-
-    with (
-        _named_providers(options) as named,
-        Broker(
-            named,
-            scheme=options.scheme,
-            tolerate=options.tolerate,
-            plan={} if options.block is None else {"block": options.block},
-            seed=options.seed,
-            token=os.environ.get(TOKEN_VARIABLE),
-            ca=options.ca,
-            **more,
-        ) as broker,
-    ):
-        yield broker
-
-
-@contextmanager
-def _named_providers(options: argparse.Namespace) -> Iterator[int | Sequence[str | Endpoint]]:
-    """The providers that were asked for, in the one way that may be used."""
-    from cloudsec.broker import DEFAULT_PROVIDERS
-    from cloudsec.providers_file import read_providers
-
-    if sum(given is not None for given in (options.provider, options.providers_file, options.providers)) > 1:
-        raise ValueError(
-            "give either --provider URLs, or a --providers-file, or --providers for embedded ones"
-        )
-    if options.ca is not None and options.provider is None:
-        raise ValueError("--ca is for --provider URLs; a providers file names its own")
-    if options.providers_file is None:
-        yield options.provider or (DEFAULT_PROVIDERS if options.providers is None else options.providers)
-        return
-    with ExitStack() as stack:
-        yield [stack.enter_context(closing(each)) for each in read_providers(options.providers_file)]
-
-
-def _can_hold_files(directory: Path) -> bool:
-    """Whether files can be written into a directory that is there, or may be made in the one above."""
-    place = directory if directory.exists() else directory.resolve().parent
-    return place.is_dir() and os.access(place, os.W_OK | os.X_OK)
-
-
-def _show_progress(done: int, total: int) -> None:
-    end = "\n" if done == total else ""
-    print(f"\r{done} of {total} tasks answered", end=end, file=sys.stderr, flush=True)
-
-
-def _parameters(given: list[str]) -> dict[str, Any]:
-    """``sigma=2`` and the like; numbers and lists as JSON writes them, anything else is a word."""
-    parameters: dict[str, Any] = {}
-    for text in given:
-        name, equals, value = text.partition("=")
-        if not (name and equals):
-            raise ValueError(f"a parameter is given as NAME=VALUE, such as sigma=2, not as {text!r}")
-        if name in parameters:
-            raise ValueError(f"parameter {name!r} is given twice")
-        try:
-            parameters[name] = json.loads(f"[{value}]" if "," in value and "[" not in value else value)
-        except (ValueError, RecursionError):
-            parameters[name] = value
-    return parameters
 
 
 def _operations(options: argparse.Namespace) -> int:

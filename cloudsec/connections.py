@@ -45,10 +45,11 @@ def open_session(token: str | None, ca: str | None, certificate: tuple[str, str]
 
 
 class _Connection(HTTPConnection):
-    """Ends when its request has not begun to be answered in time, whatever drips in until then."""
+    """Ends when its request is not answered to the end in time, whatever drips in until then."""
 
     _answered_at: float | None = None
     _watch: threading.Timer | None = None
+    _line: socket.socket | None = None
 
     @property
     def is_connected(self) -> bool:
@@ -68,6 +69,7 @@ class _Connection(HTTPConnection):
         self.sock.settimeout(whole)
 
     def request(self, *arguments: Any, **options: Any) -> None:
+        self._line = None
         self._watch = threading.Timer(self.timeout or 0, self._hang_up)
         self._watch.daemon = True
         self._watch.start()
@@ -80,6 +82,8 @@ class _Connection(HTTPConnection):
 
     def getresponse(self) -> HTTPResponse:  # type: ignore[override]
         kept = self._answered_at is not None
+        # An answer that is the last one takes the socket along, and is watched as others are.
+        self._line, watch, self._watch = self.sock, self._watch, None
         try:
             response = super().getresponse()
         except (ConnectionError, ssl.SSLError) as error:
@@ -87,23 +91,24 @@ class _Connection(HTTPConnection):
                 raise Stale from error
             raise
         finally:
-            self._stop_watching()
+            self._watch = watch
         self._answered_at = time.monotonic()
         return response
 
     def close(self) -> None:
-        self._stop_watching()
+        self.rest()
         super().close()
 
-    def _stop_watching(self) -> None:
+    def rest(self) -> None:
+        """There is nothing to wait for."""
         if self._watch is not None:
             self._watch.cancel()
 
     def _hang_up(self) -> None:
-        if self.sock is not None:
+        if (line := self._line or self.sock) is not None:
             # The socket's own end, and not that of TLS, after which Python would send the rest in plain text.
             with suppress(OSError):
-                socket.socket.shutdown(self.sock, socket.SHUT_RDWR)
+                socket.socket.shutdown(line, socket.SHUT_RDWR)
 
 
 class _SecureConnection(_Connection, HTTPSConnection):
@@ -111,10 +116,16 @@ class _SecureConnection(_Connection, HTTPSConnection):
 
 
 class _Pool(HTTPConnectionPool):
-    ConnectionCls = _Connection
+    ConnectionCls: type[_Connection] = _Connection
+
+    def _put_conn(self, conn: Any) -> None:
+        # Its answer was read to the end, or will not be.
+        if conn is not None:
+            conn.rest()
+        super()._put_conn(conn)
 
 
-class _SecurePool(HTTPSConnectionPool):
+class _SecurePool(_Pool, HTTPSConnectionPool):
     ConnectionCls = _SecureConnection
 
 

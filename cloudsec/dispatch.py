@@ -15,7 +15,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from cloudsec.endpoints import Endpoint, failure, response_of
+from cloudsec.endpoints import Endpoint, failure, late, response_of
 from cloudsec.errors import CloudsecError, Dishonest, Unavailable
 from cloudsec.schemes import Sealed
 from providers.errors import BadTask, ProviderError
@@ -127,12 +127,7 @@ class Delivery:
                         and sent_at is not None
                         and time.monotonic() > sent_at + self._timeout + GRACE
                     ):
-                        return Lost(lane.party, self._overdue(self._endpoints[lane.party].name))
-
-    def _overdue(self, name: str) -> Unavailable:
-        return Unavailable(
-            f"provider {name} did not answer within {self._timeout:g} s; try again, or give it more time"
-        )
+                        return Lost(lane.party, late(self._endpoints[lane.party].name, self._timeout))
 
     def _patience(self) -> float:
         """Seconds until the first task under way is overdue."""

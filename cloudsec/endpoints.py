@@ -33,7 +33,7 @@ CHUNK = 1 << 18
 MAX_PROVIDERS = 256
 """Embedded ones, each with a thread while a job lasts; more than any image can be spread over with sense."""
 Parts: TypeAlias = Sequence[bytes | memoryview]
-_TOKEN = re.compile(r"[\x21-\x7e]+")
+_VISIBLE = re.compile(r"[\x21-\x7e]+")
 
 
 @runtime_checkable
@@ -77,7 +77,7 @@ class HttpEndpoint:
     Parameters
     ----------
     url : str
-        Scheme, host and, where needed, port and path; no user name or password.
+        Scheme, host and, where needed, port and path, in visible ASCII; no user name, password or query.
     token : str or None
         Sent as bearer token, to this provider only.
     ca : str, Path or None
@@ -103,14 +103,16 @@ class HttpEndpoint:
         try:
             parts = urlsplit(url)
             valid = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-            valid = valid and not (parts.query or parts.fragment)
+            valid = valid and not parts.fragment and bool(_VISIBLE.fullmatch(url))
         except ValueError:
             valid = False
-        if "@" in url:
-            raise ValueError("a provider's URL must not hold a user name or password; give a token instead")
+        if "@" in url or "?" in url:
+            raise ValueError(
+                "a provider's URL must not hold a user name, a password or a query; give a token instead"
+            )
         if not valid:
             raise ValueError(f"{url!r} is not the URL of a provider, such as http://127.0.0.1:9001")
-        if token is not None and not _TOKEN.fullmatch(token):
+        if token is not None and not _VISIBLE.fullmatch(token):
             raise ValueError("a token is made of visible ASCII characters, without spaces or line ends")
         self.name = f"{parts.scheme}://{_place(parts)}{parts.path.rstrip('/')}"
         self._secure = parts.scheme == "https"
@@ -142,7 +144,7 @@ class HttpEndpoint:
                 # Nothing of an answer came: the provider, which holds no state, is asked anew.
                 if time.monotonic() < deadline:
                     continue
-                raise self._late(timeout) from None
+                raise late(self.name, timeout) from None
             except (requests.RequestException, OSError, ValueError) as error:
                 raise self._broken(error, timeout, deadline) from error
 
@@ -183,16 +185,18 @@ class HttpEndpoint:
             try:
                 chunk = response.raw.read1(CHUNK)
             except HTTPError as error:
-                raise Unavailable(f"provider {self.name} stopped half-way through its answer") from error
+                if time.monotonic() < deadline:
+                    raise Unavailable(f"provider {self.name} stopped half-way through its answer") from error
+                chunk = b""
+            # What we cut off ourselves looks like an answer that ends, or stops.
+            if time.monotonic() >= deadline:
+                raise Unavailable(f"provider {self.name} answered too slowly to finish in time")
             if not chunk:
-                break
+                return b"".join(parts)
             parts.append(chunk)
             received += len(chunk)
             if received > limit:
                 raise Refused(f"provider {self.name} answered more than {limit} bytes, which no answer has")
-            if time.monotonic() > deadline:
-                raise Unavailable(f"provider {self.name} answered too slowly to finish in time")
-        return b"".join(parts)
 
     def _failure(self, status: int, headers: Mapping[str, str], body: bytes) -> ProviderFailed:
         pause = _pause(headers) if status in (429, 503) else 0.0
@@ -212,16 +216,11 @@ class HttpEndpoint:
             return Refused(f"provider {self.name} {why}")
         # What we cut off ourselves looks like a provider that hung up.
         if time.monotonic() >= deadline or isinstance(error, requests.ReadTimeout):
-            return self._late(timeout)
+            return late(self.name, timeout)
         reason = hung_up_because(error, self._secure, certificate)
         if isinstance(error, requests.ConnectionError):
             return Unavailable(f"provider {self.name} cannot be reached, or hung up: {reason}")
         return Unavailable(f"provider {self.name} cannot be spoken to: {reason}")
-
-    def _late(self, timeout: float) -> Unavailable:
-        return Unavailable(
-            f"provider {self.name} did not answer within {timeout:g} s; try again, or give it more time"
-        )
 
 
 def endpoints_of(
@@ -310,6 +309,13 @@ def _place(parts: SplitResult) -> str:
         host = f"[{host}]"
     default = {"http": 80, "https": 443}[parts.scheme]
     return host if parts.port in (None, default) else f"{host}:{parts.port}"
+
+
+def late(name: str, timeout: float) -> Unavailable:
+    """The error of a provider that had `timeout` seconds."""
+    return Unavailable(
+        f"provider {name} did not answer within {timeout:g} s; try again, or give it more time"
+    )
 
 
 def failure(name: str, error: ProviderError, pause: float = 0.0) -> ProviderFailed:

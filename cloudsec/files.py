@@ -2,78 +2,51 @@
 
 from __future__ import annotations
 
-import os
-import stat
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
 from fractions import Fraction
-from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Literal
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cloudsec.atomic import write_whole
-from cloudsec.errors import ImageFileError, shown
+from cloudsec.atomic import whole_directory, write_whole
+from cloudsec.errors import ImageFileError
+from cloudsec.file_port import check_parent, check_vacant, port, refuse_what_is_no_file
+from cloudsec.image_file import ImageFile
 from cloudsec.jpeg import JPEG_MARKER, read_jpeg
+from cloudsec.nifti import GZIP_MARKER, LONGEST_HEADER, NiftiHeader, is_nifti, nifti_bytes, read_nifti
+from cloudsec.npy import NPY_MARKER, npy_bytes, read_npy
 from cloudsec.png import PNG_MARKER, png_bytes, read_png
 from cloudsec.tiff import TIFF_MARKERS, read_tiff, tiff_bytes
-from providers.image import IMAGE_DTYPES
+from providers.image import checked_image
 
 if TYPE_CHECKING:
-    from cloudsec.dicom import DicomHeader, Series
+    from cloudsec.dicom import DicomHeader
+
+BurnedIn: TypeAlias = Literal["refuse", "accept"]
 
 MAX_PIXELS = 1 << 28
 """Values of an image, of which an RGB pixel has three: a gigabyte at 32 bits.
 
 Sixteen times the largest mammogram, and still within an ordinary workstation.
 """
-MAX_NPY_HEADER_BYTES = 1 << 14
-"""Header of an NPY file: one line of Python, which honest writers keep to 128 bytes."""
 
-_NPY_MARKER = b"\x93NUMPY"
-_SUFFIXES = (".png", ".tif", ".tiff", ".npy", ".dcm")
-
-
-@dataclass(frozen=True, eq=False)
-class ImageFile:
-    """What a file holds.
-
-    Attributes
-    ----------
-    pixels : (M, N) ndarray of uint8, int16, uint16 or int32, or (M, N, 3) ndarray of uint8 or uint16
-        Stored values, never rescaled. With `stacked`, there is an axis of frames before these.
-    source : DicomHeader or None
-        Of a DICOM file, all but its pixels.
-    channel_axis : int or None
-        -1 of a colour image, as `providers.apply` takes it.
-    stacked : bool
-        Whether the first axis counts frames, each of which is an image of its own.
-    """
-
-    pixels: NDArray[np.generic] = field(repr=False)
-    source: DicomHeader | None = field(default=None, repr=False)
-    channel_axis: int | None = field(default=None, repr=False)
-    stacked: bool = field(default=False, repr=False)
-
-    @property
-    def frames(self) -> NDArray[np.generic]:
-        """The images to process one by one, the only one of a file that holds one."""
-        return self.pixels if self.stacked else self.pixels[None]
-
-    @property
-    def study(self) -> str | None:
-        """What the image belongs with, as DICOM files say."""
-        return None if self.source is None else self.source.study
+STORED_ONLY = (".png", ".tif", ".tiff", ".npy")
+"""Suffixes of files that do not say what their stored values mean."""
+_SUFFIXES = (*STORED_ONLY, ".nii", ".nii.gz", ".dcm")
+_UNREAD = {
+    b"NRRD": "an NRRD file; convert it to NIfTI (.nii.gz) first, with SimpleITK or 3D Slicer",
+    b"PK\x03\x04": "an archive (NPZ or ZIP); unpack it, and name one image or array (.npy) of it",
+    b"GIF8": "a GIF; convert it to PNG first",
+}
 
 
-def read_image(path: Path, *, burned_in: Literal["refuse", "accept"] = "refuse") -> ImageFile:
-    """The image in a PNG, TIFF, JPEG, NPY or DICOM file, grey or RGB; its content tells which.
+def read_image(path: Path, *, burned_in: BurnedIn = "refuse") -> ImageFile:
+    """The image, or the images, in a PNG, TIFF, JPEG, NPY, NIfTI or DICOM file; its content tells which.
 
     The file's name says nothing. An NPY file cannot say what its axes mean, so that it is read as grey.
+    Frames of a DICOM file are one volume where it says that they lie one above the other in even steps.
 
     Parameters
     ----------
@@ -90,59 +63,59 @@ def read_image(path: Path, *, burned_in: Literal["refuse", "accept"] = "refuse")
     path = Path(path)
     if burned_in not in ("refuse", "accept"):
         raise ValueError(f"burned_in must be 'refuse' or 'accept', not {burned_in!r}")
-    with _port(path, "is damaged or cut short; fetch it again from where it came"):
-        _refuse_what_is_no_file(path)
-        with path.open("rb") as file:
-            start = file.read(132)
-            file.seek(0)
-            if start.startswith(PNG_MARKER):
-                pixels = read_png(file, max_pixels=MAX_PIXELS)
+    with port(path, "is damaged or cut short; fetch it again from where it came"):
+        image = _opened(path, burned_in)
+        for frame in image.frames:
+            _refuse_unprocessable(frame, image.channel_axis)
+        return image
+
+
+def _opened(path: Path, burned_in: BurnedIn) -> ImageFile:
+    refuse_what_is_no_file(path)
+    with path.open("rb") as file:
+        start = file.read(LONGEST_HEADER)
+        file.seek(0)
+        # First, since its first 128 bytes may look like any other format: names are looked for in DICOM only.
+        if start[128:132] == b"DICM":
+            from cloudsec.dicom import frame_order, read_dicom
+
+            pixels, header = read_dicom(file, max_pixels=MAX_PIXELS, burned_in=burned_in)
+            axis = header.channel_axis
+            stacked = pixels.ndim > (2 if axis is None else 3)
+            # Volumes are grey.
+            order, remarks = frame_order(header) if stacked and axis is None else (None, ())
+            return ImageFile(pixels, header, axis, int(stacked and order is None), order, remarks)
+        for markers, reader in ((PNG_MARKER, read_png), (JPEG_MARKER, read_jpeg)):
+            if start.startswith(markers):
+                pixels = reader(file, max_pixels=MAX_PIXELS)
                 return ImageFile(pixels, channel_axis=None if pixels.ndim == 2 else -1)
-            for markers, reader in ((TIFF_MARKERS, read_tiff), (JPEG_MARKER, read_jpeg)):
-                if start.startswith(markers):
-                    pixels = reader(file, max_pixels=MAX_PIXELS)
-                    return ImageFile(pixels, channel_axis=None if pixels.ndim == 2 else -1)
-            if start.startswith(_NPY_MARKER):
-                return ImageFile(_npy_pixels(file))
-            if start[128:] == b"DICM":
-                from cloudsec.dicom import read_dicom
+        if start.startswith(TIFF_MARKERS):
+            pixels, axis, frame_axes = read_tiff(file, max_pixels=MAX_PIXELS)
+            return ImageFile(pixels, channel_axis=axis, frame_axes=frame_axes)
+        if start.startswith(NPY_MARKER):
+            return ImageFile(read_npy(file, max_pixels=MAX_PIXELS))
+        if start.startswith(GZIP_MARKER) or is_nifti(start):
+            pixels, source, frame_axes = read_nifti(file, max_pixels=MAX_PIXELS)
+            return ImageFile(pixels, source, frame_axes=frame_axes)
+    for marker, kind in _UNREAD.items():
+        if start.startswith(marker):
+            raise ImageFileError(f"is not an image that is read, but {kind}")
+    raise ImageFileError(
+        "is not an image that is read; those are PNG (grey of 8 or 16 bits, RGB of 8), TIFF, JPEG, "
+        "NPY, NIfTI and DICOM"
+    )
 
-                pixels, header = read_dicom(file, max_pixels=MAX_PIXELS, burned_in=burned_in)
-                axis = header.channel_axis
-                return ImageFile(pixels, header, axis, stacked=pixels.ndim > (2 if axis is None else 3))
-        raise ImageFileError(
-            "is not an image that is read; those are PNG (grey of 8 or 16 bits, RGB of 8), TIFF, JPEG, "
-            "NPY and DICOM"
-        )
+
+def _refuse_unprocessable(pixels: NDArray[np.generic], channel_axis: int | None) -> None:
+    try:
+        checked_image(pixels, channel_axis)
+    except ValueError as error:
+        raise ImageFileError(f"cannot be processed: {error}") from error
 
 
-def read_series(directory: Path) -> Series:
-    """The DICOM slices in a directory, in the order of their positions.
-
-    Every file in it must be one, but for a DICOMDIR and hidden files.
-
-    Raises
-    ------
-    ImageFileError
-        Names the file that is none, or why the slices have no order.
-    """
-    from cloudsec.dicom import ordered_series, read_header
-
-    slices = []
-    for path in sorted(directory.iterdir()):
-        if path.name == "DICOMDIR" or path.name.startswith("."):
-            continue
-        with _port(path, "is damaged or cut short; fetch it again from where it came"):
-            _refuse_what_is_no_file(path)
-            if not path.name.isprintable():
-                raise ImageFileError("has a name that cannot be printed; rename it")
-            with path.open("rb") as file:
-                if file.read(132)[128:] != b"DICM":
-                    raise ImageFileError("is no DICOM file; put slices in a directory of their own")
-                file.seek(0)
-                slices.append((path.name, read_header(file).dataset))
-    with _port(directory, "cannot be read"):
-        return ordered_series(slices)
+def is_file_name(path: Path) -> bool:
+    """Whether the suffix is that of an image file, so that no directory is meant."""
+    return _suffix(path) in _SUFFIXES
 
 
 def check_output(path: Path, image: ImageFile) -> None:
@@ -152,24 +125,16 @@ def check_output(path: Path, image: ImageFile) -> None:
     ------
     ImageFileError
     """
-    with _port(path, "cannot be written"):
-        _check_place(path)
-        if path.suffix.lower() == ".dcm":
+    with port(path, "cannot be written"):
+        if _becomes_directory(path, image):
+            check_vacant(path)
+        else:
+            _check_place(path)
+            _refuse_unfit(_suffix(path), image)
+        if _suffix(path) == ".dcm" or _becomes_directory(path, image):
             # Deriving an image from the source's own pixels tells whether its header can be written at all.
-            _encoded(path, image.pixels, image, "a check", 0, -1)
-
-
-def check_directory(directory: Path) -> None:
-    """Refuses a directory that could not be made, or holds anything already.
-
-    Raises
-    ------
-    ImageFileError
-    """
-    with _port(directory, "cannot be written"):
-        if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
-            raise ImageFileError("is there already; name a new directory for the slices")
-        _check_parent(directory)
+            for _ in _derived(image, image.pixels, "a check", 0, -1):
+                pass
 
 
 def write_image(
@@ -181,156 +146,133 @@ def write_image(
     offset_gain: int | Fraction | None,
     negation_sign: int,
 ) -> None:
-    """The result of an image, as the suffix says: .npy and .tif hold any.
+    """The result of an image, as the suffix says: .npy holds any, .tif all but several volumes.
 
-    A .png holds grey levels from 0 to 65535, or RGB values from 0 to 255, of one frame.
-    The file appears whole or not at all. All but DICOM hold stored values without any header.
+    A .png holds grey levels from 0 to 65535, or RGB values from 0 to 255, of one plane; .dcm, .nii and
+    .nii.gz a result of what was such a file. Without a suffix, slices of a volume are written into a new
+    directory. What is written appears whole or not at all. All but DICOM and NIfTI hold stored values
+    without any header.
 
     Parameters
     ----------
     path : Path
-    pixels : (M, N) ndarray of integers, or (M, N, C) where `image` has a `channel_axis`
-        With an axis of frames before these where the image is stacked.
+    pixels : ndarray
+        Of the shape of the image's.
     image : ImageFile
         What the result was computed from.
     description, offset_gain, negation_sign
-        As in `cloudsec.dicom.derived_image`; only DICOM files tell them.
+        As in `cloudsec.dicom.derived_image`; only DICOM and NIfTI files tell them.
 
     Raises
     ------
     ImageFileError
         If the format cannot hold these values, or the file cannot be written.
     """
-    with _port(path, "cannot be written"):
+    with port(path, "cannot be written"):
+        meaning = description, offset_gain, negation_sign
+        if _becomes_directory(path, image):
+            check_vacant(path)
+            with whole_directory(path) as place:
+                for number, content in enumerate(_derived(image, pixels, *meaning), start=1):
+                    write_whole(place / f"{number:04d}.dcm", content)
+            return
         _check_place(path)
-        write_whole(path, _encoded(path, pixels, image, description, offset_gain, negation_sign))
+        _refuse_unfit(_suffix(path), image)
+        write_whole(path, _encoded(_suffix(path), pixels, image, *meaning))
 
 
-@contextmanager
-def _port(path: Path, failure: str) -> Iterator[None]:
-    """What leaves here is an ImageFileError in one line that begins with the file's name."""
-    name = shown(path)
-    try:
-        yield
-    except ImageFileError as error:
-        raise type(error)(f"{name}: {error}") from (error.__cause__ or error)
-    except FileNotFoundError as error:
-        raise ImageFileError(f"{name}: there is no such file; check the name") from error
-    except PermissionError as error:
-        raise ImageFileError(f"{name}: permission denied; check who may read and write it") from error
-    except MemoryError as error:
-        raise ImageFileError(
-            f"{name}: needs more memory than this machine has left; use a smaller image"
-        ) from error
-    except OSError as error:
-        # Pillow says with an OSError without a reason of the system that a file is damaged.
-        reason = f" ({error.strerror})" if error.strerror else ""
-        raise ImageFileError(f"{name}: {failure}{reason}") from error
-    except Exception as error:
-        raise ImageFileError(f"{name}: {failure}") from error
+def _suffix(path: Path) -> str:
+    return ".nii.gz" if path.name.lower().endswith(".nii.gz") else path.suffix.lower()
 
 
-def _refuse_what_is_no_file(path: Path) -> None:
-    """Opening a pipe would wait for a writer for ever."""
-    mode = path.stat().st_mode
-    if stat.S_ISDIR(mode):
-        raise ImageFileError("is a directory; name one image file")
-    if not stat.S_ISREG(mode):
-        raise ImageFileError("is not a regular file; name one image file")
+def _slice_headers(image: ImageFile) -> tuple[DicomHeader, ...]:
+    """The headers of a volume that was a directory of slices; else none."""
+    if image.source is None or isinstance(image.source, NiftiHeader):
+        return ()
+    from cloudsec.dicom import SliceHeaders
+
+    return image.source.headers if isinstance(image.source, SliceHeaders) else ()
 
 
-def _npy_pixels(file: BinaryIO) -> NDArray[np.generic]:
-    size = _size(file)
-    head = BytesIO(file.read(MAX_NPY_HEADER_BYTES))
-    readers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
-    version = np.lib.format.read_magic(head)
-    if version not in readers:
-        raise ImageFileError(
-            "is an NPY file of a version that images do not need; write it again with numpy.save"
-        )
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        shape, fortran, dtype = readers[version](head, max_header_size=MAX_NPY_HEADER_BYTES)
-    native = dtype.newbyteorder("=")
-    if native not in [np.dtype(name) for name in IMAGE_DTYPES]:
-        raise ImageFileError(
-            f"holds no pixels of {', '.join(IMAGE_DTYPES)}; convert them with numpy's astype"
-        )
-    if len(shape) == 3 and shape[2] == 3:
-        raise ImageFileError(
-            "holds three axes, and an NPY file cannot say what they mean: write RGB colour as PNG, "
-            "or one plane a file"
-        )
-    if len(shape) != 2 or min(shape) < 1:
-        raise ImageFileError("holds no single plane with rows and columns; write one plane a file")
-    if shape[0] * shape[1] > MAX_PIXELS:
-        raise ImageFileError(f"claims {shape[0]} x {shape[1]} pixels; at most {MAX_PIXELS} are read, cut it")
-    held, claimed = size - head.tell(), shape[0] * shape[1] * dtype.itemsize
-    if held != claimed:
-        raise ImageFileError(
-            f"claims {claimed} bytes of pixels but holds {held}; fetch it again from where it came"
-        )
-    file.seek(head.tell())
-    pixels = np.fromfile(file, dtype, shape[0] * shape[1]).astype(native, copy=False)
-    return pixels.reshape(shape, order="F" if fortran else "C")
-
-
-def _size(file: BinaryIO) -> int:
-    size = file.seek(0, os.SEEK_END)
-    file.seek(0)
-    return size
+def _becomes_directory(path: Path, image: ImageFile) -> bool:
+    return not is_file_name(path) and bool(_slice_headers(image))
 
 
 def _check_place(path: Path) -> None:
-    suffix = path.suffix.lower()
-    if suffix not in _SUFFIXES:
+    if not is_file_name(path):
         raise ImageFileError(f"has no suffix that is written; those are {', '.join(_SUFFIXES)}")
     if path.is_dir():
         raise ImageFileError("is a directory; name a file in it")
     if path.exists() and not path.is_file():
         raise ImageFileError("is not a regular file; name another")
-    _check_parent(path)
+    check_parent(path)
 
 
-def _check_parent(path: Path) -> None:
-    # The directory that is written to, where the file is a link.
-    directory = path.resolve().parent
-    if not directory.is_dir():
-        raise ImageFileError("lies in a directory that does not exist; make it first")
-    if not os.access(directory, os.W_OK | os.X_OK):
-        raise ImageFileError("lies in a directory that may not be written to; choose another")
+def _refuse_unfit(suffix: str, image: ImageFile) -> None:
+    """Refuses a format that cannot hold a result of this image, whatever its values."""
+    planes, nifti = image.pixels.ndim - image.plane_axes, isinstance(image.source, NiftiHeader)
+    if suffix == ".png" and planes > 0:
+        raise ImageFileError("cannot hold several frames or planes; write .tif, .npy or what the input is")
+    if suffix in (".tif", ".tiff") and planes > 1:
+        raise ImageFileError("cannot hold several volumes; write .npy or what the input is")
+    if suffix in (".nii", ".nii.gz") and not nifti:
+        raise ImageFileError("can be NIfTI only if the input is; write .npy or .tif")
+    if suffix == ".dcm" and (image.source is None or nifti):
+        raise ImageFileError("can be DICOM only if the input is; write .png or .npy")
+    if suffix == ".dcm" and _slice_headers(image):
+        raise ImageFileError("holds one image, and the input is slices; name a new directory, or a .npy file")
 
 
 def _encoded(
-    path: Path,
+    suffix: str,
     pixels: NDArray[np.generic],
     image: ImageFile,
     description: str,
     offset_gain: int | Fraction | None,
     negation_sign: int,
 ) -> bytes:
-    suffix = path.suffix.lower()
     if suffix == ".png":
-        if image.stacked:
-            raise ImageFileError(
-                "cannot hold several frames; write .tif or .npy, or .dcm if the input is DICOM"
-            )
         return png_bytes(pixels, image.channel_axis)
     if suffix in (".tif", ".tiff"):
         return tiff_bytes(pixels, image.channel_axis)
     if suffix == ".npy":
-        buffer = BytesIO()
-        np.lib.format.write_array(buffer, pixels, allow_pickle=False)
-        return buffer.getvalue()
-    if image.source is None:
-        raise ImageFileError("can be DICOM only if the input is; write .png or .npy")
-    from cloudsec.dicom import derived_image
+        return npy_bytes(pixels)
+    if isinstance(image.source, NiftiHeader):
+        return nifti_bytes(
+            image.source,
+            pixels,
+            description=description,
+            offset_gain=offset_gain,
+            negation_sign=negation_sign,
+            packed=suffix == ".nii.gz",
+        )
+    (content,) = _derived(image, pixels, description, offset_gain, negation_sign)
+    return content
 
-    return derived_image(
-        image.source,
-        image.pixels,
-        pixels,
-        description=description,
-        offset_gain=offset_gain,
-        negation_sign=negation_sign,
-    )
+
+def _derived(
+    image: ImageFile,
+    pixels: NDArray[np.generic],
+    description: str,
+    offset_gain: int | Fraction | None,
+    negation_sign: int,
+) -> Iterator[bytes]:
+    """The DICOM file of a result, or that of each slice."""
+    from cloudsec.dicom import DicomHeader, derived_image
+
+    parts: Iterable[tuple[DicomHeader, NDArray[np.generic], NDArray[np.generic]]]
+    extremes = pixels.min().item(), pixels.max().item()
+    if isinstance(image.source, DicomHeader):
+        parts = [(image.source, image.pixels, pixels)]
+    else:
+        parts = zip(_slice_headers(image), image.pixels, pixels, strict=True)
+    for header, source, result in parts:
+        yield derived_image(
+            header,
+            source,
+            result,
+            description=description,
+            offset_gain=offset_gain,
+            negation_sign=negation_sign,
+            extremes=extremes,
+        )

@@ -5,17 +5,37 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from math import log2
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 OWN_COSTS = (3e-9, 5e-6)
 """Seconds of a broker per pixel moved and per piece, until it has timed itself."""
-LANE_COSTS = (3e-3, 3e-9, 1.0)
-"""Seconds of a provider for being asked, per pixel moved, and per second of the operation on this machine,
-until one was timed: as near and as fast as a process here (`python -m benchmarks.forecast`)."""
 KERNEL = 1e-8
 """Seconds for a pixel of an operation that was not timed here."""
+
+
+class Lane(NamedTuple):
+    """What one provider's part costs.
+
+    Attributes
+    ----------
+    asked : float
+        Seconds for being asked at all.
+    moved : float
+        Seconds per pixel moved.
+    computed : float
+        Seconds per second that the operation takes on this machine.
+    """
+
+    asked: float
+    moved: float
+    computed: float
+
+
+LANE_COSTS = Lane(3e-3, 3e-9, 1.0)
+"""Of a provider of which nothing is known: as near and as fast as a process here."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,6 +57,10 @@ class Workload:
     moved: NDArray[np.float64] = field(repr=False)
     answered: NDArray[np.float64] = field(repr=False)
 
+    def units(self, kernel: float) -> NDArray[np.float64]:
+        """What each provider does, ``(P, 3)``, in the units of a `Lane`; nothing where it is sent nothing."""
+        return np.stack([self.moved > 0, self.moved, kernel * self.answered], axis=1)
+
 
 @dataclass(frozen=True)
 class Forecast:
@@ -44,48 +68,61 @@ class Forecast:
 
     Attributes
     ----------
-    speeds : tuple of float
-        Of the providers, by party; only their ratios are known, the average is about 1.
+    lanes : tuple of Lane
+        Of the providers, by party.
     kernel : float
         Seconds that the operation takes on this machine for one pixel of its answer.
     own : (float, float)
         Seconds of the broker per pixel moved and per piece.
-    lane : (float, float, float)
-        Seconds of a provider of speed 1 for being asked, per pixel moved, and per second of `kernel`.
     """
 
-    speeds: tuple[float, ...]
+    lanes: tuple[Lane, ...]
     kernel: float = KERNEL
     own: tuple[float, float] = OWN_COSTS
-    lane: tuple[float, float, float] = LANE_COSTS
 
     def seconds(self, work: Workload) -> float:
         """Until the result is there: the broker's own part, and then whoever of all ends last."""
-        asked, moving, computing = self.lane
-        lanes = asked + moving * work.moved + computing * self.kernel * work.answered
-        last = np.where(work.moved > 0, lanes / np.array(self.speeds), 0.0).max(initial=0.0)
+        last = (work.units(self.kernel) * self.lanes).sum(axis=1).max(initial=0.0)
         own = self.own[0] * work.moved.sum() + self.own[1] * work.pieces
         return float(own + max(last, work.home * self.kernel))
 
     def least(self, pixels: int) -> float:
-        """Seconds for so many pixels without halos and pieces, if all providers end together."""
-        asked, moving, computing = self.lane
-        work = asked + (2 * moving + computing * self.kernel) * pixels / sum(self.speeds)
-        return 2 * self.own[0] * pixels + work
+        """Seconds for so many pixels without halos and pieces, if all who are of use end together."""
+        asked, each = self._linear()
+        order = np.argsort(asked)
+        asked, each = asked[order], each[order]
+        # Of those who take longest to be asked, some are of use only if the rest would take longer yet.
+        together = (pixels + np.cumsum(asked / each)) / np.cumsum(1 / each)
+        return float(2 * self.own[0] * pixels + together.min())
+
+    def speeds(self, pixels: int) -> tuple[float, ...]:
+        """Of the providers, by party, with an equal share each of so many pixels; the average is 1."""
+        asked, each = self._linear()
+        rates = 1 / (asked + each * pixels / len(self.lanes))
+        return tuple((rates / rates.mean()).tolist())
 
     def of(self, parties: Sequence[int]) -> Forecast:
         """Of these providers alone, in this order."""
-        return replace(self, speeds=tuple(self.speeds[party] for party in parties))
+        return replace(self, lanes=tuple(self.lanes[party] for party in parties))
 
-    def rounded(self) -> Forecast:
-        """With every figure the nearest power of four, so that the noise of timings seldom decides."""
+    def rounded(self, pixels: int) -> Forecast:
+        """With every figure a power of four, so that the noise of timings seldom decides.
+
+        Providers differ by nothing but their speeds then, as they are for so many pixels.
+        """
+        speeds = np.array(self.speeds(pixels))
+        typical = [_coarse(cost) for cost in (speeds[:, None] * self.lanes).mean(axis=0).tolist()]
         return replace(
             self,
-            speeds=tuple(map(_coarse, self.speeds)),
+            lanes=tuple(Lane(*(cost / _coarse(speed) for cost in typical)) for speed in speeds.tolist()),
             kernel=_coarse(self.kernel),
             own=(_coarse(self.own[0]), _coarse(self.own[1])),
-            lane=(_coarse(self.lane[0]), _coarse(self.lane[1]), _coarse(self.lane[2])),
         )
+
+    def _linear(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """By provider, seconds for being asked, and per pixel that is sent without a halo and answered."""
+        asked, moved, computed = np.array(self.lanes).T
+        return asked, 2 * moved + computed * self.kernel
 
 
 def _coarse(value: float) -> float:

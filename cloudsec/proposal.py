@@ -79,7 +79,8 @@ class Proposal:
         """Every provider's part, in the order in which they were named."""
         shown = self.exposure
         blocks = shown.received.sum(axis=1).tolist()
-        pixels = [round(share * prod(shown.job.shape)) for share in shown.received_shares]
+        whole = prod(shown.job.depth) * prod(shown.job.shape)
+        pixels = [round(share * whole) for share in shown.received_shares]
         shares = shown.pixel_shares, shown.received_shares, shown.gradient_shares
         rows = zip(shown.job.providers, blocks, pixels, *shares, strict=True)
         return tuple(ProviderPart(*row) for row in rows)

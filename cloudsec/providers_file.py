@@ -64,8 +64,8 @@ def _check(path: Path, settings: Mapping[str, Any], accepted: tuple[str, ...]) -
     for name, value in settings.items():
         if name not in accepted:
             raise ValueError(f"{shown(path)}: {name!r} cannot stand there; there are: {', '.join(accepted)}")
-        if not isinstance(value, str):
-            raise ValueError(f"{shown(path)}: {name} must be a text in quotes")
+        if not (isinstance(value, str) and value.isprintable()):
+            raise ValueError(f"{shown(path)}: {name} must be a text of one line in quotes")
 
 
 def _text(path: Path) -> str:

@@ -1,4 +1,4 @@
-"""Times an operation on this machine, on a piece of the image itself, before it is planned who does it."""
+"""Times an operation on this machine, on such pixels as providers get, before it is planned who does it."""
 
 from __future__ import annotations
 
@@ -8,35 +8,60 @@ import numpy as np
 from numpy.typing import NDArray
 
 from providers import Filter
-from providers.boxes import filter_box
 from providers.image import PLANE_AXES
-from regions import Box
 
-SIDE = 64
-"""Pixels of its sides, at most: of the order of the blocks that providers get."""
 FIRST = 8
-"""Pixels of the sides of a piece that is filtered before it, untimed, for what an operation does once."""
-
-ROUNDS = 2
-"""Times that it is timed; the shortest counts, as the least disturbed."""
+"""Pixels of the sides of a piece that is filtered before, untimed, for what an operation does once."""
+SIDE = 48
+"""Pixels of the sides of pieces: of the order of the blocks that providers get."""
+FEWEST_PIECES, MOST_PIECES = 4, 64
+"""Enough to tell, and a stack as tasks are: beyond a processor's cache a pixel takes longer."""
+WORK_SECONDS = 0.01
+"""What a stack of more than the fewest pieces may take."""
 LEAST_SECONDS = 1e-7
 """No clock tells less."""
 
 
-def kernel_seconds(planes: NDArray[np.generic], operation: Filter) -> float:
-    """Seconds that a resolved operation takes here for one pixel, in the middle of an image."""
-    filter_box(planes[0], operation, _middle(planes.shape[1:], FIRST))
-    piece, taken = _middle(planes.shape[1:], SIDE), []
-    for _ in range(ROUNDS):
-        started = time.perf_counter()
-        filter_box(planes[0], operation, piece)
-        taken.append(time.perf_counter() - started)
-    return max(min(taken), LEAST_SECONDS) / piece.size
+def kernel_seconds(operation: Filter, dtype: np.dtype[np.generic], values: int) -> float:
+    """Seconds that a resolved operation takes here for one pixel of what providers get.
+
+    Parameters
+    ----------
+    operation : Filter
+        Resolved.
+    dtype : dtype
+        In which pixels travel.
+    values : int
+        Over how many grey levels they spread, which decides how sums are added up.
+    """
+    _timed(operation, random_pixels(operation, (1, FIRST, FIRST), dtype, values))
+    few = (FEWEST_PIECES, SIDE, SIDE)
+    kernel = _timed(operation, random_pixels(operation, few, dtype, values)) / np.prod(few)
+    if pieces_within(kernel) > FEWEST_PIECES:
+        many = (pieces_within(kernel), SIDE, SIDE)
+        kernel = _timed(operation, random_pixels(operation, many, dtype, values)) / np.prod(many)
+    return float(kernel)
 
 
-def _middle(shape: tuple[int, ...], side: int) -> Box:
-    """The square in the middle of a plane, or a cube of as many pixels, or what there is of it."""
-    side = round(side ** (PLANE_AXES / len(shape)))
-    sides = tuple(min(side, length) for length in shape)
-    first = tuple((length - own) // 2 for length, own in zip(shape, sides, strict=True))
-    return Box(first, tuple(low + own for low, own in zip(first, sides, strict=True)))
+def pieces_within(kernel: float) -> int:
+    """How many pieces an operation of so many seconds per pixel is tried on."""
+    return min(max(int(WORK_SECONDS / (kernel * SIDE**2)), FEWEST_PIECES), MOST_PIECES)
+
+
+def random_pixels(
+    operation: Filter, core: tuple[int, int, int], dtype: np.dtype[np.generic], values: int
+) -> NDArray[np.generic]:
+    """A stack of regions whose answers are so many, so high and so wide, and one plane deep; of no image.
+
+    It is random, since constant pixels would be compressed by some ways, and sorted quickly by some filters.
+    """
+    count, *sides = core
+    answer = (*(1 for _ in operation.halo[:-PLANE_AXES]), *sides)
+    window = (side + 2 * halo for side, halo in zip(answer, operation.halo, strict=True))
+    return np.random.default_rng().integers(0, max(values, 2), (count, *window)).astype(dtype)
+
+
+def _timed(operation: Filter, stack: NDArray[np.generic]) -> float:
+    started = time.perf_counter()
+    operation.run(stack)
+    return max(time.perf_counter() - started, LEAST_SECONDS)

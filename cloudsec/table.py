@@ -61,7 +61,7 @@ def proposal_summary(fields: Mapping[str, Any]) -> str:
             before_share=2,
         ),
         *_wrapped(plan_sentence(fields)),
-        *(_wrapped(search_sentence(plan)) if was_searched(fields) else ()),
+        *(_wrapped(search_sentence(plan)) if was_searched(plan) else ()),
         *_leakage(fields),
         *_front(fields["front"]),
         "Nothing was sent, and nothing written down.",

@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from providers.boxes import filter_box
 from providers.image import checked_image, image_planes, planes_image
 from providers.operation import Filter, resolved_for
+from providers.operations.measurement import Measurement, Value
 from providers.registry import as_operation, make_operation, operation_names
 from providers.service import handle
 from regions import Box
@@ -26,7 +27,7 @@ __all__ = ["Filter", "apply", "handle", "make_operation", "operation_names"]
 
 def apply(
     image: ArrayLike, operation: str | Filter, *, channel_axis: int | None = None, **parameters: Any
-) -> NDArray[np.generic]:
+) -> NDArray[np.generic] | Value:
     """Run an operation here, on the whole image: the reference that every scheme's result equals.
 
     Parameters
@@ -44,7 +45,7 @@ def apply(
     Returns
     -------
     ndarray of the image's shape
-        In the dtype that the operation declares; C-contiguous.
+        In the dtype that the operation declares; C-contiguous. Of a measurement, a dict of figures.
 
     Raises
     ------
@@ -61,5 +62,7 @@ def apply(
     pixels = checked_image(image, channel_axis)
     resolved = resolved_for(pixels, as_operation(operation, parameters), channel_axis)
     planes = image_planes(pixels, channel_axis)
+    if isinstance(resolved, Measurement):
+        return resolved.value(planes, channel_axis)
     whole = Box.of(planes.shape[1:])
     return planes_image(np.stack([filter_box(plane, resolved, whole) for plane in planes]), channel_axis)

@@ -19,8 +19,6 @@ WORST_DEVIATION = 2**-10
 """Share of the dtype's range by which fixed-point weights may move an answer before we refuse."""
 _SCALES = 256
 """Candidate sums of weights tried per number of bits: finds weights about one bit shorter than one try."""
-
-
 FLOAT_BITS = 48
 """Bits of weights on an axis for floats: far below what a float64 sum resolves, and exact in one."""
 
@@ -81,7 +79,8 @@ def fixed_point_kernel(kernel: NDArray[np.float64], dtype: DTypeLike) -> tuple[N
     Parameters
     ----------
     kernel : ndarray of any number of axes, of odd sides
-    dtype : integer dtype
+    dtype : dtype
+        Of the image, as for `fixed_point`.
 
     Raises
     ------

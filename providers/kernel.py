@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from providers.stencil import EXACT_INT, TILE_PIXELS, Answers, answers_in, largest_magnitude
+from providers.stencil import EXACT_INT, TILE_PIXELS, Answers, answers_in, core, largest_magnitude
 from regions import Symmetries
 
 Nested: TypeAlias = "tuple[Nested | int | float, ...]"
@@ -94,14 +94,13 @@ class Kernel:
                 f"weights of {self.reach.bit_length()} bits on pixels of this size need a "
                 f"{bound.bit_length()}-bit accumulator; there are 63"
             )
-        core = [n - 2 * h for n, h in zip(stack.shape[1:], self.halo, strict=True)]
-        answer: NDArray[Any] = np.zeros((len(stack), *core), dtype)
+        answer: NDArray[Any] = np.zeros(core(stack, self.halo).shape, dtype)
         array = self._array
         places = [(place, int(array[place])) for place in zip(*np.nonzero(array), strict=True)]
         # So many regions, or lines of one, at a time as fit into a processor's cache.
         regions = max(1, TILE_PIXELS // prod(stack.shape[1:]))
         lines = max(1, TILE_PIXELS // (regions * prod(stack.shape[2:])))
-        for first, top in product(range(0, len(stack), regions), range(0, core[0], lines)):
+        for first, top in product(range(0, len(stack), regions), range(0, answer.shape[1], lines)):
             total = answer[first : first + regions, top : top + lines]
             pixels = stack[first : first + regions, top : top + total.shape[1] + 2 * self.halo[0]]
             pixels, part = pixels.astype(dtype), np.empty_like(total)
@@ -114,9 +113,10 @@ class Kernel:
 
 def nested(array: NDArray[np.generic]) -> Nested:
     """An array as nested tuples of Python numbers."""
-
-    def tuples(value: object) -> object:
-        return tuple(map(tuples, value)) if isinstance(value, list) else value
-
-    values: Nested = tuples(array.tolist())  # type: ignore[assignment]
+    values: Nested = tuples(array.tolist())
     return values
+
+
+def tuples(value: Any) -> Any:
+    """Nested lists as nested tuples; anything else as it is."""
+    return tuple(map(tuples, value)) if isinstance(value, list) else value

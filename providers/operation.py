@@ -321,13 +321,16 @@ def _holds(dtype: np.dtype[Any], value: int) -> bool:
 def float_tolerance(operation: Filter, pixels: NDArray[np.generic]) -> float:
     """By how much two right answers to an image of floats may differ; 0 for integers and where none may.
 
-    Floats are added up in another order on a block than on the whole image: 8·eps·Σ|w|·max|x| bounds that.
+    Floats are added up in another order on a block than on the whole image: 8·eps·Σ|w|·max|x| bounds that,
+    and the smallest float of all what a last rounding may add, which counts only where pixels are as small.
     """
     if pixels.dtype.kind != "f" or not operation.float_gain:
         return 0.0
     border = abs(operation.cval) if operation.mode == "constant" else 0
     largest = max(-float(pixels.min()), float(pixels.max()), border)
-    return FLOAT_ROUNDINGS * float(np.finfo(pixels.dtype.name).eps) * operation.float_gain * largest
+    info = np.finfo(pixels.dtype.name)
+    relative = FLOAT_ROUNDINGS * float(info.eps) * operation.float_gain
+    return relative * largest + float(info.smallest_subnormal)
 
 
 def wider(dtype: DTypeLike) -> np.dtype[Any]:

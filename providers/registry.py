@@ -8,6 +8,7 @@ from importlib.metadata import entry_points
 from typing import Any
 
 from providers.errors import BadTask, UnknownOperation
+from providers.kernel import tuples
 from providers.operation import BORDER, Filter, as_written
 from providers.operations import BUILT_IN
 
@@ -34,7 +35,7 @@ def operation_names() -> tuple[str, ...]:
     """Names of all operations.
 
     >>> operation_names()
-    ('binomial', 'convolve', 'gaussian', 'invert', 'laplacian', 'maximum', 'mean', 'median', ...)
+    ('binomial', 'convolve', 'gaussian', 'histogram', 'invert', 'laplacian', 'maximum', 'mean', ...)
     """
     return tuple(operations())
 
@@ -92,19 +93,15 @@ def resolved_operation(name: object, version: object, parameters: object) -> Fil
     if not isinstance(parameters, dict) or parameters.keys() != expected:
         raise BadTask(f"{name} takes exactly the parameters {', '.join(sorted(expected))}")
     try:
-        operation = kind(**{key: _tuples(value) for key, value in parameters.items()})
+        operation = kind(**{key: tuples(value) for key, value in parameters.items()})
         _ = operation.halo, operation.symmetries, operation.scale
-    except (ValueError, TypeError, OverflowError) as error:
+    except (ValueError, TypeError, OverflowError, RecursionError) as error:
         raise BadTask(str(error)) from error
     return operation
 
 
 def _examples(kind: type[Filter]) -> dict[str, Any]:
     return {f.name: f.metadata["example"] for f in user_fields(kind) if "example" in f.metadata}
-
-
-def _tuples(value: Any) -> Any:
-    return tuple(map(_tuples, value)) if isinstance(value, list) else value
 
 
 def _path(kind: type) -> str:

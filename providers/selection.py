@@ -7,12 +7,13 @@ sorted columns of each window as far as the wanted rank needs it.
 from __future__ import annotations
 
 from functools import lru_cache
+from itertools import product
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from providers.stencil import Answers, answers_in
+from providers.stencil import Answers, answers_in, core
 
 WORKED_AT_ONCE = 1 << 14
 """Pixels, so that the few dozen arrays that are compared stay in a processor's cache."""
@@ -37,41 +38,50 @@ class _Network(NamedTuple):
     wanted: tuple[int, ...]
 
 
-def ranked_by_comparison(stack: NDArray[np.generic], sizes: tuple[int, int], rank: int) -> Answers:
+def ranked_by_comparison(stack: NDArray[np.generic], sizes: tuple[int, ...], rank: int) -> Answers:
     """The pixel of a rank in every window that lies wholly in its region; rank 0 is the smallest.
 
     Parameters
     ----------
-    stack : (n, S, T) ndarray
-    sizes : (int, int)
-        Rows and columns of a window; an even one reaches a pixel farther towards the start.
+    stack : (n, S, T) or (n, P, S, T) ndarray
+    sizes : (int, int) or (int, int, int)
+        Rows and columns of a window, of a volume planes before them; an even one reaches a pixel farther
+        towards the start.
     rank : int
         Below the number of pixels in a window.
     """
-    height, width = (length - 2 * (side // 2) for length, side in zip(stack.shape[1:], sizes, strict=True))
-    answer: Answers = np.empty((len(stack), height, width), answers_in(stack.dtype))
+    if stack.ndim == 3:
+        return ranked_by_comparison(stack[:, None], (1, *sizes), rank)[:, 0]
+    deep, rows, columns = sizes
+    answer: Answers = np.empty(core(stack, tuple(side // 2 for side in sizes)).shape, answers_in(stack.dtype))
+    _, planes, height, width = answer.shape
     # Arrays are compared in runs along the last axis: many narrow regions are laid side by side.
-    beside = len(stack) > stack.shape[2]
+    beside = len(stack) > stack.shape[3]
     at_once = BESIDE if beside else 1
-    lines = max(1, WORKED_AT_ONCE // (stack.shape[2] * at_once))
+    lines = max(1, WORKED_AT_ONCE // (stack.shape[3] * at_once))
     for first in range(0, len(stack), at_once):
         part = slice(first, first + at_once)
-        pixels = np.ascontiguousarray(stack[part].transpose(1, 2, 0)) if beside else stack[first]
-        places = answer[part].transpose(1, 2, 0) if beside else answer[first]
-        for top in range(0, height, lines):
+        pixels = np.ascontiguousarray(stack[part].transpose(1, 2, 3, 0)) if beside else stack[first]
+        places = answer[part].transpose(1, 2, 3, 0) if beside else answer[first]
+        for plane, top in product(range(planes), range(0, height, lines)):
+            window = pixels[plane : plane + deep, top:]
             count = min(lines, height - top)
-            places[top : top + count] = _ranked(pixels[top:], sizes, rank, count, width)
+            places[plane, top : top + count] = _ranked(window, (rows, columns), rank, count, width)
     return answer
 
 
 def _ranked(
     pixels: NDArray[np.generic], sizes: tuple[int, int], rank: int, height: int, width: int
 ) -> NDArray[np.generic]:
-    """The pixels of a rank in windows whose first pixels are the first `height` rows and `width` columns."""
+    """The pixels of a rank in windows whose first pixels are the first `height` rows and `width` columns.
+
+    Windows are as deep as there are planes; all pixels of a window in one column are sorted together.
+    """
     rows, columns = sizes
-    by_column = _run(_sorting(rows), [pixels[row : row + height] for row in range(rows)])
+    column = [plane[row : row + height] for plane in pixels for row in range(rows)]
+    by_column = _run(_sorting(len(column)), column)
     inputs = [value[:, left : left + width] for left in range(columns) for value in by_column]
-    (found,) = _run(_selecting(rows, columns, rank), inputs)
+    (found,) = _run(_selecting(len(column), columns, rank), inputs)
     return found
 
 

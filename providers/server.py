@@ -21,29 +21,41 @@ UNREAD_MILLISECONDS = 20_000
 """For a client to take bytes that were sent to it, before its connection is closed."""
 HEADER_SECONDS = 10.0
 """For the head of a request to arrive, from the opening of the connection or the request's first byte."""
+MAX_HEAD = 1 << 16
+"""Bytes in a row that belong to no body: the head of a request, and what stands between and after the pieces
+of its body. Many times what a broker sends; fields of a head cost twenty times as much memory."""
 CLOSING_SECONDS = 1.0
 """For a client to end its side of an idle TLS connection when the provider stops."""
 _FULL = refusal(Busy("all connections are taken; come again later"))
 
 
 class _Protocol(HttpToolsProtocol):
-    """Closes connections whose requests do not begin in earnest; uvicorn itself waits for ever."""
+    """Closes connections whose requests do not begin in earnest; uvicorn itself reads on for ever."""
 
     _patience: asyncio.TimerHandle | None = None
+    _beside_body = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self._wait()
 
     def data_received(self, data: bytes) -> None:
+        self._beside_body += len(data)
         super().data_received(data)
+        if self._beside_body > MAX_HEAD:
+            self.transport.close()
         # Bytes after an answer that begin no request would stop uvicorn's own timer for good.
         if self._patience is None and (self.cycle is None or self.cycle.response_complete):
             self._wait()
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
+        self._beside_body = 0
         self._wait()
+
+    def on_body(self, body: bytes) -> None:
+        self._beside_body = 0
+        super().on_body(body)
 
     def on_headers_complete(self) -> None:
         self._stop_waiting()

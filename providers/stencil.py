@@ -5,13 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 from math import prod
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import DTypeLike, NDArray
 
 from regions import Symmetries
+
+T = TypeVar("T", bound=np.generic)
 
 Answers: TypeAlias = NDArray[np.int64 | np.float64]
 """Unrounded answers: exact integers, or float64 for pixels that are floats."""
@@ -33,6 +35,9 @@ TILE_PIXELS = 1 << 16
 """Pixels of a stack that are worked on at once."""
 WIDEST_PRODUCT = 16
 """Halos up to which a product with a matrix, most of which is zeros, beats scipy's walk along lines."""
+ADDED_AT_ONCE = 33
+"""Floats that are added up one after the other, as many as a product adds; their sums are added up then. Of
+windows of hundreds of pixels in one go, two orders differ by more than `FLOAT_ROUNDINGS`."""
 SCRAMBLE_BITS = 2
 """Bits by which a scramble may widen a pixel (design/decisions.md, Scrambles)."""
 
@@ -115,12 +120,12 @@ class Stencil:
 
     def _run_product(self, stack: NDArray[np.generic]) -> Answers:
         """Both axes as products with banded matrices, tile by tile: nothing but the core is computed."""
-        core = [n - 2 * h for n, h in zip(stack.shape[1:], self.halo, strict=True)]
-        answer: Answers = np.empty((len(stack), *core), answers_in(stack.dtype))
+        answer: Answers = np.empty(core(stack, self.halo).shape, answers_in(stack.dtype))
         if not answer.size:
             return answer
-        for rows in _tiles(core[0]):
-            for columns in _tiles(core[1]):
+        _, height, width = answer.shape
+        for rows in _tiles(height):
+            for columns in _tiles(width):
                 self._run_tiles(stack, answer, rows, columns)
         return answer
 
@@ -144,14 +149,12 @@ class Stencil:
                 places[part] = down @ pixels[part].astype(np.float64) @ across
 
     def _run_float(self, stack: NDArray[np.generic]) -> NDArray[np.float64]:
-        from scipy.ndimage import correlate1d
-
         answer = stack.astype(np.float64)
         for axis, row in enumerate(self.weights, start=1):
-            if row == (1,):
-                continue
-            filtered = correlate1d(answer, np.array(row, np.float64), axis=axis, mode="nearest")
-            answer = filtered[_span(axis, len(row) // 2, filtered.shape[axis] - len(row) // 2)]
+            if row != (1,):
+                # Integers are exact anyhow; the roundings of floats grow with what is added up in one go.
+                at_once = len(row) if stack.dtype.kind in "iu" else ADDED_AT_ONCE
+                answer = _correlated(answer, axis, row, at_once)
         return answer
 
     def _run_int(self, stack: NDArray[np.generic]) -> NDArray[np.int64]:
@@ -161,7 +164,7 @@ class Stencil:
             total = np.zeros((*answer.shape[:axis], length, *answer.shape[axis + 1 :]), np.int64)
             for first, weight in enumerate(row):
                 if weight:
-                    total += weight * answer[_span(axis, first, first + length)]
+                    total += weight * answer[span(axis, first, first + length)]
             answer = total
         return answer
 
@@ -184,8 +187,32 @@ def _band(row: tuple[int, ...], length: int) -> NDArray[np.float64]:
     return band
 
 
-def _span(axis: int, start: int, stop: int) -> tuple[slice, ...]:
+def _correlated(
+    pixels: NDArray[np.float64], axis: int, row: tuple[int, ...], at_once: int
+) -> NDArray[np.float64]:
+    """A row of weights along one axis, so many at a time, for the pixels that have their whole halo."""
+    from scipy.ndimage import correlate1d
+
+    length = pixels.shape[axis] - len(row) + 1
+    total = np.zeros((*pixels.shape[:axis], length, *pixels.shape[axis + 1 :]))
+    for first in range(0, len(row), at_once):
+        some = row[first : first + at_once]
+        weights = np.array(some + (0,) * (1 - len(some) % 2), np.float64)
+        lines = pixels[span(axis, first, first + length + len(weights) - 1)]
+        filtered = correlate1d(lines, weights, axis=axis, mode="nearest")
+        total += filtered[span(axis, len(weights) // 2, len(weights) // 2 + length)]
+    return total
+
+
+def span(axis: int, start: int, stop: int) -> tuple[slice, ...]:
+    """Of an array, what lies from `start` to before `stop` along an axis, as an index."""
     return (*(slice(None),) * axis, slice(start, stop))
+
+
+def core(stack: NDArray[T], halo: tuple[int, ...]) -> NDArray[T]:
+    """The pixels of ``(n, *window)`` that have their whole halo; a view."""
+    inner = (slice(reach, n - reach) for reach, n in zip(halo, stack.shape[1:], strict=True))
+    return stack[(slice(None), *inner)]
 
 
 def answers_in(dtype: DTypeLike) -> np.dtype[np.int64 | np.float64]:

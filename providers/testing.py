@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from providers.image import FLOAT_DTYPES, IMAGE_DTYPES, LARGEST_FLOAT
 from providers.operation import Filter, float_tolerance
 from providers.service import handle
-from providers.stencil import Answers
+from providers.stencil import Answers, core
 from providers.wire import Task, decode_answer, decode_task, encode_task
 
 _OTHER_CLOUD = """
@@ -155,10 +155,9 @@ def _check_parts(operation: Filter, stack: NDArray[Any], exact: Answers) -> None
         operation,
         "every part must have the operation's halo",
     )
-    core = tuple(slice(h, n - h) for h, n in zip(operation.halo, stack.shape[1:], strict=True))
     answers = [part.run(stack) for part in operation.parts]
     _require(
-        np.array_equal(operation.combined(answers, stack[(slice(None), *core)]), exact),
+        np.array_equal(operation.combined(answers, core(stack, operation.halo)), exact),
         operation,
         "parts are declared, but what is combined of their answers is not what run answers",
     )

@@ -24,20 +24,13 @@ from pydicom import Dataset, uid
 
 from cloudsec.dicom import DicomHeader
 from cloudsec.errors import DicomError
-from cloudsec.files import ImageFile, read_image, write_image
+from cloudsec.files import read_image, write_image
+from cloudsec.image_file import ImageFile
 
 Pixels: TypeAlias = NDArray[np.generic]
-
-
 PLANE = (np.arange(30, dtype=np.int16).reshape(5, 6) - 7) * 100
-
-
 NAME = "Doe^Jane"
-
-
 SHIPPED = Path(__file__).parents[1] / "cloudsec" / "demo" / "lidc-idri-0314.dcm"
-
-
 CT, MG, US, SC = (
     uid.CTImageStorage,
     uid.DigitalMammographyXRayImageStorageForPresentation,
@@ -84,6 +77,42 @@ def dataset_of(pixels: Pixels, **changes: Any) -> Dataset:
                 setattr(dataset, keyword, value)
     dataset["PixelData"].VR = "OW"
     return dataset
+
+
+def enhanced(frames: Pixels, **changes: Any) -> Dataset:
+    """An enhanced CT image, ten millimetres from frame to frame."""
+
+    def item(**values: Any) -> Dataset:
+        made = Dataset()
+        for keyword, value in values.items():
+            setattr(made, keyword, value)
+        return made
+
+    return dataset_of(
+        frames[0],
+        SOPClassUID=uid.EnhancedCTImageStorage,
+        FrameOfReferenceUID="1.2.3.5",
+        PixelSpacing=None,
+        ImagePositionPatient=None,
+        RescaleSlope=None,
+        RescaleIntercept=None,
+        NumberOfFrames=len(frames),
+        PixelData=frames.tobytes(),
+        SharedFunctionalGroupsSequence=[
+            item(
+                PixelMeasuresSequence=[item(PixelSpacing=[0.5, 0.5], SliceThickness=10)],
+                PlaneOrientationSequence=[item(ImageOrientationPatient=[1, 0, 0, 0, 1, 0])],
+                PixelValueTransformationSequence=[
+                    item(RescaleSlope=1, RescaleIntercept=-1024, RescaleType="HU")
+                ],
+            )
+        ],
+        PerFrameFunctionalGroupsSequence=[
+            item(PlanePositionSequence=[item(ImagePositionPatient=[1, 2, 10 * number])])
+            for number in range(len(frames))
+        ],
+        **changes,
+    )
 
 
 def file_of(dataset: Dataset, syntax: uid.UID = uid.ExplicitVRLittleEndian) -> bytes:

@@ -19,7 +19,8 @@ from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
 from cloudsec.errors import ImageFileError
-from cloudsec.files import ImageFile, read_image, write_image
+from cloudsec.files import read_image, write_image
+from cloudsec.image_file import ImageFile
 
 Pixels: TypeAlias = NDArray[np.generic]
 PLANE = np.arange(12, dtype=np.uint16).reshape(3, 4) * 5000
@@ -39,7 +40,14 @@ EDITS = st.lists(st.tuples(st.integers(0, 10**6), st.integers(0, 255)), min_size
 
 
 def images(*dtypes: str) -> st.SearchStrategy[Pixels]:
-    return st.sampled_from(dtypes).flatmap(lambda dtype: hnp.arrays(np.dtype(dtype), SHAPES))
+    return st.sampled_from(dtypes).flatmap(_arrays)
+
+
+def _arrays(dtype: str) -> st.SearchStrategy[Pixels]:
+    if np.dtype(dtype).kind != "f":
+        return hnp.arrays(np.dtype(dtype), SHAPES)
+    width = 8 * np.dtype(dtype).itemsize
+    return hnp.arrays(np.dtype(dtype), SHAPES, elements=st.floats(-(2.0**20), 2.0**20, width=width))
 
 
 def write(path: Path, pixels: Pixels, channel_axis: int | None = None) -> None:

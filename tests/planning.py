@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cloudsec.forecast import Forecast
+from cloudsec.forecast import LANE_COSTS, Forecast, Lane
 from cloudsec.keystream import Keystream
 from cloudsec.schemes import Job, Plan
 from cloudsec.schemes.ga_es import GaEs
@@ -51,8 +51,13 @@ def job_of(
         tolerate,
         plan or {},
         seed,
-        Forecast(tuple(speeds or [1.0] * len(listed))),
+        Forecast(lanes_of(speeds or [1.0] * len(listed))),
     )
+
+
+def lanes_of(speeds: Sequence[float]) -> tuple[Lane, ...]:
+    """Of providers that are so many times as fast as is typical."""
+    return tuple(Lane(*(cost / speed for cost in LANE_COSTS)) for speed in speeds)
 
 
 def plan_of(job: Job, study: Study | None = None, keys: Keystream = KEYS) -> Plan:

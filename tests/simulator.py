@@ -61,9 +61,10 @@ FAULTS: dict[str, tuple[Behaviour, str]] = {
 
 
 class RawServer:
-    """A server that reads a request and then sends exactly these bytes, or waits; a context manager.
+    """A server that reads a request and then sends exactly these bytes, and drips others; a context manager.
 
     It hangs up then, or answers so many requests of one connection, and hangs up when it has read the next.
+    What it drips comes without end, twenty times a second.
     """
 
     def __init__(
@@ -71,7 +72,7 @@ class RawServer:
         response: bytes,
         *,
         then_hang: bool = False,
-        drip: bool = False,
+        drip: bytes = b"",
         answers: int | None = None,
         tls: ssl.SSLContext | None = None,
     ) -> None:
@@ -112,12 +113,9 @@ class RawServer:
                     self.requests.append(_read_request(connection))
 
     def _answer(self, connection: socket.socket) -> None:
-        if self._drip:
-            for byte in self._response:
-                connection.sendall(bytes([byte]))
-                if self._stop.wait(0.05):
-                    return
         connection.sendall(self._response)
+        while self._drip and not self._stop.wait(0.05):
+            connection.sendall(self._drip)
         if self._then_hang:
             self._stop.wait()
 

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 import providers
 from cloudsec.atomic import write_whole
 from cloudsec.broker import Broker, Result
@@ -71,8 +73,12 @@ def _compared(sample: Sample, endpoints: Sequence[Endpoint]) -> Comparison:
     started = time.perf_counter()
     reference = providers.apply(sample.pixels, name, channel_axis=sample.channel_axis, **parameters)
     seconds = time.perf_counter() - started
+    assert isinstance(reference, np.ndarray)
     results = [(setting, _second_run(sample, setting, endpoints)) for setting in SETTINGS]
-    shown = tuple(Shown(setting, result, equal(result.image, reference)) for setting, result in results)
+    shown = tuple(
+        Shown(setting, result, result.image is not None and equal(result.image, reference))
+        for setting, result in results
+    )
     return Comparison(sample, reference, seconds, shown)
 
 

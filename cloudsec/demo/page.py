@@ -133,6 +133,7 @@ def _scheme(comparison: Comparison, shown: Shown, side: int) -> Markup:
     sample, report = comparison.sample, shown.result.report
     exposure, label = report.exposure, shown.setting.label
     owners = owner_map(exposure.job.shape, exposure.plan.boxes, exposure.owners)
+    assert shown.result.image is not None
     original = grey(sample.pixels, *sample.extremes)
     went = picture_figure(
         assignment_map(thinned(original, SIDE), thinned(owners, SIDE)),

@@ -22,8 +22,6 @@ class Claims:
     ----------
     frames, rows, columns, samples : int
         `samples` is three for colour, and one for grey and for a palette.
-    stacked : bool
-        Whether the file counts its frames, of which there may be one.
     allocated, stored : int
         Bits that a sample takes, and those of them that it uses.
     signed : bool
@@ -31,18 +29,20 @@ class Claims:
         As in the header.
     planar : bool
         Whether each frame holds one colour after the other.
+    floating : bool
+        Whether the samples are floating-point numbers, which use all their bits.
     """
 
     frames: int
     rows: int
     columns: int
     samples: int
-    stacked: bool
     allocated: int
     stored: int
     signed: bool
     photometric: str
     planar: bool
+    floating: bool
 
     @property
     def frame_shape(self) -> tuple[int, ...]:
@@ -54,14 +54,24 @@ class Claims:
         return prod(self.frame_shape) * self.allocated // 8
 
     @property
+    def subsampled(self) -> bool:
+        """Whether two pixels share their colour differences, where they are not compressed."""
+        return self.photometric == "YBR_FULL_422"
+
+    @property
+    def native_bytes(self) -> int:
+        """Of all frames, where they are not compressed."""
+        return self.frames * (self.rows * self.columns * 2 if self.subsampled else self.frame_bytes)
+
+    @property
     def stated(self) -> str:
         """The claim in words, for what does not keep it."""
         frames = f"{self.frames} frames of " if self.frames > 1 else ""
         return f"{frames}{' x '.join(map(str, self.frame_shape))} values of {self.allocated} bits"
 
 
-def checked_claims(dataset: Dataset, max_pixels: int) -> Claims:
-    """The claims of a header, of which every one can be kept.
+def checked_claims(dataset: Dataset, max_pixels: int, *, floating: bool) -> Claims:
+    """The claims of a header, of which every one can be kept, on integers or floating-point numbers.
 
     Raises
     ------
@@ -80,12 +90,12 @@ def checked_claims(dataset: Dataset, max_pixels: int) -> Claims:
         _integer(dataset, "Rows"),
         _integer(dataset, "Columns"),
         samples,
-        "NumberOfFrames" in dataset and _integer(dataset, "NumberOfFrames", 1) > 1,
         _integer(dataset, "BitsAllocated"),
-        _integer(dataset, "BitsStored"),
-        bool(_integer(dataset, "PixelRepresentation", 0)),
+        _integer(dataset, "BitsAllocated" if floating else "BitsStored"),
+        floating or bool(_integer(dataset, "PixelRepresentation", 0)),
         photometric,
         samples == 3 and bool(_integer(dataset, "PlanarConfiguration", 0)),
+        floating,
     )
     _refuse_depths(dataset, claims)
     if min(claims.frames, claims.rows, claims.columns) < 1:
@@ -100,6 +110,12 @@ def checked_claims(dataset: Dataset, max_pixels: int) -> Claims:
 
 
 def _refuse_depths(dataset: Dataset, claims: Claims) -> None:
+    if claims.floating:
+        if claims.allocated not in (32, 64) or claims.photometric not in GREY:
+            raise DicomError(
+                "its floating-point pixels are no grey levels of 32 or 64 bits; correct its header"
+            )
+        return
     if claims.allocated not in (8, 16, 32):
         raise DicomError(f"its pixels take {claims.allocated} bits each; 8, 16 and signed 32 are read")
     if claims.allocated == 32 and not claims.signed:

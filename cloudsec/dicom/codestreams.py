@@ -20,21 +20,29 @@ Pixels: TypeAlias = NDArray[np.generic]
 MAX_TILES = 1 << 12
 """Tiles of a JPEG 2000 image, for each of which OpenJPEG takes kilobytes: 2^28 pixels in squares of 256."""
 
+MAX_SCANS = 64
+"""Scans of a progressive JPEG, each of which costs a pass over all pixels: honest writers need ten or so."""
+
 _END = b"\xff\xd9"
 """The marker at the end of all of these codes."""
 _END_ROOM = 4
 """Bytes in which it must lie: some writers fill a last word up with other bytes than zero."""
+_SCAN = b"\xff\xda"
 _LOSSLESS, _LS = 0xC3, 0xF7
+_PROGRESSIVE = uid.UID("1.2.840.10008.1.2.4.55")
 _SOF_KINDS = {
     uid.JPEGBaseline8Bit: (0xC0,),
     uid.JPEGExtended12Bit: (0xC0, 0xC1),
+    _PROGRESSIVE: (0xC2,),
     uid.JPEGLossless: (_LOSSLESS,),
     uid.JPEGLosslessSV1: (_LOSSLESS,),
     uid.JPEGLSLossless: (_LS,),
     uid.JPEGLSNearLossless: (_LS,),
 }
-"""The frame headers that a transfer syntax allows: none of them progressive, whose scans need have no end."""
-_WAVELETS = (uid.JPEG2000Lossless, uid.JPEG2000)
+"""The frame headers that a transfer syntax allows."""
+_WAVELETS = (uid.JPEG2000Lossless, uid.JPEG2000, uid.HTJ2KLossless, uid.HTJ2KLosslessRPCL, uid.HTJ2K)
+LOSSY_SYNTAXES = (uid.JPEGBaseline8Bit, uid.JPEGExtended12Bit, _PROGRESSIVE)
+"""Those that always lose something."""
 CODESTREAM_SYNTAXES: tuple[uid.UID, ...] = (*_SOF_KINDS, *_WAVELETS)
 
 
@@ -64,6 +72,9 @@ def decoded_codestream(code: bytes, syntax: uid.UID, claims: Claims) -> Pixels:
         *size, bits = reader(code, syntax)
         if _END not in code.rstrip(b"\0")[-_END_ROOM:]:
             raise ValueError("cut short")
+        # In coded pixels no marker can stand.
+        if code.count(_SCAN) > MAX_SCANS and syntax == _PROGRESSIVE:
+            raise ValueError(f"more than {MAX_SCANS} scans")
     except (ValueError, IndexError, struct.error) as error:
         raise DicomError(f"its {syntax.name} code is damaged or cut short; fetch it again") from error
     if size != [claims.rows, claims.columns, claims.samples] or bits > claims.allocated:
@@ -89,6 +100,7 @@ def _decoded(code: bytes, syntax: uid.UID, claims: Claims) -> Pixels:
     import imagecodecs
 
     if syntax in _WAVELETS:
+        # High throughput too: of a damaged code htj2k_decode gives whatever was in memory.
         return imagecodecs.jpeg2k_decode(code)
     if syntax in (uid.JPEGLSLossless, uid.JPEGLSNearLossless):
         return imagecodecs.jpegls_decode(code)

@@ -10,10 +10,11 @@ from cloudsec.errors import DicomError
 
 LUMINANCE = ("YBR_FULL", "YBR_FULL_422")
 """Colours that are not RGB once decoded; those of JPEG 2000's own transforms are."""
+_TABLES = tuple(f"{colour}PaletteColorLookupTable" for colour in ("Red", "Green", "Blue"))
 PALETTE_KEYWORDS = tuple(
-    f"{colour}PaletteColorLookupTable{part}"
-    for colour in ("Red", "Green", "Blue")
-    for part in ("Data", "Descriptor")
+    keyword
+    for table in _TABLES
+    for keyword in (f"{table}Data", f"{table}Descriptor", f"Segmented{table}Data")
 )
 
 _BLUE, _RED = 1.772, 1.402
@@ -32,6 +33,14 @@ def rgb_of_luminance(frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.clip(np.rint(colours, out=colours), 0, 255).astype(np.uint8)
 
 
+def full_of_subsampled(stored: bytes) -> bytes:
+    """YBR_FULL of YBR_FULL_422: two luminances and one pair of differences for every two pixels of a row."""
+    pairs = np.frombuffer(stored, np.uint8).reshape(-1, 4)
+    full = np.empty((len(pairs), 2, 3), np.uint8)
+    full[..., 0], full[..., 1:] = pairs[:, :2], pairs[:, None, 2:]
+    return full.tobytes()
+
+
 def palette_of(dataset: Dataset) -> tuple[int, NDArray[np.uint8]]:
     """The index that the first colour stands for, and the colours, ``(K, 3)``.
 
@@ -40,16 +49,18 @@ def palette_of(dataset: Dataset) -> tuple[int, NDArray[np.uint8]]:
     Raises
     ------
     DicomError
-        If the palette is segmented, supplements grey levels, or is not as its descriptors say.
+        If the palette supplements grey levels, or is not as its descriptors say.
     """
     columns, firsts = [], set()
-    for colour in ("Red", "Green", "Blue"):
-        descriptor = dataset.get(f"{colour}PaletteColorLookupTableDescriptor")
-        data = dataset.get(f"{colour}PaletteColorLookupTableData")
-        if descriptor is None or data is None:
-            raise DicomError("its palette is missing or segmented; convert it to RGB with dcmj2pnm of dcmtk")
+    for table in _TABLES:
+        descriptor = dataset.get(f"{table}Descriptor")
+        data, segments = (dataset.get(f"{prefix}{table}Data") for prefix in ("", "Segmented"))
+        if descriptor is None or (data is None and segments is None):
+            raise DicomError("its palette is missing; convert it to RGB with dcmj2pnm of dcmtk")
         count, first, bits = (int(number) % (1 << 16) for number in descriptor)
         count = count or 1 << 16
+        if data is None:
+            data = _expanded_segments(np.frombuffer(segments, "u1" if bits == 8 else "<u2"), count)
         # Tables of eight bits are packed, but some writers give each entry sixteen.
         width = 1 if len(data) in (count, count + count % 2) else 2
         if bits not in (8, 16) or len(data) < count * width or (bits == 16 and width == 1):
@@ -60,6 +71,30 @@ def palette_of(dataset: Dataset) -> tuple[int, NDArray[np.uint8]]:
     if len(firsts) > 1:
         raise DicomError("the three tables of its palette differ in length; correct them first")
     return firsts.pop()[0], np.stack(columns, axis=1)
+
+
+def _expanded_segments(segments: NDArray[np.unsignedinteger], count: int) -> bytes:
+    """The entries of a segmented table (PS3.3 C.7.9.2): runs of them, and lines from the last to another."""
+    entries: list[NDArray[np.unsignedinteger]] = []
+    position = held = 0
+    # A table of an odd number of bytes is filled up with one.
+    while position + 1 < len(segments) and held < count:
+        kind, length = (int(number) for number in segments[position : position + 2])
+        ends = segments[position + 2 :]
+        if kind == 0 and 0 < length <= len(ends):
+            entries.append(ends[:length])
+            position += 2 + length
+        elif kind == 1 and length and len(ends) and entries:
+            line = np.linspace(float(entries[-1][-1]), float(ends[0]), length + 1)[1:]
+            entries.append(np.rint(line).astype(segments.dtype))
+            position += 3
+        else:
+            raise DicomError(
+                "its palette has segments that are damaged or refer to others, which are not read; "
+                "convert it to RGB with dcmj2pnm of dcmtk"
+            )
+        held += length
+    return np.concatenate(entries)[:count].tobytes() if entries else b""
 
 
 def rgb_of_palette(frame: NDArray[np.generic], first: int, colours: NDArray[np.uint8]) -> NDArray[np.uint8]:

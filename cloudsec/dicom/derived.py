@@ -1,4 +1,7 @@
-"""A result as a valid derived image of the DICOM image that it was computed from; nothing is rescaled."""
+"""A result as a valid derived image of the DICOM image that it was computed from; nothing is rescaled.
+
+What the kind of that image cannot hold becomes a Parametric Map.
+"""
 
 from __future__ import annotations
 
@@ -67,6 +70,7 @@ _UNSIGNED_WIDTHS: dict[str, tuple[int, ...]] = {
 }
 """The same for those that allow no sign. What is in neither table keeps the width and sign it came with."""
 
+_PADDING = ("PixelPaddingValue", "PixelPaddingRangeLimit")
 _STALE = (
     "SmallestImagePixelValue",
     "LargestImagePixelValue",
@@ -100,7 +104,7 @@ class _Storage:
     def dtype(self) -> np.dtype[np.generic]:
         return np.dtype(f"<{'i' if self.signed else 'u'}{self.allocated // 8}")
 
-    def holds(self, low: int, high: int) -> bool:
+    def holds(self, low: float, high: float) -> bool:
         floor = -(1 << self.stored - 1) if self.signed else 0
         return floor <= low and high < floor + (1 << self.stored)
 
@@ -109,7 +113,7 @@ class _Storage:
 class _Padding:
     """Grey levels from low to high that stand for no measurement; `ends` as the header gives them."""
 
-    ends: tuple[int, ...]
+    ends: tuple[float, ...]
 
     def of(self, pixels: Pixels) -> NDArray[np.bool_]:
         inside: NDArray[np.bool_] = (pixels >= min(self.ends)) & (pixels <= max(self.ends))  # type: ignore[operator]
@@ -124,6 +128,7 @@ def derived_image(
     description: str,
     offset_gain: int | Fraction | None,
     negation_sign: int,
+    extremes: tuple[float, float] | None = None,
 ) -> bytes:
     """A DICOM file, Explicit VR Little Endian, of a result whose geometry is that of its source.
 
@@ -135,9 +140,9 @@ def derived_image(
     Parameters
     ----------
     header : DicomHeader
-    source : ndarray of uint8, int16, uint16 or int32
+    source : ndarray of uint8, int16, uint16, int32, float32 or float64
         As `read_dicom` gave it with the header: a plane or frames of them, grey or in colour.
-    pixels : ndarray of integers
+    pixels : ndarray of integers, float32 or float64
         Of the same shape.
     description : str
         For people: what was done, by what.
@@ -145,17 +150,20 @@ def derived_image(
         As in `regions.Symmetries`; None for grey levels that are in no unit of the source's.
     negation_sign : {1, -1}
         As in `regions.Symmetries`.
+    extremes : (number, number) or None
+        The least and the greatest value of all images that are to be stored alike, as slices of a volume are;
+        None: of this one.
 
     Raises
     ------
     DicomError
-        If the header or its kind of image cannot hold the result; names .npy as the way out.
+        If neither its kind of image nor a Parametric Map can hold the result; names .npy as the way out.
     """
     if negation_sign not in (1, -1):
         raise ValueError(f"negation_sign must be 1 or -1, not {negation_sign}")
-    if pixels.shape != source.shape or pixels.dtype.kind not in "iu":
+    if pixels.shape != source.shape or pixels.dtype.kind not in "iuf":
         raise ValueError(
-            f"a derived image holds integers of shape {source.shape}, not {pixels.dtype} of {pixels.shape}"
+            f"a derived image holds numbers of shape {source.shape}, not {pixels.dtype} of {pixels.shape}"
         )
     with foreign_errors("its header cannot be written again as it stands; write the result to a .npy file"):
         dataset = deepcopy(header.dataset)
@@ -163,12 +171,15 @@ def derived_image(
         # Values that are typed by the sign of the pixels are decoded while that sign is still in the header.
         for _ in dataset.iterall():
             pass
+        padding = _padding(dataset) if header.channel_axis is None else None
+        measured = _measured(source, pixels, padding)
         if header.channel_axis is not None:
+            fits = True
             _store_colours(dataset, pixels)
         else:
-            padding = _padding(dataset)
-            _store_pixels(dataset, source, pixels, padding)
-            measured = _measured(source, pixels, padding)
+            fits = "f" not in (source.dtype.kind, pixels.dtype.kind) and _store_pixels(
+                dataset, source, pixels, padding, extremes or _extremes(pixels)
+            )
             if offset_gain is None:
                 give_own_meaning(dataset, measured)
             elif (offset_gain, negation_sign) != (1, -1):
@@ -179,6 +190,15 @@ def derived_image(
             drop(dataset, _OF_ORIGINALS)
         _drop_private_disorder(dataset)
         _describe(dataset, description)
+        if not fits:
+            # It knows all codes of DICOM, which take a third of a second to load.
+            from cloudsec.dicom.parametric import parametric_map
+
+            span = (measured.min().item(), measured.max().item())
+            if padding:
+                kept = source.astype(pixels.dtype) if pixels.dtype.kind == "f" else source
+                pixels = np.where(padding.of(source), kept, pixels)
+            dataset = parametric_map(dataset, header.dataset, pixels, padding.ends if padding else (), span)
         return _encoded(dataset)
 
 
@@ -216,7 +236,11 @@ def _drop_private_disorder(dataset: Dataset) -> None:
 
 def _padding(dataset: Dataset) -> _Padding | None:
     """The padding as pixels show it: many headers give a signed value as if unsigned, or the reverse."""
-    given = [dataset.get(keyword) for keyword in ("PixelPaddingValue", "PixelPaddingRangeLimit")]
+    for prefix in ("Float", "DoubleFloat"):
+        ends = [dataset.get(f"{prefix}{keyword}") for keyword in _PADDING]
+        if isinstance(ends[0], float):
+            return _Padding(tuple(end for end in ends if isinstance(end, float)))
+    given = [dataset.get(keyword) for keyword in _PADDING]
     if not isinstance(given[0], int):
         return None
     bits, signed = dataset.BitsStored, dataset.PixelRepresentation
@@ -230,25 +254,35 @@ def _measured(source: Pixels, pixels: Pixels, padding: _Padding | None) -> Pixel
     return inside if inside.size else pixels
 
 
-def _store_pixels(dataset: Dataset, source: Pixels, pixels: Pixels, padding: _Padding | None) -> None:
+def _extremes(pixels: Pixels) -> tuple[float, float]:
+    return pixels.min().item(), pixels.max().item()
+
+
+def _store_pixels(
+    dataset: Dataset,
+    source: Pixels,
+    pixels: Pixels,
+    padding: _Padding | None,
+    extremes: tuple[float, float],
+) -> bool:
+    """Whether this kind of image holds the result, and all that lie between these extremes."""
     for values, kept in _candidates(source, pixels, padding):
-        low, high = int(values.min()), int(values.max())
-        for storage in _storages(dataset, signed=_signed(dataset, source, values)):
-            if storage.holds(low, high) and (kept is None or storage.holds(min(kept.ends), max(kept.ends))):
+        ends = (*extremes, *(kept.ends if kept else ()))
+        signed = bool(dataset.PixelRepresentation) if values.dtype == source.dtype else min(ends) < 0
+        for storage in _storages(dataset, signed=signed):
+            if storage.holds(min(ends), max(ends)):
                 _set_pixels(dataset, values, storage, kept)
-                return
-    raise DicomError(
-        f"this kind of DICOM image cannot hold the result's values from {pixels.min()} to {pixels.max()}; "
-        "write a .npy file"
-    )
+                return True
+    return False
 
 
 def _store_colours(dataset: Dataset, pixels: Pixels) -> None:
     """A palette and luminance become RGB, as they were read."""
-    low, high = int(pixels.min()), int(pixels.max())
-    if low < 0 or high > 255:
+    low, high = pixels.min(), pixels.max()
+    if pixels.dtype.kind == "f" or low < 0 or high > 255:
         raise DicomError(
-            f"DICOM holds colours of eight bits, and not these from {low} to {high}; write a .npy file"
+            f"DICOM holds colours of eight bits, and not these from {low} to {high}; "
+            "write a .npy or .tif file"
         )
     _set_pixels(dataset, pixels, _Storage(8, 8, signed=False), None)
     dataset.SamplesPerPixel, dataset.PhotometricInterpretation, dataset.PlanarConfiguration = 3, "RGB", 0
@@ -263,12 +297,6 @@ def _candidates(
         if limits.min <= min(padding.ends) and max(padding.ends) <= limits.max:
             yield np.where(padding.of(source), source.astype(pixels.dtype), pixels), padding
     yield pixels, None
-
-
-def _signed(dataset: Dataset, source: Pixels, values: Pixels) -> bool:
-    if values.dtype == source.dtype:
-        return bool(dataset.PixelRepresentation)
-    return bool(values.min() < 0)
 
 
 def _storages(dataset: Dataset, *, signed: bool) -> Iterator[_Storage]:
@@ -291,9 +319,9 @@ def _set_pixels(dataset: Dataset, values: Pixels, storage: _Storage, padding: _P
             drop(place, ("VOILUTSequence", "RealWorldValueMappingSequence"))
     dataset.BitsAllocated, dataset.BitsStored = storage.allocated, storage.stored
     dataset.HighBit, dataset.PixelRepresentation = storage.stored - 1, int(storage.signed)
-    drop(dataset, ("PixelPaddingValue", "PixelPaddingRangeLimit"))
+    drop(dataset, _PADDING)
     if padding:
-        for keyword, end in zip(("PixelPaddingValue", "PixelPaddingRangeLimit"), padding.ends, strict=False):
+        for keyword, end in zip(_PADDING, padding.ends, strict=False):
             dataset.add_new(keyword, "SS" if storage.signed else "US", end)
     raw = values.astype(storage.dtype).tobytes()
     dataset.add_new("PixelData", "OB" if storage.allocated == 8 else "OW", raw + b"\0" * (len(raw) % 2))

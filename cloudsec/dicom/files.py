@@ -7,7 +7,7 @@ import struct
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from io import BytesIO
 from itertools import islice
 from typing import BinaryIO, Literal
@@ -19,7 +19,8 @@ from pydicom.filereader import read_dataset
 from pydicom.tag import BaseTag
 
 from cloudsec.dicom.claims import GREY, checked_claims
-from cloudsec.dicom.codestreams import CODESTREAM_SYNTAXES
+from cloudsec.dicom.codestreams import CODESTREAM_SYNTAXES, LOSSY_SYNTAXES
+from cloudsec.dicom.deflated import inflated
 from cloudsec.dicom.pixels import PixelElement, read_pixels
 from cloudsec.errors import DicomError
 
@@ -42,12 +43,13 @@ _RISKY_CLASSES = (
     "1.2.840.10008.5.1.4.1.1.12.2",  # X-Ray Radiofluoroscopic
 )
 _NATIVE_SYNTAXES = (uid.ImplicitVRLittleEndian, uid.ExplicitVRLittleEndian, uid.ExplicitVRBigEndian)
-_READ_SYNTAXES = (*_NATIVE_SYNTAXES, uid.RLELossless, *CODESTREAM_SYNTAXES)
+_DEFLATED = uid.DeflatedExplicitVRLittleEndian
+_FLOATING = {(0x7FE0, 0x0008): b"OF", (0x7FE0, 0x0009): b"OD"}
+"""Elements of floating-point pixels, of single and double precision, and how they are represented."""
+_READ_SYNTAXES = (*_NATIVE_SYNTAXES, _DEFLATED, uid.RLELossless, *CODESTREAM_SYNTAXES)
 _CONVERTERS: dict[str, tuple[str, str]] = {
-    **dict.fromkeys(("1.2.840.10008.1.2.4.53", "1.2.840.10008.1.2.4.55"), ("python-gdcm", "gdcmconv --raw")),
+    "1.2.840.10008.1.2.4.53": ("python-gdcm", "gdcmconv --raw"),
     **dict.fromkeys((uid.JPEG2000MCLossless, uid.JPEG2000MC), ("pylibjpeg-openjpeg", "gdcmconv --raw")),
-    **dict.fromkeys((uid.HTJ2K, uid.HTJ2KLossless, uid.HTJ2KLosslessRPCL), ("pylibjpeg-openjpeg", "Orthanc")),
-    uid.DeflatedExplicitVRLittleEndian: ("zlib", "dcmconv +te of dcmtk"),
 }
 """Per transfer syntax that is not read the package that would decode it, and the tool that converts it."""
 
@@ -87,7 +89,7 @@ def read_dicom(
 
     Returns
     -------
-    pixels : (M, N) or (F, M, N) ndarray of uint8, int16, uint16 or int32
+    pixels : (M, N) or (F, M, N) ndarray of uint8, int16, uint16, int32, float32 or float64
         In colour (M, N, 3) or (F, M, N, 3), of uint8.
     header : DicomHeader
 
@@ -98,13 +100,16 @@ def read_dicom(
     """
     with foreign_errors(_DAMAGED):
         syntax, dataset, element = _parsed(file)
-        size = file.seek(0, 2)
-        claims = checked_claims(dataset, max_pixels)
-        if burned_in != "accept":
-            _refuse_burned_in(dataset)
-        if syntax in (uid.JPEGBaseline8Bit, uid.JPEGExtended12Bit):
+        claims = checked_claims(dataset, max_pixels, floating=element.floating)
+        if burned_in != "accept" and (reason := burned_in_reason(dataset)):
+            raise DicomError(f"{reason}, and letters stay legible; look at it, then pass --burned-in accept")
+        if syntax in LOSSY_SYNTAXES:
             # Also where the header forgot to say it, all that is derived from it has lost what its code lost.
             dataset.LossyImageCompression = "01"
+        if element.stream is not None:
+            file.seek(element.stream)
+            file = BytesIO(inflated(file, element.position + claims.native_bytes + 1))
+        size = file.seek(0, 2)
         return read_pixels(file, size, element, syntax, dataset, claims), DicomHeader(dataset)
 
 
@@ -139,7 +144,12 @@ def foreign_errors(sentence: str) -> Iterator[None]:
 def _parsed(file: BinaryIO) -> tuple[uid.UID, Dataset, PixelElement]:
     head = file.read(MAX_HEADER_BYTES)
     syntax, start = _transfer_syntax(head)
-    return syntax, *_header(head, start, syntax)
+    stream = None
+    if syntax == _DEFLATED:
+        stream = file.seek(start)
+        head, start, syntax = inflated(file, MAX_HEADER_BYTES), 0, uid.ExplicitVRLittleEndian
+    dataset, element = _header(head, start, syntax)
+    return syntax, dataset, replace(element, stream=stream)
 
 
 def _transfer_syntax(head: bytes) -> tuple[uid.UID, int]:
@@ -188,16 +198,16 @@ def _header(head: bytes, start: int, syntax: uid.UID) -> tuple[Dataset, PixelEle
     start_of_element = head[position : position + 12].ljust(12, b"\0")
     group, number, representation, length = struct.unpack(order + "HH2s2xL", start_of_element)
     if implicit:
-        representation = b"OW"
+        representation = _FLOATING.get((group, number), b"OW")
         (length,) = struct.unpack(order + "L", head[position + 4 : position + 8])
-    if (group, number) in ((0x7FE0, 0x0008), (0x7FE0, 0x0009)):
-        raise DicomError("its pixels are floating-point numbers, which are not read yet; use integer pixels")
-    if (group, number) != (0x7FE0, 0x0010) or representation not in (b"OB", b"OW", b"UN"):
+    floating = _FLOATING.get((group, number))
+    known = representation in ((floating,) if floating else (b"OB", b"OW", b"UN"))
+    if not known or not (floating or (group, number) == (0x7FE0, 0x0010)):
         raise DicomError("this DICOM file holds no pixel data that could be found; name one that is an image")
-    if (length == 0xFFFFFFFF) != syntax.is_compressed:
+    if (length == 0xFFFFFFFF) != syntax.is_compressed or (floating and syntax.is_compressed):
         raise DicomError("its pixel data are not stored as its transfer syntax says; fetch it again")
     return dataset, PixelElement(
-        "OB" if representation == b"OB" else "OW",
+        "OW" if representation == b"UN" else representation.decode(),
         position + (8 if implicit else 12),
         None if syntax.is_compressed else length,
     )
@@ -220,18 +230,19 @@ class _AtPixels:
         return tag in (0x7FE00008, 0x7FE00009, 0x7FE00010)
 
 
-def _refuse_burned_in(dataset: Dataset) -> None:
-    """Modality and annotation as in the standard; the class as well, for Modality is often wrong."""
+def burned_in_reason(dataset: Dataset) -> str | None:
+    """Why pixels may show a name, if they may, by what the header says.
+
+    Modality and annotation as in the standard; the class as well, for Modality is often wrong.
+    """
     modality, annotation = _upper(dataset.get("Modality")), _upper(dataset.get("BurnedInAnnotation"))
-    reason = None
     if "YES" in annotation:
-        reason = "its header says that a name or the like is burned into the pixels"
-    elif risky := modality & _RISKY_MODALITIES:
-        reason = f"images of modality {min(risky)} often show a name in their pixels"
-    elif str(dataset.get("SOPClassUID", "")).startswith(_RISKY_CLASSES):
-        reason = "images of this SOP class often show a name in their pixels"
-    if reason:
-        raise DicomError(f"{reason}, and letters stay legible; look at it, then pass --burned-in accept")
+        return "its header says that a name or the like is burned into the pixels"
+    if risky := modality & _RISKY_MODALITIES:
+        return f"images of modality {min(risky)} often show a name in their pixels"
+    if str(dataset.get("SOPClassUID", "")).startswith(_RISKY_CLASSES):
+        return "images of this SOP class often show a name in their pixels"
+    return None
 
 
 def _upper(value: object) -> set[str]:

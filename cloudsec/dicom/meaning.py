@@ -8,8 +8,10 @@ from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
-from pydicom import Dataset
+from pydicom import Dataset, uid
 from pydicom.valuerep import DSfloat
+
+from cloudsec.rescale import rescaled
 
 _OF_OTHER_VALUES = (
     "WindowCenter",
@@ -42,10 +44,17 @@ def change_meaning(
     for place in _rescales(dataset):
         slope = float(1 if place.get("RescaleSlope") is None else place.RescaleSlope)
         intercept = float(0 if place.get("RescaleIntercept") is None else place.RescaleIntercept)
-        place.RescaleSlope = _decimal(abs(slope) if negation_sign == 1 else slope)
-        # Adding zero keeps a minus zero out of the file.
-        place.RescaleIntercept = _decimal(0.0 if negation_sign == 1 else intercept * float(offset_gain) + 0.0)
+        numbers = rescaled(slope, intercept, offset_gain, negation_sign)
+        place.RescaleSlope, place.RescaleIntercept = map(_decimal, numbers)
+    linear = linear_mappings(dataset)
+    for mapping in chain.from_iterable(linear):
+        mapping.RealWorldValueSlope, mapping.RealWorldValueIntercept = rescaled(
+            mapping.RealWorldValueSlope, mapping.RealWorldValueIntercept, offset_gain, negation_sign
+        )
     _set_window(dataset, measured)
+    for group, mappings in zip(functional_groups(dataset), linear, strict=True):
+        if mappings:
+            group.RealWorldValueMappingSequence = mappings
 
 
 def give_own_meaning(dataset: Dataset, measured: NDArray[np.generic]) -> None:
@@ -54,6 +63,16 @@ def give_own_meaning(dataset: Dataset, measured: NDArray[np.generic]) -> None:
         # Without a type, those of CT would be read as Hounsfield units.
         place.RescaleSlope, place.RescaleIntercept, place.RescaleType = _decimal(1.0), _decimal(0.0), "US"
     _set_window(dataset, measured)
+
+
+def linear_mappings(dataset: Dataset) -> list[list[Dataset]]:
+    """How a Parametric Map's numbers become real-world values: of all frames, and then of each."""
+    if dataset.SOPClassUID != uid.ParametricMapStorage:
+        return [[] for _ in functional_groups(dataset)]
+    return [
+        [each for each in group.get("RealWorldValueMappingSequence") or () if "RealWorldValueSlope" in each]
+        for group in functional_groups(dataset)
+    ]
 
 
 def _rescales(dataset: Dataset) -> list[Dataset]:
@@ -78,7 +97,7 @@ def _set_window(dataset: Dataset, measured: NDArray[np.generic]) -> None:
         windows.append(Dataset())
         dataset.SharedFunctionalGroupsSequence[0].FrameVOILUTSequence = [windows[-1]]
     slope, intercept = scales.pop() if scales else (1.0, 0.0)
-    low, high = sorted(slope * int(end) + intercept for end in (measured.min(), measured.max()))
+    low, high = sorted(slope * end.item() + intercept for end in (measured.min(), measured.max()))
     for window in windows:
         # A linear window shows center - 0.5 - (width - 1) / 2 as black (PS3.3 C.11.2.1.2.1).
         window.WindowCenter, window.WindowWidth = _decimal((low + high + 1) / 2), _decimal(high - low + 1)

@@ -15,7 +15,13 @@ from pydicom.encaps import generate_frames
 
 from cloudsec.dicom.claims import PALETTE, Claims
 from cloudsec.dicom.codestreams import decoded_codestream
-from cloudsec.dicom.colours import LUMINANCE, palette_of, rgb_of_luminance, rgb_of_palette
+from cloudsec.dicom.colours import (
+    LUMINANCE,
+    full_of_subsampled,
+    palette_of,
+    rgb_of_luminance,
+    rgb_of_palette,
+)
 from cloudsec.dicom.run_lengths import expanded_run_lengths
 from cloudsec.errors import DicomError
 
@@ -25,11 +31,19 @@ _TABLES = 1 << 12
 
 @dataclass(frozen=True)
 class PixelElement:
-    """Where the pixel data are in the file; a length of None is that of encapsulated data."""
+    """Where the pixel data are in the file, or in what the deflated stream at `stream` in it holds.
+
+    A length of None is that of encapsulated data.
+    """
 
     representation: str
     position: int
     length: int | None
+    stream: int | None = None
+
+    @property
+    def floating(self) -> bool:
+        return self.representation in ("OF", "OD")
 
 
 def read_pixels(
@@ -55,7 +69,7 @@ def read_pixels(
             pixels = np.empty((claims.frames, *frame.shape), frame.dtype)
         pixels[number] = frame
     assert pixels is not None
-    return pixels if claims.stacked else pixels[0]
+    return pixels if claims.frames > 1 else pixels[0]
 
 
 def _frames(
@@ -73,18 +87,27 @@ def _frames(
                 expanded = coded.astype(f"<u{claims.allocated // 8}").tobytes()
             yield from _masked(expanded, claims, 1, uid.ExplicitVRLittleEndian, "OW", planar=False)
         return
-    if claims.photometric == "YBR_FULL_422":
-        raise DicomError(
-            "its colours are subsampled but not compressed, which is not read; convert it to RGB"
-        )
-    whole = claims.frames * claims.frame_bytes
+    whole = claims.native_bytes
     if min(rest, element.length) < whole:
         raise DicomError(
             f"it claims {claims.stated}, but holds {min(rest, element.length)} bytes of them; fetch it again"
         )
-    if element.length >= whole + claims.frame_bytes + 2:
+    if element.length >= whole + whole // claims.frames + 2:
         raise DicomError("it holds pixel data for more frames than it names; correct its header first")
     stored = file.read(min(rest, whole + whole % 2))
+    if claims.subsampled:
+        if claims.columns % 2 or claims.planar or not syntax.is_little_endian:
+            raise DicomError(
+                "its subsampled colours do not come in pairs of pixels, which are read; convert it to RGB"
+            )
+        stored = full_of_subsampled(stored[:whole])
+    if claims.floating:
+        if claims.allocated != (32 if element.representation == "OF" else 64):
+            raise DicomError("its pixels are of another precision than it claims; correct its header")
+        order = "<" if syntax.is_little_endian else ">"
+        values = np.frombuffer(stored, f"{order}f{claims.allocated // 8}")
+        yield from values.reshape(claims.frames, *claims.frame_shape).astype(values.dtype.newbyteorder("="))
+        return
     # All at once: where bytes are swapped by words, a frame may begin in the middle of one.
     yield from _masked(stored, claims, claims.frames, syntax, element.representation, claims.planar)
 

@@ -1,6 +1,7 @@
 """RLE Lossless (PS3.5 Annex G), never longer than the header claims.
 
-pydicom expands a segment to whatever length it codes, up to sixty-four times its own, before it looks.
+pydicom expands a segment to whatever length it codes, up to sixty-four times its own, before it looks;
+imagecodecs stops where its room ends.
 """
 
 import struct
@@ -9,6 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cloudsec.errors import DicomError
+
+_PADDING = 128
+"""Bytes after the last pixel that a segment may expand to: what fills it up reads as another run."""
 
 
 def expanded_run_lengths(code: bytes, pixels: int, planes: int, samples: int = 1) -> bytes:
@@ -31,18 +35,14 @@ def expanded_run_lengths(code: bytes, pixels: int, planes: int, samples: int = 1
 
 
 def _plane(segment: bytes, size: int) -> NDArray[np.uint8]:
-    expanded = bytearray()
-    position = 0
-    while len(expanded) < size and position < len(segment):
-        run = segment[position]
-        if run < 128:
-            expanded += segment[position + 1 : position + run + 2]
-            position += run + 2
-        elif run > 128:
-            expanded += segment[position + 1 : position + 2] * (257 - run)
-            position += 2
-        else:
-            position += 1
+    from imagecodecs import packbits_decode
+
+    try:
+        expanded = packbits_decode(segment, out=size + _PADDING)
+    except Exception as error:
+        raise DicomError(
+            f"its run-length code is damaged, or longer than {size} pixels; fetch it again"
+        ) from error
     if len(expanded) < size:
         raise DicomError(f"its run-length code ends after {len(expanded)} of {size} pixels; fetch it again")
     return np.frombuffer(expanded, np.uint8, size)

@@ -1,9 +1,9 @@
-"""Slices in the order of their positions; what is wrong with their geometry is named, never guessed over."""
+"""Slices and frames in the order of their positions; what is wrong is named, never guessed over."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from math import atan2, degrees
 
@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom import Dataset
 
+from cloudsec.dicom.files import DicomHeader, foreign_errors
 from cloudsec.errors import DicomError
 
 TOLERANCE = 0.01
@@ -18,6 +19,15 @@ TOLERANCE = 0.01
 PARALLEL = 1e-4
 """Of direction cosines, for the same reason."""
 _ALIKE = ("SeriesInstanceUID", "Rows", "Columns", "PixelSpacing")
+_OF_LEVELS = ("RescaleSlope", "RescaleIntercept", "PhotometricInterpretation")
+_OF_FRAMES = {
+    "PlanePositionSequence": ("ImagePositionPatient",),
+    "PlaneOrientationSequence": ("ImageOrientationPatient",),
+    "PixelMeasuresSequence": ("PixelSpacing", "SpacingBetweenSlices"),
+    "PixelValueTransformationSequence": _OF_LEVELS[:2],
+    "FrameContentSequence": ("StackID",),
+}
+"""Where functional groups say of a frame what the header of a slice says of it."""
 
 
 @dataclass(frozen=True)
@@ -31,12 +41,27 @@ class Series:
     step : float
         From slice to slice, in mm, by ImagePositionPatient: the median. NaN of a single slice.
     irregularities : tuple of str
-        Sentences on gaps, uneven steps, tilt, and a header that gives another step; empty of a regular grid.
+        Sentences on gaps, uneven steps and tilt; empty of a regular grid, which is a volume.
+    remarks : tuple of str
+        A sentence on a header that gives another step, which is not believed.
     """
 
     names: tuple[str, ...]
     step: float
     irregularities: tuple[str, ...]
+    remarks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class SliceHeaders:
+    """The headers of the slices of a volume, from its first plane to its last; in no repr."""
+
+    headers: tuple[DicomHeader, ...] = field(repr=False)
+
+    @property
+    def study(self) -> str | None:
+        """The UID of their study, if they say it."""
+        return self.headers[0].study
 
 
 def ordered_series(slices: Sequence[tuple[str, Dataset]]) -> Series:
@@ -76,8 +101,57 @@ def ordered_series(slices: Sequence[tuple[str, Dataset]]) -> Series:
         if step < PARALLEL:
             raise DicomError(f"{one} and {other} lie at the same position; take one of them away")
     step = float(np.median(steps)) if len(steps) else float("nan")
-    found = [*_uneven(names, steps, step), *_tilted(moves, steps, normal), *_contradicted(like, step)]
-    return Series(names, step, tuple(found))
+    found = [*_uneven(names, steps, step), *_tilted(moves, steps, normal)]
+    return Series(names, step, tuple(found), tuple(_contradicted(like, step)))
+
+
+def differing_levels(header: DicomHeader, other: DicomHeader) -> str | None:
+    """The first attribute that gives the grey levels of two slices other meanings."""
+    one, two = header.dataset, other.dataset
+    return next((keyword for keyword in _OF_LEVELS if one.get(keyword) != two.get(keyword)), None)
+
+
+def frame_order(header: DicomHeader) -> tuple[tuple[int, ...] | None, tuple[str, ...]]:
+    """The frames of an image from the lowest to the highest, if they are the planes of one volume.
+
+    Returns
+    -------
+    order : tuple of int or None
+        None of frames that say nothing of their positions (a cine), or that make no volume.
+    remarks : tuple of str
+        Why those that have positions make none; a step that is not believed.
+    """
+    frames = header.dataset.get("PerFrameFunctionalGroupsSequence") or ()
+    if len(frames) < 2 or not any("PlanePositionSequence" in frame for frame in frames):
+        return None, ()
+    try:
+        with foreign_errors("its functional groups cannot be read"):
+            shared = header.dataset.get("SharedFunctionalGroupsSequence") or [Dataset()]
+            flat = {f"frame {n}": _flat(shared[0], frame) for n, frame in enumerate(frames, start=1)}
+            series = ordered_series(tuple(flat.items()))
+            first = next(iter(flat.values()))
+            for keyword in ("StackID", *_OF_LEVELS):
+                if any(each.get(keyword) != first.get(keyword) for each in flat.values()):
+                    raise DicomError(f"its frames differ in {keyword}")
+    except DicomError as error:
+        why: tuple[str, ...] = (str(error),)
+    else:
+        if not series.irregularities and len(frames) == header.dataset.get("NumberOfFrames"):
+            places = {name: place for place, name in enumerate(flat)}
+            return tuple(places[name] for name in series.names), series.remarks
+        why = series.irregularities
+    return None, tuple(f"its frames make no volume: {sentence}" for sentence in why)
+
+
+def _flat(shared: Dataset, own: Dataset) -> Dataset:
+    """What is said of a frame, as the header of a slice would say it."""
+    slice_ = Dataset()
+    for sequence, keywords in _OF_FRAMES.items():
+        groups = own.get(sequence) or shared.get(sequence) or [Dataset()]
+        for keyword in keywords:
+            if keyword in groups[0]:
+                slice_[keyword] = groups[0][keyword]
+    return slice_
 
 
 def _numbers(name: str, header: Dataset, keyword: str, count: int) -> NDArray[np.float64]:

@@ -16,6 +16,7 @@ LEGEND_ROW = 19
 MOST_TICKS = 16
 """So many numbers fit below the frame."""
 QUARTERS = (0, 0.25, 0.5, 0.75, 1.0)
+"""Levels of a frame that has no others."""
 COLOURS = 6
 """Colours of a bar's parts in the style sheet, beside the grey of the rest."""
 
@@ -38,12 +39,6 @@ class Curve:
     values: Sequence[float]
 
 
-def swatch(**paint: str) -> Markup:
-    """A square in the colour of what is named beside it."""
-    square = element("rect", width=12, height=12, **paint)
-    return element("svg", square, class_="swatch", width=12, height=12, aria_hidden="true")
-
-
 @dataclass(frozen=True)
 class Point:
     """One thing to choose: what it is, its seconds, a share of something, and whether it was chosen."""
@@ -52,6 +47,12 @@ class Point:
     seconds: float
     share: float
     chosen: bool
+
+
+def swatch(**paint: str) -> Markup:
+    """A square in the colour of what is named beside it."""
+    square = element("rect", width=12, height=12, **paint)
+    return element("svg", square, class_="swatch", width=12, height=12, aria_hidden="true")
 
 
 def bar(parts: Sequence[Part], label: str) -> Markup:
@@ -98,7 +99,7 @@ def convergence_chart(best: Sequence[float]) -> Markup:
     """The best J so far in each generation of a search, the smaller the better, between its extremes."""
     low, high = min(best), max(best)
     span = high - low
-    levels = (0, 0.25, 0.5, 0.75, 1.0) if span else (0.5,)
+    levels = QUARTERS if span else (0.5,)
     drawn = [
         *_frame([(level, f"{low + level * span:.3f}") for level in levels], len(best), "generation"),
         _curve([(value - low) / span if span else 0.5 for value in best], len(best), 0, marked=False),

@@ -207,7 +207,7 @@ def _segmented(
         return len(parties), np.zeros(counts, np.intp), None
     from regions.genetic import genetic_thresholds  # DEAP takes a while to load
 
-    speeds = Speeds(np.array([job.forecast.speeds[party] for party in parties]))
+    speeds = Speeds(np.array(job.forecast.of(parties).speeds(job.planes.size)))
     fewest = 2 if wanted is None else speeds.most_regions
     found = genetic_thresholds(
         sorted_blocks(job.shown, block, channel_axis=0), speeds, seed=job.seed, fewest=fewest

@@ -168,7 +168,7 @@ class Planner:
     def __init__(self, job: Job, keys: Keystream, ring: bool = False) -> None:
         self._job, self._keys = job, keys
         self._halo = "ring" if ring else chosen_halo(job.choices)
-        self.speeds = job.forecast.rounded().speeds
+        self.speeds = job.forecast.rounded(job.planes.size).speeds(job.planes.size)
         self._classes: dict[Design, NDArray[np.intp] | None] = {}
         self._worth: dict[Design, Worth | None] = {}
         self._contents: dict[int, BlockContent] = {}

@@ -77,7 +77,7 @@ def price(
     windows = np.full(int(sent.sum()), prod(layout.block + 2 * reach for reach in outside))
     work = workload(job, classes[sent], windows, pixels[sent], len(parties))
     at_home = whole - int(pixels[sent].sum())
-    rounded = job.forecast.rounded()
+    rounded = job.forecast.rounded(job.planes.size)
     return Price(
         time=rounded.of(parties).seconds(work) / rounded.least(whole * components),
         area=(1 / max(int(sent.sum()), 1) if policy == "ring" else area) / TOLERATED_AREA,

@@ -3,6 +3,7 @@
 from providers.operations.convolution import Convolve, Laplacian
 from providers.operations.gradient import Sobel
 from providers.operations.linear import Binomial, Gaussian, Mean
+from providers.operations.measurement import Histogram, Statistics
 from providers.operations.pointwise import Invert, Threshold, Window
 from providers.operations.rank import Maximum, Median, Minimum, Percentile
 from providers.operations.sharpen import Unsharp
@@ -12,6 +13,7 @@ __all__ = [
     "Binomial",
     "Convolve",
     "Gaussian",
+    "Histogram",
     "Invert",
     "Laplacian",
     "Maximum",
@@ -20,6 +22,7 @@ __all__ = [
     "Minimum",
     "Percentile",
     "Sobel",
+    "Statistics",
     "Threshold",
     "Unsharp",
     "Window",
@@ -29,6 +32,7 @@ BUILT_IN = (
     Binomial,
     Convolve,
     Gaussian,
+    Histogram,
     Invert,
     Laplacian,
     Maximum,
@@ -37,6 +41,7 @@ BUILT_IN = (
     Minimum,
     Percentile,
     Sobel,
+    Statistics,
     Threshold,
     Unsharp,
     Window,

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from providers.fixed_point import fixed_point_kernel, room_for_weights
-from providers.image import MOST_AXES
+from providers.image import LARGEST_FLOAT, MOST_AXES
 from providers.kernel import Kernel, Nested, nested
 from providers.operation import AxesFilter, as_fraction, derived, required, wider_signed
 from providers.operations.linear import LinearFilter
@@ -114,6 +114,11 @@ class Convolve(LinearFilter):
             raise ValueError(
                 f"convolve: the magnitudes of the weights add up to {bits} bits; on {np.dtype(dtype)} images "
                 f"up to {room} are exact, so use smaller weights"
+            )
+        if np.dtype(dtype).kind == "f" and exact.float_gain * LARGEST_FLOAT > float(np.finfo(dtype).max):
+            raise ValueError(
+                f"convolve: the magnitudes of the weights add up to {exact.float_gain:g}; on "
+                f"{np.dtype(dtype)} images some answers would be infinite, so use smaller weights, or float64"
             )
         return exact
 

@@ -12,7 +12,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from providers.kernel import Kernel, nested
 from providers.operation import AxesFilter, wider
-from providers.stencil import Answers, largest_magnitude
+from providers.stencil import Answers, largest_magnitude, span
 from regions import Symmetries
 
 T = TypeVar("T", np.int64, np.float64)
@@ -83,14 +83,10 @@ def _derivative(pixels: NDArray[T], along: int) -> NDArray[T]:
     """[-1, 0, 1] along one axis, [1, 2, 1] along the others, without the outermost pixels."""
     answer = pixels
     for axis in range(1, pixels.ndim):
-        before, here, after = (_shifted(answer, axis, step) for step in range(3))
+        length = answer.shape[axis] - 2
+        before, here, after = (answer[span(axis, step, step + length)] for step in range(3))
         answer = after - before if axis == along else before + 2 * here + after
     return answer
-
-
-def _shifted(pixels: NDArray[T], axis: int, step: int) -> NDArray[T]:
-    length = pixels.shape[axis] - 2
-    return pixels[(*(slice(None),) * axis, slice(step, step + length))]
 
 
 def rounded_norm(components: list[NDArray[np.int64]]) -> NDArray[np.int64]:

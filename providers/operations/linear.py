@@ -77,9 +77,9 @@ class Gaussian(LinearFilter):
 
     The real-valued kernel is sampled at whole pixels up to ``int(truncate * sigma + 0.5)``, normalised,
     and rounded to integer weights. The answer deviates from the real-valued filter by at most 1 grey
-    level on 8- and 16-bit images (with very wide kernels on 16 bit: by at most 2⁻¹⁰ of the range), and by
-    at most 2⁻¹⁰ of the dtype's range on int32 images; where that cannot be had it is refused. On floats
-    weights have 48 bits.
+    level on 8- and 16-bit images (with very wide kernels on 16 bit, and in volumes of 16 bit: by at most
+    2⁻¹⁰ of the range), and by at most 2⁻¹⁰ of the dtype's range on int32 images; where that cannot be had
+    it is refused. On floats weights have 48 bits.
 
     Parameters
     ----------

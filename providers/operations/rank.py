@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from providers.operation import WindowFilter, parameter
 from providers.selection import ranked_by_comparison
-from providers.stencil import EXACT_FLOAT, Answers, answers_in, largest_magnitude
+from providers.stencil import EXACT_FLOAT, Answers, answers_in, core, largest_magnitude, span
 from regions import Symmetries
 
 MAX_RANKED = 51 * 51
@@ -56,13 +56,12 @@ class SelectingFilter(RankFilter):
         # scipy ranks 8-byte integers as float64.
         if stack.dtype.kind in "iu" and stack.dtype.itemsize == 8 and largest_magnitude(stack) >= EXACT_FLOAT:
             raise ValueError(f"{self.name} is exact for pixels below 2**53 only")
-        if len(self.sizes) == 2 and prod(self.sizes) <= MOST_COMPARED:
+        if 2 <= len(self.sizes) <= 3 and prod(self.sizes) <= MOST_COMPARED:
             return ranked_by_comparison(stack, self.sizes, self.rank)
         from scipy.ndimage import rank_filter
 
         filtered: NDArray[np.generic] = rank_filter(stack, self.rank, size=(1, *self.sizes), mode="nearest")
-        core = tuple(slice(h, n - h) for h, n in zip(self.halo, stack.shape[1:], strict=True))
-        answer: Answers = filtered[(slice(None), *core)].astype(answers_in(stack.dtype))
+        answer: Answers = core(filtered, self.halo).astype(answers_in(stack.dtype))
         return answer
 
 
@@ -89,10 +88,10 @@ class ExtremeFilter(RankFilter):
         while wide < side:
             step = min(wide, side - wide)
             count = pixels.shape[axis] - step
-            pixels = self.extreme(_from(pixels, axis, 0, count), _from(pixels, axis, step, count))
+            pixels = self.extreme(pixels[span(axis, 0, count)], pixels[span(axis, step, step + count)])
             wide += step
         # An even window has a pixel less than its halo provides for.
-        return _from(pixels, axis, 0, length)
+        return pixels[span(axis, 0, length)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -161,7 +160,3 @@ class Percentile(SelectingFilter):
         count = prod(self.sizes)
         # A product and a quotient of doubles are the same on every processor.
         return min(int(count * self.percentile / 100), count - 1)
-
-
-def _from(pixels: NDArray[np.generic], axis: int, start: int, length: int) -> NDArray[np.generic]:
-    return pixels[(*(slice(None),) * axis, slice(start, start + length))]

@@ -14,7 +14,7 @@ from numpy.typing import DTypeLike, NDArray
 from providers.fixed_point import Rows
 from providers.operation import as_fraction, derived, parameter
 from providers.operations.linear import LinearFilter, gaussian_weights
-from providers.stencil import EXACT_INT, Answers, Stencil, answers_in, largest_magnitude
+from providers.stencil import EXACT_INT, Answers, Stencil, answers_in, core, largest_magnitude
 
 MAX_AMOUNT = 100
 TRUNCATE = 4.0
@@ -28,9 +28,9 @@ class Unsharp(LinearFilter):
     The blurred image is a Gaussian of integer weights, not rounded; the sum is rounded once, halves to
     even, and clipped to the range of the image's dtype, as scikit-image does it to the range of its floats.
     Apart from clipping it deviates from the real-valued filter by at most 1 grey level on 8- and 16-bit
-    images. With very wide kernels or large amounts on 16 bit, and on int32 images, the blurred image is
-    off by at most 2⁻¹⁰ of the dtype's range; where that cannot be had it is refused. On floats nothing is
-    rounded or clipped.
+    images. With very wide kernels or large amounts on 16 bit, in volumes of 16 bit, and on int32 images, the
+    blurred image is off by at most 2⁻¹⁰ of the dtype's range; where that cannot be had it is refused. On
+    floats nothing is rounded or clipped.
 
     Parameters
     ----------
@@ -90,8 +90,7 @@ class Unsharp(LinearFilter):
         return sum(map(abs, self._shares)) / self._amount.denominator
 
     def run(self, stack: NDArray[np.generic]) -> Answers:
-        core = tuple(slice(h, n - h) for h, n in zip(self.halo, stack.shape[1:], strict=True))
-        return self.combined((self.stencil.run(stack),), stack[(slice(None), *core)])
+        return self.combined((self.stencil.run(stack),), core(stack, self.halo))
 
     def combined(self, parts: Sequence[Answers], pixels: NDArray[np.generic]) -> Answers:
         (blur,), (own, blurred) = parts, self._shares

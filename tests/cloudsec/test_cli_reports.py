@@ -9,14 +9,7 @@ from PIL import Image
 
 import providers
 from cloudsec.cli import main
-
-IMAGE = np.random.default_rng(0).integers(0, 4096, (200, 210), np.uint16)
-
-
-@pytest.fixture
-def source(tmp_path: Path) -> Path:
-    np.save(tmp_path / "in.npy", IMAGE)
-    return tmp_path / "in.npy"
+from tests.commands import IMAGE
 
 
 def test_a_provider_that_is_lost_is_said_and_the_result_is_right(

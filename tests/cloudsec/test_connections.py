@@ -1,6 +1,7 @@
 """Connections that are kept: found dead, opened anew, and cut off in time."""
 
 import ssl
+import threading
 import time
 from contextlib import closing
 from types import SimpleNamespace
@@ -10,7 +11,7 @@ import pytest
 from cloudsec import HttpEndpoint, Unavailable, connections
 from providers.certificates import server_context
 from tests.certificates import Authority
-from tests.simulator import RawServer, http_response
+from tests.simulator import RawServer
 
 FINE = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nfine"
 LARGE = bytes(5 << 20)
@@ -71,13 +72,42 @@ def test_a_connection_that_idled_longer_than_providers_keep_it_is_not_used_again
 
 
 def test_a_head_that_drips_in_is_cut_off_in_time(authority: Authority, tls: ssl.SSLContext | None) -> None:
-    dripping = http_response("200 OK", b"", "X-Long: " + "x" * 1000)
-    with RawServer(dripping, drip=True, tls=tls) as server, closing(endpoint(server, authority)) as provider:
+    begun = b"HTTP/1.1 200 OK\r\nX-Long: "
+    with RawServer(begun, drip=b"x", tls=tls) as server, closing(endpoint(server, authority)) as provider:
         started = time.monotonic()
-        with pytest.raises(Unavailable, match=r"did not answer within 0.5 s"):
+        with pytest.raises(Unavailable, match="too slowly to finish in time"):
             provider.send(b"task", 0.5)
-        # The whole head would take 50 seconds.
+        # The head would never end.
         assert time.monotonic() - started < 10
+
+
+@pytest.mark.parametrize("last", ["", "Connection: close\r\n"], ids=["kept", "last"])
+@pytest.mark.parametrize(
+    ("begun", "drip"),
+    [
+        ("Content-Length: 9999\r\n\r\n", b"x"),
+        ("Transfer-Encoding: chunked\r\n\r\n", b"0"),
+        ("Transfer-Encoding: chunked\r\n\r\n9;", b"x"),
+        ("Transfer-Encoding: chunked\r\n\r\n0\r\n", b"a: b\r\n"),
+    ],
+    ids=["bytes", "length of a chunk", "extension of a chunk", "fields of a trailer"],
+)
+def test_an_answer_that_drips_in_is_cut_off_in_time(
+    authority: Authority, tls: ssl.SSLContext | None, last: str, begun: str, drip: bytes
+) -> None:
+    head = f"HTTP/1.1 200 OK\r\n{last}{begun}".encode()
+    with RawServer(head, drip=drip, tls=tls) as server, closing(endpoint(server, authority)) as provider:
+        started = time.monotonic()
+        with pytest.raises(Unavailable, match="answered too slowly to finish in time"):
+            provider.send(b"task", 0.5)
+        assert time.monotonic() - started < 10
+
+
+def test_who_answered_in_time_is_not_cut_off_later(authority: Authority, tls: ssl.SSLContext | None) -> None:
+    with RawServer(FINE, answers=9, tls=tls) as server, closing(endpoint(server, authority)) as provider:
+        provider.send(b"task", 20)
+        timers = [each for each in threading.enumerate() if isinstance(each, threading.Timer)]
+        assert all(timer.finished.is_set() for timer in timers)
 
 
 def test_the_time_to_connect_is_not_the_time_to_send() -> None:

@@ -15,7 +15,7 @@ from cloudsec.demo.comparison import HEADS, Comparison, equal, table
 from cloudsec.demo.samples import Sample, samples
 from cloudsec.pictures import thinned
 from regions import block_entropy
-from tests.cloudsec.test_page import Page, pictures_of
+from tests.pages import Page, pictures_of
 
 SIDE = 256
 

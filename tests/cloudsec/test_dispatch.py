@@ -343,9 +343,10 @@ def test_a_server_that_misbehaves_is_named(
     [
         RawServer(b"", then_hang=True),
         RawServer(http_response("200 OK", b"abc", length=5000), then_hang=True),
-        RawServer(http_response("200 OK", b"y" * 5000), drip=True),
+        RawServer(b"HTTP/1.1 200 OK\r\nX-Long: ", drip=b"x"),
+        RawServer(http_response("200 OK", b"", length=5000), drip=b"y"),
     ],
-    ids=["says nothing", "stops half-way", "drips"],
+    ids=["says nothing", "stops half-way", "drips", "drips its answer"],
 )
 def test_a_server_that_stalls_costs_no_more_than_its_time(
     http_providers: list[str], image: NDArray[Any], server: RawServer

@@ -98,10 +98,13 @@ def test_the_environment_cannot_turn_tasks_aside(monkeypatch: pytest.MonkeyPatch
         "http://a.example:x",
         "http://a.example:0",
         "http://a.example:99999",
-        "http://a.example/?q=1",
         "http://a.example/#f",
         "file:///etc/passwd",
         "http://[::1",
+        "http://a.example/\x1b[31m",
+        "http://a.example\n",
+        "http://a example",
+        "http://ä.example",
     ],
 )
 def test_what_is_no_url_of_a_provider_is_refused(url: str) -> None:
@@ -109,9 +112,10 @@ def test_what_is_no_url_of_a_provider_is_refused(url: str) -> None:
         HttpEndpoint(url)
 
 
-def test_a_password_in_a_url_is_refused_and_not_repeated() -> None:
+@pytest.mark.parametrize("url", ["http://me:hunter2@a.example", "http://a.example/?token=hunter2"])
+def test_a_secret_in_a_url_is_refused_and_not_repeated(url: str) -> None:
     with pytest.raises(ValueError, match="give a token instead") as caught:
-        HttpEndpoint("http://me:hunter2@a.example")
+        HttpEndpoint(url)
     assert "hunter2" not in str(caught.value)
 
 

@@ -15,7 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cloudsec.errors import ImageFileError
-from cloudsec.files import MAX_PIXELS, ImageFile, check_output, read_image, write_image
+from cloudsec.files import MAX_PIXELS, check_output, read_image, write_image
+from cloudsec.image_file import ImageFile
+from providers.image import FLOAT_DTYPES, IMAGE_DTYPES
 from tests.image_files import (
     COLOUR,
     EDITS,
@@ -35,7 +37,7 @@ from tests.image_files import (
 )
 
 
-@given(images("uint8", "int16", "uint16", "int32"))
+@given(images(*IMAGE_DTYPES, *FLOAT_DTYPES))
 @settings(max_examples=60)
 def test_npy_gives_back_what_was_written(pixels: Pixels) -> None:
     back = through(".npy", pixels)
@@ -93,13 +95,13 @@ def test_the_content_tells_the_format_and_not_the_suffix(tmp_path: Path) -> None
     (tmp_path / "image.png").rename(tmp_path / "image.npy")
     assert np.array_equal(read_image(tmp_path / "image.npy").pixels, PLANE)
     (tmp_path / "notes.png").write_text("patient was seen\n" * 20)
-    assert "PNG (grey of 8 or 16 bits, RGB of 8), TIFF, JPEG, NPY and DICOM" in refusal(
+    assert "PNG (grey of 8 or 16 bits, RGB of 8), TIFF, JPEG, NPY, NIfTI and DICOM" in refusal(
         tmp_path / "notes.png"
     )
 
 
 @pytest.mark.parametrize(
-    "dtype", ["float32", "bool", "int8", "uint32", "int64", "complex64", "S4", "datetime64[s]"]
+    "dtype", ["float16", "bool", "int8", "uint32", "int64", "complex64", "S4", "datetime64[s]"]
 )
 def test_npy_of_other_dtypes_is_refused_with_those_accepted(tmp_path: Path, dtype: str) -> None:
     np.save(tmp_path / "image.npy", np.zeros((3, 3), dtype))
@@ -111,20 +113,54 @@ def test_npy_never_unpickles(tmp_path: Path) -> None:
     refusal(tmp_path / "image.npy")
 
 
-@pytest.mark.parametrize("shape", [(5, 4, 3), (3, 3, 3), (0, 4, 3)])
-def test_npy_of_three_axes_is_refused_with_png_as_the_way_for_colour(
+@pytest.mark.parametrize("shape", [(5, 4, 3), (3, 3, 4), (0, 4, 3)])
+def test_an_npy_that_may_be_colour_or_a_volume_is_refused_with_both_readings(
     tmp_path: Path, shape: tuple[int, ...]
 ) -> None:
     np.save(tmp_path / "image.npy", np.zeros(shape, np.uint8))
     message = refusal(tmp_path / "image.npy")
-    assert "cannot say what they mean" in message
-    assert "RGB colour as PNG" in message
+    assert "cannot say what its axes mean" in message
+    assert "colour (M, N, 3) as PNG or TIFF" in message
+    assert "volume (P, M, N)" in message
 
 
-@pytest.mark.parametrize("shape", [(3,), (2, 3, 4), (0, 4), ()])
-def test_npy_that_is_no_plane_is_refused(tmp_path: Path, shape: tuple[int, ...]) -> None:
+@pytest.mark.parametrize("shape", [(3,), (2, 3, 4, 5), (0, 4), (0, 4, 5), ()])
+def test_npy_that_is_neither_plane_nor_volume_is_refused(tmp_path: Path, shape: tuple[int, ...]) -> None:
     np.save(tmp_path / "image.npy", np.zeros(shape, np.uint8))
     assert "plane" in refusal(tmp_path / "image.npy")
+
+
+@pytest.mark.parametrize("suffix", [".npy", ".tif"])
+@pytest.mark.parametrize("dtype", [*IMAGE_DTYPES, *FLOAT_DTYPES])
+def test_a_volume_comes_back_as_one_image(suffix: str, dtype: str, tmp_path: Path) -> None:
+    volume = (np.arange(2 * 3 * 5) * 4).reshape(2, 3, 5).astype(dtype)
+    write(tmp_path / f"v{suffix}", volume)
+    image = read_image(tmp_path / f"v{suffix}")
+    assert image.pixels.dtype == volume.dtype
+    assert np.array_equal(image.pixels, volume)
+    assert (image.count, image.channel_axis) == (1, None)
+
+
+@pytest.mark.parametrize("suffix", [".npy", ".tif"])
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_nan_and_infinity_are_refused_with_the_way_out(suffix: str, bad: float, tmp_path: Path) -> None:
+    pixels = np.ones((2, 4, 5), np.float32)
+    pixels[1, 2, 3] = bad
+    write(tmp_path / f"v{suffix}", pixels)
+    assert "no pixel that is NaN or infinite" in refusal(tmp_path / f"v{suffix}")
+
+
+@pytest.mark.parametrize(
+    ("start", "says"),
+    [
+        (b"NRRD0004\n", "an NRRD file; convert it to NIfTI"),
+        (b"PK\x03\x04", "NPZ"),
+        (b"GIF89a", "a GIF; convert it to PNG"),
+    ],
+)
+def test_formats_that_are_not_read_are_named_with_a_way_out(tmp_path: Path, start: bytes, says: str) -> None:
+    (tmp_path / "in").write_bytes(start + bytes(600))
+    assert says in refusal(tmp_path / "in")
 
 
 @pytest.mark.parametrize("change", [-1, 1])
@@ -195,6 +231,7 @@ def test_errors_of_other_libraries_are_kept_as_the_cause(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("name", "reason"),
     [
+        ("out.nii.gz", "NIfTI only if the input is"),
         ("out.jpg", "suffix"),
         ("out", "suffix"),
         ("out.dcm", "DICOM only if"),
@@ -247,12 +284,12 @@ def test_a_repr_shows_no_pixel() -> None:
     assert repr(ImageFile(PLANE)) == "ImageFile()"
 
 
-def test_neither_pydicom_nor_pillow_is_imported_for_an_npy(tmp_path: Path) -> None:
+def test_no_reader_of_other_formats_is_imported_for_an_npy(tmp_path: Path) -> None:
     np.save(tmp_path / "image.npy", PLANE)
     program = (
         "import sys; from pathlib import Path; from cloudsec.files import read_image;"
         f"read_image(Path({str(tmp_path / 'image.npy')!r}));"
-        "sys.exit('pydicom' in sys.modules or 'PIL' in sys.modules)"
+        "sys.exit(any(each in sys.modules for each in ('pydicom', 'PIL', 'nibabel', 'tifffile')))"
     )
     subprocess.run([sys.executable, "-c", program], check=True, cwd=Path(__file__).parents[2])
 

@@ -1,9 +1,6 @@
 """The law: what the broker gives back equals the operation on the whole image, bit for bit."""
 
 import os
-import re
-from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,127 +11,20 @@ from numpy.typing import NDArray
 
 import cloudsec
 import providers
-from cloudsec import course
-from cloudsec.endpoints import Endpoint
 from cloudsec.errors import IncompatibleScheme
-from cloudsec.schemes import HOME
-from providers import Filter, handle, make_operation
+from providers import Filter
 from providers.testing import images
-from providers.wire import decode_task
-from tests.planning import names
-from tests.simulator import FAULTS, Behaviour, Simulated, changed
-
-MODES = st.sampled_from(["reflect", "nearest", "mirror", "constant"])
-SIDES = st.one_of(st.integers(1, 3), st.integers(1, 80))
-SHAPES = st.tuples(SIDES, SIDES)
-OPERATIONS = st.one_of(
-    st.builds(
-        lambda sigma, truncate, mode: make_operation("gaussian", sigma=sigma, truncate=truncate, mode=mode),
-        st.sampled_from([0.0, 0.5, 1.0, (0.5, 1.0)]),
-        st.sampled_from([1.0, 2.0]),
-        MODES,
-    ),
-    st.builds(
-        lambda name, size, mode: make_operation(name, size=size, mode=mode, cval=3),
-        st.sampled_from(["mean", "median", "minimum", "maximum"]),
-        st.sampled_from([1, 2, 3, 4, (1, 3), (3, 2)]),
-        MODES,
-    ),
-    st.builds(
-        lambda size, percentile, mode: make_operation(
-            "percentile", size=size, percentile=percentile, mode=mode
-        ),
-        st.sampled_from([2, 3, (3, 2)]),
-        st.sampled_from([0, 10, 50, 100]),
-        MODES,
-    ),
-    st.builds(
-        lambda name, mode: make_operation(name, mode=mode), st.sampled_from(["sobel", "laplacian"]), MODES
-    ),
-    st.builds(
-        lambda weights, mode: make_operation("convolve", weights=weights, mode=mode, cval=3),
-        st.sampled_from(
-            [
-                ((1, 2, 1), (2, -12, 2), (1, 2, 1)),
-                ((1, 0, -1),),
-                ((0.25, 0.5), (0.25, 0)),
-                ((-0.3,), (1.618,), (0.1,)),
-                ((1 / 9,) * 3,) * 3,
-                ((-(2**10),),),
-            ]
-        ),
-        MODES,
-    ),
-    st.builds(
-        lambda radius, amount, mode: make_operation("unsharp", radius=radius, amount=amount, mode=mode),
-        st.sampled_from([0.0, 0.5, (0.5, 0.2)]),
-        st.sampled_from([1.0, 0.5, -0.3, 1.5]),
-        MODES,
-    ),
+from tests.laws import (
+    CHANNELS,
+    LAYOUTS,
+    OPERATIONS,
+    POINTWISE,
+    SHAPES,
+    broker_for,
+    cases,
+    laid_out,
+    recommended_block,
 )
-POINTWISE = st.one_of(
-    st.builds(lambda value: make_operation("threshold", value=value), st.integers(-300, 300)),
-    st.builds(
-        lambda center, width: make_operation("window", center=center, width=width),
-        st.sampled_from([0, 127.5, 1040]),
-        st.sampled_from([1, 256, 400.25, 2**17]),
-    ),
-    st.just(make_operation("invert")),
-)
-# A lie of one grey level may be clipped away with all that is clipped, and then does no harm.
-UNCLIPPED = OPERATIONS.filter(lambda operation: operation.name != "unsharp")
-LAYOUTS = st.sampled_from(["C", "Fortran", "strided", "reversed", "read-only", "big-endian"])
-CHANNELS = st.sampled_from([None, None, 3, 4])
-
-
-def laid_out(image: NDArray[Any], layout: str) -> NDArray[Any]:
-    if layout == "Fortran":
-        return np.asfortranarray(image)
-    if layout == "strided":
-        wide = np.zeros((2 * image.shape[0], 3 * image.shape[1], *image.shape[2:]), image.dtype)
-        wide[::2, ::3] = image
-        return wide[::2, ::3]
-    if layout == "reversed":
-        return image[::-1, ::-1].copy()[::-1, ::-1]
-    if layout == "read-only":
-        image.flags.writeable = False
-    return image.astype(image.dtype.newbyteorder(">")) if layout == "big-endian" else image
-
-
-@st.composite
-def cases(draw: st.DrawFn, most: int = 16) -> dict[str, Any]:
-    """An image that is large enough to be sent, a number of providers, and what a user may fix."""
-    count, block = draw(st.integers(2, most)), draw(st.sampled_from([8, 9, 12]))
-    period = {4: 2, 9: 3}.get(count, 2)
-    wide = draw(st.integers(period, 9))
-    shape = tuple(
-        block * whole + draw(st.integers(0, block - 1))
-        for whole in (max(period, -(-4 * count // wide)), wide)
-    )
-    channels = draw(CHANNELS)
-    plan: dict[str, Any] = {"block": block}
-    halo = draw(st.sampled_from([None, "shared", "ring"]))
-    if halo is not None and (halo == "ring" or count >= 4):
-        plan["halo"] = halo
-    return {
-        "image": draw(images(shape if channels is None else (*shape, channels))),
-        "channel_axis": None if channels is None else -1,
-        "count": count,
-        "tolerate": draw(st.integers(0, min(3, count - 1))),
-        "plan": plan,
-    }
-
-
-def recommended_block(error: IncompatibleScheme) -> int:
-    """The way out that a refusal names, which works for the same image."""
-    found = re.search(r"plan=\{'block': (\d+)\}", str(error))
-    assert found is not None, str(error)
-    return int(found[1])
-
-
-def broker_for(case: dict[str, Any], fleet: int | Sequence[Endpoint], **options: Any) -> cloudsec.Broker:
-    # A key of its own makes the study one of its own.
-    return cloudsec.Broker(fleet, plan=case["plan"], tolerate=case["tolerate"], key=os.urandom(32), **options)
 
 
 def processed(case: dict[str, Any], operation: Filter, layout: str, fleet: Any = None) -> cloudsec.Result:
@@ -254,114 +144,6 @@ def test_ga_es_2018_equals_the_unsplit_operation(
     shares = sum(provider.pixel_share for provider in report.providers)
     assert shares + report.home["pixel_share"] == pytest.approx(1)
     assert report.home["reasons"].keys() <= ({"ring"} if halo == "ring" else set())
-
-
-def off_by_one(request: bytes) -> bytes:
-    """A lie of one grey level in every pixel of every block."""
-    task = decode_task(request)
-    step = 1 if task.rounded else task.operation.scale
-    lie = changed(lambda answer: replace(answer, stack=np.add(answer.stack, step, dtype=answer.stack.dtype)))
-    return lie(request)
-
-
-class After:
-    """Does what another behaviour does, after some right answers."""
-
-    def __init__(self, right: int, behaviour: Behaviour) -> None:
-        self._right, self._behaviour = right, behaviour
-
-    def __call__(self, request: bytes) -> bytes:
-        self._right -= 1
-        return handle(request) if self._right >= 0 else self._behaviour(request)
-
-
-BEHAVIOURS: dict[str, Behaviour] = {"lies": off_by_one, "refuses": FAULTS["refusal"][0]}
-BEHAVIOURS |= {fault: FAULTS[fault][0] for fault in ("exception", "busy", "garbage", "wrong shape", "half")}
-
-
-def check_losses(case: dict[str, Any], operation: Filter, faults: dict[int, tuple[str, int]]) -> None:
-    listed = names(case["count"])
-    fleet = [
-        Simulated(name, After(faults[n][1], BEHAVIOURS[faults[n][0]]) if n in faults else handle)
-        for n, name in enumerate(listed)
-    ]
-    wanted = providers.apply(case["image"], operation, channel_axis=case["channel_axis"])
-    image, axis = case["image"], case["channel_axis"]
-    with broker_for(case, fleet) as broker:
-        try:
-            results = [broker.process(image, operation, channel_axis=axis) for _ in range(2)]
-        except IncompatibleScheme as error:
-            recommended_block(error)
-            return
-    for result in results:
-        assert (result.image == wanted).all()
-        counted = re.search(r"and (\d+) of (\d+) pieces", result.report.exact)
-        if counted is not None:
-            # A piece that was sent again and checked again is one piece.
-            kept = int((result.report.exposure.owners != HOME).sum())
-            assert int(counted[1]) == kept <= int(counted[2])
-        shares = sum(provider.pixel_share for provider in result.report.providers)
-        assert shares + result.report.home["pixel_share"] == pytest.approx(1)
-    asked = {cloud.name for cloud in fleet if cloud.requests}
-    lost = [{loss.provider for loss in result.report.losses} for result in results]
-    at_once = {listed[n] for n, (_, right) in faults.items() if not right}
-    assert at_once & asked <= lost[0] <= {listed[n] for n in faults}
-    found = {
-        loss.provider
-        for loss in results[0].report.losses
-        if "answered wrongly" in loss.reason or "no image leads to" in loss.reason
-    }
-    assert {name for name in at_once & asked if faults[listed.index(name)][0] == "lies"} <= found
-    # Who lied is not asked again, and its absence is told again.
-    assert found <= lost[1]
-
-
-@st.composite
-def faulty(draw: st.DrawFn) -> tuple[dict[str, Any], dict[int, tuple[str, int]]]:
-    case = draw(cases())
-    losers = draw(st.sets(st.integers(0, case["count"] - 1), min_size=1, max_size=4))
-    fault = st.tuples(st.sampled_from(list(BEHAVIOURS)), st.sampled_from([0, 0, 1]))
-    return case, {loser: draw(fault) for loser in losers}
-
-
-@pytest.fixture(scope="module")
-def all_sampled() -> Any:
-    """Every piece is computed again, so that each lie is found."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(course, "SAMPLED_SHARE", 1)
-        yield
-
-
-@settings(max_examples=40)
-@given(faulty(), UNCLIPPED)
-def test_providers_that_fail_or_lie_spoil_no_result_and_are_named(
-    all_sampled: None, drawn: tuple[dict[str, Any], dict[int, tuple[str, int]]], operation: Filter
-) -> None:
-    check_losses(drawn[0], operation, drawn[1])
-
-
-@pytest.mark.slow
-@settings(max_examples=3000)
-@given(faulty(), UNCLIPPED)
-def test_providers_that_fail_or_lie_spoil_no_result_and_are_named_at_length(
-    all_sampled: None, drawn: tuple[dict[str, Any], dict[int, tuple[str, int]]], operation: Filter
-) -> None:
-    check_losses(drawn[0], operation, drawn[1])
-
-
-def test_a_lie_in_every_block_is_found_by_the_usual_sample() -> None:
-    image = np.random.default_rng(0).integers(0, 4096, (96, 96), np.uint16)
-    fleet = [Simulated(name, off_by_one) for name in names(4)]
-    with cloudsec.Broker(fleet, plan={"block": 8}, key=os.urandom(32)) as broker:
-        result = broker.process(image, "median")
-        assert result.report.losses
-        assert all("answered wrongly" in loss.reason for loss in result.report.losses)
-        # The sample shows some of them in each job, and those are not asked again.
-        while len(result.report.losses) < 4:
-            before = len(result.report.losses)
-            result = broker.process(image, "median")
-            assert len(result.report.losses) > before
-    assert (result.image == providers.apply(image, "median")).all()
 
 
 def check_jobs_in_a_row(case: dict[str, Any], operations: list[Filter]) -> None:

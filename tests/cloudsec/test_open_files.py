@@ -18,6 +18,7 @@ from benchmarks.files import every_file, outcome
         "xa/XA1_JPLL.dcm",
         "phi/ct_secondary_simpson1.dcm",
         "retina/drive_21.tif",
+        "volume/ms_patient07_lesions.nii.gz",
     ],
 )
 def test_it_comes_out_valid_and_with_the_pixels_of_the_unsplit_operation(
@@ -29,7 +30,7 @@ def test_it_comes_out_valid_and_with_the_pixels_of_the_unsplit_operation(
     assert not result.wrong
 
 
-@pytest.mark.parametrize("name", ["volume/ms_patient07_lesions.nii.gz", "retina/drive_21_vessels.gif"])
+@pytest.mark.parametrize("name", ["volume/phantom_prostate.nrrd", "retina/drive_21_vessels.gif"])
 def test_what_is_not_read_is_refused_and_leaves_nothing(open_data: Path, tmp_path: Path, name: str) -> None:
     result = outcome(name, open_data / name, "gaussian", tmp_path)
     assert result.text.startswith("refused: is not an image that is read")

@@ -1,77 +1,25 @@
+"""A report's page: safe to open, whole, and true to the figures."""
+
 import re
-from base64 import b64decode
 from collections.abc import Iterable, Mapping
-from html.parser import HTMLParser
-from io import BytesIO
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from PIL import Image
 
 from cloudsec.page import page
 from cloudsec.page.charts import (
     BOTTOM,
-    LEFT,
-    RIGHT,
     TOP,
-    Curve,
-    Part,
-    bar,
-    collusion_chart,
-    convergence_chart,
 )
 from cloudsec.page.leakage import PAGE_PIXELS
-from cloudsec.page.markup import VOID, element, markup
 from cloudsec.page.style import STYLE
 from cloudsec.pictures import View, excerpt, sheet
+from tests.pages import Page, pictures_of
 from tests.reports import example, nothing_sent, views
 
 HOSTILE = "</td>\"><script>alert('1')</script>\n&amp;\u202egro.live\x1b[31m"
-
-
-class Page(HTMLParser):
-    """A page as read by a parser that takes no element for closed that is not."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.elements: list[tuple[str, dict[str, str]]] = []
-        self.texts: list[tuple[str, str]] = []
-        self._open: list[str] = []
-        self.feed(text)
-        self.close()
-        assert not self._open, f"never closed: {self._open}"
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.elements.append((tag, {key: value or "" for key, value in attrs}))
-        if tag not in VOID:
-            self._open.append(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self._open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        self.texts.append((self._open[-1] if self._open else "", data))
-
-    @property
-    def text(self) -> str:
-        return "\n".join(text for tag, text in self.texts if tag != "style")
-
-    def all(self, tag: str) -> list[dict[str, str]]:
-        return [attributes for name, attributes in self.elements if name == tag]
-
-    def titles(self) -> list[str]:
-        return [text for tag, text in self.texts if tag == "h2"]
-
-
-def pictures_of(parsed: Page) -> Iterable[np.ndarray]:
-    for image in parsed.all("img"):
-        kind, content = image["src"].split(",")
-        assert kind == "data:image/png;base64"
-        yield np.asarray(Image.open(BytesIO(b64decode(content, validate=True))))
 
 
 def test_a_page_runs_nothing_and_fetches_nothing() -> None:
@@ -273,90 +221,12 @@ def test_a_page_can_be_used_without_seeing_it() -> None:
     assert all(after <= before + 1 for before, after in pairwise(levels))
 
 
-def test_letters_stand_out_from_what_is_behind_them() -> None:
-    def brightness(colour: str) -> float:
-        parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
-        linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
-        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
-
-    def contrast(one: str, other: str) -> float:
-        low, high = sorted((brightness(one), brightness(other)))
-        return (high + 0.05) / (low + 0.05)
-
-    # WCAG 2.2, criterion 1.4.3: 4.5 for text; 1.4.11: 3 for the marks of a chart.
-    day, night = (dict(re.findall(r"--(\w+): (#\w{6})", part)) for part in STYLE.split("@media", 2)[:2])
-    for colours in (day, night):
-        for behind in ("paper", "panel"):
-            assert min(contrast(colours[ink], colours[behind]) for ink in ("ink", "soft")) >= 4.5
-        marks = ("accent", "second", "third", "fourth", "limit")
-        assert min(contrast(colours[mark], colours["paper"]) for mark in marks) >= 3
-    badges = re.findall(r"\.badge(?:\.\w+)? \{[^}]*background: (#\w{6})", STYLE)
-    assert len(badges) == 5
-    assert min(contrast(badge, "#ffffff") for badge in badges) >= 4.5
-
-
-def test_the_curve_goes_from_nothing_at_the_bottom_to_all_at_the_top() -> None:
-    curves = Curve("strips", [0.0, 0.5, 1.0]), Curve("edges", [0.1, 0.6])
-    parsed = Page(collusion_chart(curves, "figures below"))
-    circles = [circle for circle in parsed.all("circle") if float(circle["cy"]) >= TOP]
-    assert [float(circle["cy"]) for circle in circles] == [BOTTOM, (TOP + BOTTOM) / 2, TOP]
-    places = [float(circle["cx"]) for circle in circles]
-    assert places[1] - places[0] == places[2] - places[1] > 0
-    corners = [
-        [float(pair.split(",")[1]) for pair in each["points"].split()] for each in parsed.all("polygon")
-    ]
-    middles = [sum(heights) / len(heights) for heights in corners if min(heights) >= TOP]
-    assert middles == pytest.approx([BOTTOM - 0.1 * (BOTTOM - TOP), BOTTOM - 0.6 * (BOTTOM - TOP)])
-    limits = [line for line in parsed.all("line") if line.get("class") == "limit"]
-    assert float(limits[0]["y1"]) == float(limits[0]["y2"]) == pytest.approx(middles[0])
-
-
 def test_the_curve_of_shared_strips_is_the_one_of_circles() -> None:
     fields = example()
     parsed = Page(page(fields, ()))
     circles = [float(circle["cy"]) for circle in parsed.all("circle") if float(circle["cy"]) >= TOP]
     areas = [(BOTTOM - height) / (BOTTOM - TOP) for height in circles]
     assert areas == pytest.approx(fields["leakage"]["assembled_area"], abs=1e-4)
-
-
-@pytest.mark.parametrize("most", [1, 2, 64])
-def test_a_curve_of_any_length_lies_inside_its_frame(most: int) -> None:
-    areas = [(i + 1) / most for i in range(most)]
-    parsed = Page(collusion_chart([Curve("one", areas), Curve("other", areas)], ""))
-    circles = [circle for circle in parsed.all("circle") if float(circle["cy"]) >= TOP]
-    assert len(circles) == most
-    assert all(LEFT < float(circle["cx"]) < RIGHT for circle in circles)
-    sizes = [int(text) for tag, text in parsed.texts if tag == "text" and text.isdigit()]
-    assert sizes[0] == 1
-    assert len(sizes) <= 16
-
-
-def test_every_curve_has_a_mark_of_its_own_and_a_row_of_the_legend_above_the_frame() -> None:
-    curves = [Curve(f"scheme {number}", [0.1 * number, 0.5]) for number in range(4)]
-    parsed = Page(collusion_chart(curves, ""))
-    assert [text for _, text in parsed.texts if text.startswith("scheme")] == [curve.said for curve in curves]
-    top = float(parsed.all("svg")[0]["viewbox"].split()[1])
-    rows = [float(text["y"]) for text in parsed.all("text") if float(text["y"]) < TOP]
-    assert len(rows) >= 5
-    assert all(top < row for row in rows)
-    # Of each curve two marks in the frame and one in the legend, all of one shape.
-    assert len(parsed.all("circle")) == 3
-    shapes = {len(each["points"].split()) for each in parsed.all("polygon")}
-    assert (len(parsed.all("polygon")), shapes) == (9, {3, 4})
-
-
-def test_the_search_is_a_curve_that_falls_to_the_bottom_of_its_frame() -> None:
-    parsed = Page(convergence_chart([1.5, 1.25, 1.25, 1.0]))
-    (line,) = [each for each in parsed.all("polyline") if float(each["points"].split(",")[1].split()[0]) >= 0]
-    heights = [float(point.split(",")[1]) for point in line["points"].split()]
-    assert heights == [TOP, (TOP + BOTTOM) / 2, (TOP + BOTTOM) / 2, BOTTOM]
-    assert {"1.500", "1.250", "1.000"} <= {text for _, text in parsed.texts}
-
-
-def test_a_search_that_found_nothing_better_has_a_curve_too() -> None:
-    parsed = Page(convergence_chart([1.5] * 101))
-    assert [text for _, text in parsed.texts].count("1.500") == 1
-    assert "101 generations, from 1.5000 to 1.5000" in parsed.all("svg")[0]["aria-label"]
 
 
 def test_only_a_job_whose_plan_was_searched_speaks_of_a_search() -> None:
@@ -378,29 +248,6 @@ def test_where_all_choices_were_judged_at_once_no_curve_is_drawn() -> None:
     said = Page(page(fields, ())).text
     assert "Blocks of 48 pixels for 9 providers; J is 5.3251, the smallest of all choices." in said
     assert curve not in said
-
-
-def test_the_parts_of_a_bar_lie_side_by_side_and_fill_it() -> None:
-    parsed = Page(bar([Part("one", 1.0, "a"), Part("two", 3.0, "b"), Part("none", 0.0, "c")], "Shares"))
-    parts = [rect for rect in parsed.all("rect") if "x" in rect]
-    assert [rect["x"] for rect in parts] == ["0.000%", "25.000%", "100.000%"]
-    assert [rect["width"] for rect in parts] == ["25.000%", "75.000%", "0.000%"]
-    assert parsed.all("svg")[0]["aria-label"] == "Shares: one a, two b, none c"
-    assert "0.000%" in bar([Part("one", 0.0, "a")], "Shares")
-
-
-@given(st.text())
-def test_any_text_comes_out_of_markup_as_it_went_in_but_for_what_cannot_be_printed(text: str) -> None:
-    parsed = Page(element("p", text, title=text))
-    cleaned = "".join(character if character.isprintable() else " " for character in text)
-    assert "".join(part for _, part in parsed.texts) == cleaned
-    assert parsed.elements == [("p", {"title": cleaned})]
-
-
-def test_markup_that_became_plain_text_is_escaped_and_not_trusted() -> None:
-    assert markup(str.lower(element("b", "x"))) == "&lt;b&gt;x&lt;/b&gt;"
-    with pytest.raises(ValueError, match="'img' has no content"):
-        element("img", "x")
 
 
 def test_the_largest_share_says_what_was_computed_and_what_was_sent() -> None:

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from cloudsec.errors import ImageFileError
 from cloudsec.files import MAX_PIXELS, read_image
+from cloudsec.png import png_bytes
 from tests.image_files import (
     COLOUR,
     COLOURS,
@@ -127,6 +128,8 @@ def test_a_png_refuses_shapes_that_it_cannot_hold_and_never_guesses_what_axes_me
     tmp_path: Path, shape: tuple[int, ...], axis: int | None
 ) -> None:
     with pytest.raises(ImageFileError, match=r"shape .*write a \.npy file"):
+        png_bytes(np.zeros(shape, np.uint8), axis)
+    with pytest.raises(ImageFileError, match=r"write .*\.npy"):
         write(tmp_path / "out.png", np.zeros(shape, np.uint8), axis)
     assert not os.listdir(tmp_path)
 

@@ -12,6 +12,7 @@ from cloudsec import Broker
 from cloudsec.key_file import state_directory
 from cloudsec.page.proposal import proposal_page
 from cloudsec.table import WIDTH
+from cloudsec.wording import search_sentence
 from tests.planning import names, noise
 from tests.simulator import Simulated
 
@@ -78,6 +79,13 @@ def test_a_plan_of_a_known_study_is_of_the_grid_that_it_has() -> None:
     assert shares[5] == report.providers[0].pixel_share
 
 
+def test_the_pixels_of_a_volume_are_those_of_all_its_planes() -> None:
+    with Broker(4, key=KEY) as broker:
+        plane = broker.plan(IMAGE, "median", size=(3, 3))
+        volume = broker.plan(np.stack([IMAGE] * 5), "median", size=(1, 3, 3))
+    assert [part.pixels for part in volume.providers] == [5 * part.pixels for part in plane.providers]
+
+
 def test_what_the_plan_fixes_is_not_chosen() -> None:
     with Broker(7, key=KEY, plan={"block": 32, "regions": 4}) as broker:
         said = broker.plan(IMAGE, "median", size=3)
@@ -110,6 +118,10 @@ def test_the_table_and_the_page_hold_every_figure(tmp_path: Path, scheme: str) -
     for one in said.front:
         assert f"{one.total:.3f}" in text
         assert f"{one.total:.3f}" in page
+    if "convergence" in said.plan:
+        found = search_sentence(said.plan)
+        assert found in page
+        assert found in " ".join(text.split())
     marks = page.count("<title>blocks of")
     assert marks == (2 * len(said.front) if len(said.front) > 1 else 0)
     # Every point lies in its frame, whose lines begin at 52 and whose last mark is at 448.

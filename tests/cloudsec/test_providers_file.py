@@ -13,9 +13,8 @@ from cloudsec.providers_file import read_providers
 from providers.certificates import server_context
 from providers.http import Limits
 from tests.certificates import Authority
+from tests.commands import IMAGE
 from tests.simulator import RawServer, http_response, serving
-
-IMAGE = np.random.default_rng(0).integers(0, 4096, (200, 210), np.uint16)
 
 
 def written(folder: Path, *lines: str) -> Path:
@@ -80,7 +79,11 @@ def test_what_stands_at_the_top_holds_for_all_and_files_lie_beside_it(
         (["provider = 3"], "names no provider"),
         (["provider = [3]"], "names no provider"),
         (["url = "], "is no TOML file"),
-        (["[[provider]]", "url = 3"], "url must be a text in quotes"),
+        (["[[provider]]", "url = 3"], "url must be a text of one line in quotes"),
+        (
+            ["[[provider]]", 'url = "https://a"', 'token_file = "\\u0000"'],
+            "token_file must be a text of one line",
+        ),
         (["[[provider]]"], "a provider without url"),
         (["[[provider]]", 'url = "nonsense"'], "'nonsense' is not the URL of a provider"),
         (["[[provider]]", 'url = "http://me:hunter2@a"'], "give a token instead"),

@@ -4,30 +4,53 @@ import numpy as np
 import pytest
 
 from cloudsec import rehearsal
-from cloudsec.rehearsal import FIRST, SIDE, kernel_seconds
-from providers import Filter, make_operation
-from providers.boxes import filter_box
-from regions import Box
+from cloudsec.rehearsal import (
+    FEWEST_PIECES,
+    FIRST,
+    MOST_PIECES,
+    SIDE,
+    WORK_SECONDS,
+    kernel_seconds,
+    pieces_within,
+    random_pixels,
+)
+from providers import make_operation
+from providers.operations import Median
 
 
-@pytest.mark.parametrize(("shape", "timed"), [((300, 40), (SIDE, 40)), ((3, 5), (3, 5)), ((1, 1), (1, 1))])
-def test_what_is_timed_is_the_middle_of_an_image_after_a_smaller_piece_of_it(
-    shape: tuple[int, int], timed: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("seconds", "pieces"), [(1e-9, MOST_PIECES), (1e-3, FEWEST_PIECES)])
+def test_what_is_timed_is_a_stack_as_large_as_there_is_time_for(
+    seconds: float, pieces: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    boxes: list[Box] = []
+    stacks: list[np.ndarray] = []
 
-    def noted(plane: np.ndarray, operation: Filter, box: Box) -> np.ndarray:
-        boxes.append(box)
-        return filter_box(plane, operation, box)
+    def noted(operation: Median, stack: np.ndarray) -> float:
+        stacks.append(stack)
+        return seconds * (stack.size - 4 * len(stack) * (stack.shape[-1] - 1))
 
-    monkeypatch.setattr(rehearsal, "filter_box", noted)
-    planes = np.zeros((3, *shape), np.uint8)
-    assert kernel_seconds(planes, make_operation("median", size=3).resolved(2, planes.dtype)) > 0
-    first, piece, again = boxes
-    assert piece == again
-    assert piece.shape == timed
-    assert max(first.shape) <= FIRST
-    for box in boxes:
-        for low, high, length in zip(box.start, box.stop, shape, strict=True):
-            assert low >= 0
-            assert 0 <= length - high - low <= 1
+    monkeypatch.setattr(rehearsal, "_timed", noted)
+    operation = make_operation("median", size=3).resolved(2, "uint8")
+    assert kernel_seconds(operation, np.dtype("uint16"), 1024) == pytest.approx(seconds)
+    first, *_, last = stacks
+    assert first.shape == (1, FIRST + 2, FIRST + 2)
+    assert last.shape == (pieces, SIDE + 2, SIDE + 2)
+    assert last.dtype == np.uint16
+    assert last.max() < 1024
+
+
+def test_an_operation_takes_some_time() -> None:
+    operation = make_operation("median", size=3).resolved(2, "uint8")
+    assert kernel_seconds(operation, np.dtype("uint16"), 1024) > 0
+
+
+def test_more_work_for_a_pixel_is_fewer_pieces() -> None:
+    assert pieces_within(WORK_SECONDS / (7.5 * SIDE**2)) == 7
+
+
+@pytest.mark.parametrize("ndim", [2, 3])
+def test_random_pixels_have_the_answer_that_is_wanted_and_no_two_stacks_are_alike(ndim: int) -> None:
+    operation = make_operation("median", size=5).resolved(ndim, "float32")
+    one, other = (random_pixels(operation, (3, 8, 9), np.dtype("float32"), 1) for _ in range(2))
+    assert operation.run(one).shape == (3, *[1] * (ndim - 2), 8, 9)
+    assert one.dtype == np.float32
+    assert (one != other).any()

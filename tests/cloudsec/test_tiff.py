@@ -12,7 +12,9 @@ import tifffile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cloudsec.files import ImageFile, read_image, write_image
+from cloudsec.files import read_image, write_image
+from cloudsec.image_file import ImageFile
+from providers.image import FLOAT_DTYPES, IMAGE_DTYPES
 from tests.image_files import (
     COLOUR,
     EDITS,
@@ -27,8 +29,10 @@ from tests.image_files import (
     write,
 )
 
+VOLUME = (np.arange(2 * 5 * 7) * 900).astype(np.uint16).reshape(2, 5, 7)
 
-@given(images("uint8", "int16", "uint16", "int32"))
+
+@given(images(*IMAGE_DTYPES, *FLOAT_DTYPES))
 @settings(max_examples=40)
 def test_a_tiff_gives_back_what_was_written(pixels: Pixels) -> None:
     back = through(".tif", pixels)
@@ -48,7 +52,7 @@ def test_colour_comes_back_as_colour(tmp_path: Path, dtype: Any) -> None:
 
 def test_frames_are_pages_and_results_of_any_width_are_held(tmp_path: Path) -> None:
     frames = np.stack([PLANE, PLANE + 1]).astype(np.int64) - 7
-    image = ImageFile(np.stack([PLANE, PLANE]), stacked=True)
+    image = ImageFile(np.stack([PLANE, PLANE]), frame_axes=1)
     path = tmp_path / "out.tif"
     write_image(path, frames, image, description="", offset_gain=1, negation_sign=-1)
     assert np.array_equal(tifffile.imread(path), frames)
@@ -66,11 +70,12 @@ def test_frames_are_pages_and_results_of_any_width_are_held(tmp_path: Path) -> N
         {"rowsperstrip": 2},
     ],
 )
-@pytest.mark.parametrize("pixels", [PLANE, COLOUR])
+@pytest.mark.parametrize("pixels", [PLANE, COLOUR, VOLUME, VOLUME.astype(np.float32) / 7])
 def test_tiffs_of_other_programs_are_read_exactly(
     tmp_path: Path, how: dict[str, Any], pixels: Pixels
 ) -> None:
-    tifffile.imwrite(tmp_path / "in", pixels, photometric="rgb" if pixels.ndim == 3 else "minisblack", **how)
+    photometric = "rgb" if pixels is COLOUR else "minisblack"
+    tifffile.imwrite(tmp_path / "in", pixels, photometric=photometric, **how)
     back = read_image(tmp_path / "in").pixels
     assert back.dtype.isnative
     assert np.array_equal(back, pixels)
@@ -79,11 +84,14 @@ def test_tiffs_of_other_programs_are_read_exactly(
 @pytest.mark.parametrize(
     ("pixels", "how", "reason"),
     [
-        (np.stack([PLANE, PLANE]), {"photometric": "minisblack"}, "several pages"),
+        (np.stack([PLANE, PLANE]), {"photometric": "minisblack", "ome": True}, "OME-TIFF"),
+        (np.stack([PLANE, PLANE]), {"imagej": True, "metadata": {"axes": "CYX"}}, "hyperstack"),
+        (np.stack([PLANE] * 6).reshape(2, 3, 3, 4), {"photometric": "minisblack"}, "more axes"),
+        (np.stack([PLANE, PLANE]), {"photometric": "minisblack", "truncate": True}, "more axes"),
         (PLANE, {"photometric": "miniswhite"}, "kind that is not read"),
         (np.zeros((4, 5, 4), np.uint8), {"photometric": "rgb", "extrasamples": ["unassalpha"]}, "alpha"),
         (np.zeros((3, 8, 9), np.uint8), {"photometric": "rgb", "planarconfig": "separate"}, "separate"),
-        (PLANE.astype(np.float32), {"photometric": "minisblack"}, "uint8, int16, uint16, int32"),
+        (PLANE.astype(np.float16), {"photometric": "minisblack"}, "uint8, int16, uint16, int32"),
         (COLOUR.astype(np.int16), {"photometric": "rgb"}, "uint8, uint16"),
         (COLOUR, {"photometric": "rgb", "compression": "jpeg"}, "kind that is not read"),
         (PLANE, {"photometric": "minisblack", "extratags": [(274, 3, 1, 6, True)]}, "turned"),
@@ -94,6 +102,23 @@ def test_what_would_be_read_wrongly_is_refused(
 ) -> None:
     tifffile.imwrite(tmp_path / "in.tif", pixels, **how)
     assert reason in refusal(tmp_path / "in.tif")
+
+
+def test_pages_of_one_shape_are_a_volume_and_points_in_time_and_colours_are_frames(tmp_path: Path) -> None:
+    path = tmp_path / "in.tif"
+    for axes, count in (("ZYX", 1), ("TYX", 2)):
+        tifffile.imwrite(path, VOLUME, imagej=True, metadata={"axes": axes})
+        assert read_image(path).count == count
+    tifffile.imwrite(path, np.stack([COLOUR, COLOUR]), photometric="rgb")
+    image = read_image(path)
+    assert (image.count, image.channel_axis, image.frames.shape) == (2, -1, (2, *COLOUR.shape))
+
+
+def test_pages_of_several_shapes_are_refused(tmp_path: Path) -> None:
+    with tifffile.TiffWriter(tmp_path / "in.tif") as tiff:
+        for pixels in (PLANE, PLANE[1:], PLANE):
+            tiff.write(pixels, photometric="minisblack", metadata=None)
+    assert "differ in shape or type" in refusal(tmp_path / "in.tif")
 
 
 @pytest.mark.parametrize(

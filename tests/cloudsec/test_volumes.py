@@ -17,7 +17,7 @@ from providers import Filter, make_operation
 from providers.operation import float_tolerance, resolved_for
 from providers.testing import float_images, images
 from providers.wire import decode_task
-from tests.cloudsec.test_law import LAYOUTS, MODES, laid_out, recommended_block
+from tests.laws import LAYOUTS, MODES, laid_out, recommended_block
 from tests.planning import names
 from tests.simulator import Simulated
 

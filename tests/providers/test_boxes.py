@@ -16,6 +16,7 @@ from providers.image import image_planes
 from providers.operation import Filter, resolved_for
 from providers.testing import images
 from regions import Box
+from tests.drawing import MODES
 
 OPERATIONS = [
     ("gaussian", {"sigma": (0.5, 1.0)}),
@@ -23,7 +24,6 @@ OPERATIONS = [
     ("median", {"size": 3}),
     ("sobel", {}),
 ]
-MODES = ["reflect", "nearest", "mirror", "constant"]
 COMPONENTS = st.tuples(st.sampled_from([1, 3]), st.integers(1, 24), st.integers(1, 24))
 
 

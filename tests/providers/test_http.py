@@ -12,7 +12,7 @@ import pytest
 import requests
 
 import providers
-from providers import http, make_operation, server
+from providers import handle, http, make_operation, server
 from providers.errors import CODES
 from providers.http import Limits, create_app
 from providers.wire import Task, encode_task
@@ -123,7 +123,8 @@ def test_a_claim_of_a_huge_body_is_refused_before_it_is_read(http_providers: lis
 
 
 def test_a_body_that_never_comes_is_given_up_and_others_are_served() -> None:
-    with serving(Limits(seconds=0.3, tasks=1)) as url, raw(url, head(1000), b"half") as connection:
+    # What is served afterwards has no more time than this either, on a machine that may be busy.
+    with serving(Limits(seconds=1.0, tasks=1)) as url, raw(url, head(1000), b"half") as connection:
         status, body = answer_of(connection)
         assert (status, body["code"]) == (408, "too_slow")
         assert requests.post(url + "/v1/tasks", data=REQUEST, timeout=20).ok
@@ -240,6 +241,36 @@ def test_a_connection_that_says_nothing_is_closed(monkeypatch: pytest.MonkeyPatc
             stray.sendall(b"\r\n")
             while stray.recv(4096):
                 pass
+
+
+@pytest.mark.parametrize(
+    "start",
+    [
+        b"POST /",
+        b"POST /v1/tasks HTTP/1.1\r\nX: ",
+        b"POST /v1/tasks HTTP/1.1\r\nHost: x\r\n",
+        b"POST /v1/tasks HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n9;",
+        b"POST /v1/tasks HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n",
+    ],
+    ids=["path", "field", "fields", "extension of a chunk", "trailer"],
+)
+def test_what_is_no_body_and_does_not_end_is_not_kept_in_memory(start: bytes) -> None:
+    fields = (b"a: b\r\n" if start.endswith(b"\n") else b"x") * server.MAX_HEAD
+    with serving() as url, raw(url, start) as flooding, pytest.raises(ConnectionError):
+        for _ in range(200):
+            flooding.sendall(fields)
+
+
+def test_a_body_in_many_pieces_is_not_taken_for_a_head() -> None:
+    body = encode_task(
+        Task(
+            "0b" * 16, make_operation("median").resolved(2, "uint8"), np.zeros((4, 300, 300), np.uint8), True
+        )
+    )
+    assert len(body) > 2 * server.MAX_HEAD
+    pieces = (body[start : start + 99] for start in range(0, len(body), 99))
+    with serving() as url:
+        assert requests.post(url + "/v1/tasks", data=pieces, timeout=20).content == handle(body)
 
 
 def test_a_connection_that_pauses_between_requests_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -84,6 +84,11 @@ def test_a_task_names_exactly_an_operation_its_version_and_all_parameters() -> N
     ):
         with pytest.raises(BadTask):
             registry.resolved_operation("convolve", 1, {"weights": weights, "divisor": divisor})
+    nested: Any = 1
+    for _ in range(10_000):
+        nested = [nested]
+    with pytest.raises(BadTask):
+        registry.resolved_operation("convolve", 1, {"weights": nested, "divisor": 1})
     for parameters in ({"axes": 0}, {"axes": 4}, {"axes": True}):
         with pytest.raises(BadTask):
             registry.resolved_operation("laplacian", 1, parameters)

@@ -158,6 +158,22 @@ def test_changed_bytes_are_read_or_refused_and_nothing_else(garbage: bytes, plac
             decode_task(request)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_floats_are_carried_finished_and_finite_or_refused(dtype: str) -> None:
+    operation = make_operation("gaussian").resolved(2, dtype)
+    stack = np.random.default_rng(0).normal(size=(2, 11, 12)).astype(dtype)
+    task = decode_task(encode_task(Task(IDENTITY, operation, stack, True)))
+    assert task.stack.dtype == dtype
+    assert (task.stack == stack).all()
+    with pytest.raises(BadTask, match="not without finishing them"):
+        decode_task(encode_task(Task(IDENTITY, operation, stack, False)))
+    for wrong in (np.nan, np.inf, -np.inf):
+        spoilt = stack.copy()
+        spoilt[1, 2, 3] = wrong
+        with pytest.raises(BadTask, match="not NaN or infinite"):
+            decode_task(encode_task(Task(IDENTITY, operation, spoilt, True)))
+
+
 def test_an_error_is_read_as_what_it_was_written_as() -> None:
     for error in (Busy("come again"), TooLarge("by far"), BadTask("no")):
         with pytest.raises(type(error), match=str(error)):

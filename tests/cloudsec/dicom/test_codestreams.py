@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,14 @@ import imagecodecs
 import numpy as np
 import pydicom
 import pytest
+from PIL import Image
 from pydicom import Dataset, uid
 from pydicom.encaps import encapsulate
 
+from cloudsec.dicom.codestreams import MAX_SCANS
 from tests.dicom_files import Pixels, dataset_of, derived, file_of, little_memory, read, refusal
 
+PROGRESSIVE = uid.UID("1.2.840.10008.1.2.4.55")
 DEEP = (np.arange(64 * 48).reshape(64, 48) * 37 % 4096).astype(np.uint16)
 SMOOTH = (np.add.outer(np.arange(64), np.arange(48)) * 30).astype(np.uint16)
 COLOUR = (np.arange(64 * 48 * 3) * 457 % 251).astype(np.uint8).reshape(64, 48, 3)
@@ -31,6 +35,7 @@ LOSSLESS = {
     uid.JPEG2000Lossless: lambda pixels, bits: imagecodecs.jpeg2k_encode(
         pixels, reversible=True, codecformat="J2K", bitspersample=bits
     ),
+    uid.HTJ2KLossless: lambda pixels, bits: imagecodecs.htj2k_encode(pixels, reversible=True),
 }
 
 
@@ -67,7 +72,7 @@ def test_each_frame_is_decoded_by_itself(syntax: uid.UID) -> None:
     frames = np.stack([DEEP, DEEP[::-1], DEEP // 3])
     codes = [LOSSLESS[syntax](np.ascontiguousarray(frame), 12) for frame in frames]
     image = read(content_with(codes, DEEP, syntax, BitsStored=12, NumberOfFrames=3))
-    assert image.stacked
+    assert image.frame_axes
     assert np.array_equal(image.frames, frames)
     assert "claims 3 frames, but holds another number" in refusal(
         content_with(codes[:2], DEEP, syntax, BitsStored=12, NumberOfFrames=3)
@@ -88,6 +93,25 @@ def test_twelve_bits_of_jpeg_extended_are_decoded() -> None:
     assert np.abs(image.pixels.astype(int) - SMOOTH).max() <= 4
 
 
+def progressive(pixels: Pixels) -> bytes:
+    buffer = BytesIO()
+    Image.fromarray(pixels).save(buffer, "JPEG", quality=100, progressive=True)
+    return buffer.getvalue()
+
+
+def test_progressive_scans_are_decoded_but_not_without_end() -> None:
+    pixels = (SMOOTH // 16).astype(np.uint8)
+    code = progressive(pixels)
+    image = read(content_with([code], pixels, PROGRESSIVE))
+    assert np.abs(image.pixels.astype(int) - pixels).max() <= 2
+    assert image.source is not None
+    assert image.source.dataset.LossyImageCompression == "01"
+    last = code.rindex(b"\xff\xda")
+    endless = code[:last] + code[last:-2] * MAX_SCANS + code[-2:]
+    assert "fetch it again" in refusal(content_with([endless], pixels, PROGRESSIVE))
+    assert "fetch it again" in refusal(content_with([code], pixels, uid.JPEGExtended12Bit))
+
+
 def test_what_a_lossy_code_lost_is_said_of_the_result() -> None:
     code = imagecodecs.jpeg8_encode(SMOOTH, level=90, bitspersample=12)
     dataset = dataset_with([code], SMOOTH, uid.JPEGExtended12Bit, BitsStored=12)
@@ -104,7 +128,7 @@ def test_luminance_in_a_jpeg_becomes_rgb_as_another_decoder_gives_it(open_data: 
 
 def rows_claimed(code: bytes, syntax: uid.UID, rows: int) -> bytes:
     """The code with another number of rows in its header."""
-    if syntax == uid.JPEG2000Lossless:
+    if syntax in (uid.JPEG2000Lossless, uid.HTJ2KLossless):
         return code[:12] + struct.pack(">L", rows) + code[16:]
     frame = max(code.find(bytes([0xFF, kind])) for kind in (0xC3, 0xF7))
     return code[: frame + 5] + struct.pack(">H", rows) + code[frame + 7 :]
@@ -140,6 +164,32 @@ def test_a_frame_header_behind_a_marker_without_length_is_not_looked_for() -> No
     # libjpeg would skip the marker alone, and take the frame header that we should not see.
     hidden = code[:2] + b"\xff\x01" + code[2:]
     assert "damaged" in refusal(content_with([hidden], grey, uid.JPEGBaseline8Bit))
+
+
+def test_bytes_that_fill_up_to_a_marker_are_skipped_as_decoders_skip_them() -> None:
+    grey = COLOUR[..., 0].copy()
+    code = imagecodecs.jpeg8_encode(grey, level=100)
+    filled = code[:2] + b"\xff\xff" + code[2:]
+    plain, skipped = (
+        read(content_with([each], grey, uid.JPEGBaseline8Bit)).pixels for each in (code, filled)
+    )
+    assert np.array_equal(plain, skipped)
+
+
+@pytest.mark.parametrize("syntax", LOSSLESS)
+def test_what_is_no_code_at_all_is_refused_by_name(syntax: uid.UID) -> None:
+    code = LOSSLESS[syntax](DEEP, 12)
+    for wrong in (bytes(len(code)), code[:2] + bytes(len(code) - 4) + code[-2:]):
+        message = refusal(content_with([wrong], DEEP, syntax, BitsStored=12))
+        assert f"{syntax.name} code is damaged" in message
+
+
+def test_components_of_several_sizes_are_refused() -> None:
+    code = bytearray(imagecodecs.jpeg2k_encode(COLOUR, reversible=True, codecformat="J2K"))
+    # The steps of the second component, after its depth (ISO 15444-1, A.5.1).
+    assert code[45:48] == b"\x07\1\1"
+    code[46] = 2
+    assert "damaged" in refusal(content_with([bytes(code)], COLOUR, uid.JPEG2000Lossless))
 
 
 def test_progressive_scans_are_no_baseline_jpeg() -> None:

@@ -182,7 +182,7 @@ def test_results_take_no_more_bits_than_they_need(
         (np.uint8, US, row(np.int16, -1, 3)),
     ],
 )
-def test_results_that_the_image_cannot_hold_are_refused_and_npy_is_named(
+def test_results_that_neither_the_image_nor_a_map_can_hold_are_refused_and_npy_is_named(
     source: type[np.generic], sop_class: str, values: Pixels
 ) -> None:
     with pytest.raises(DicomError, match=r"out\.dcm: .*\.npy"):

@@ -6,7 +6,6 @@ import os
 import struct
 import tempfile
 import warnings
-import zlib
 from pathlib import Path
 from typing import Any
 
@@ -31,22 +30,18 @@ from tests.dicom_files import (
 )
 
 
-def test_files_without_integer_pixels_are_refused() -> None:
+def test_files_without_pixels_are_refused() -> None:
     dataset = dataset_of(PLANE)
     del dataset.PixelData
     assert "no pixel data" in refusal(file_of(dataset))
-    dataset.FloatPixelData = np.zeros((5, 6), np.float32).tobytes()
-    assert "floating-point" in refusal(file_of(dataset))
 
 
 @pytest.mark.parametrize(
     ("syntax", "package"),
     [
-        (uid.UID("1.2.840.10008.1.2.4.55"), "python-gdcm"),
-        (uid.HTJ2KLossless, "pylibjpeg-openjpeg"),
+        (uid.UID("1.2.840.10008.1.2.4.53"), "python-gdcm"),
         (uid.JPEG2000MCLossless, "pylibjpeg-openjpeg"),
         (uid.MPEG2MPML, "Explicit VR Little Endian"),
-        (uid.DeflatedExplicitVRLittleEndian, "dcmconv"),
     ],
 )
 def test_other_transfer_syntaxes_are_named_with_what_would_decode_them(syntax: uid.UID, package: str) -> None:
@@ -59,15 +54,6 @@ def test_other_transfer_syntaxes_are_named_with_what_would_decode_them(syntax: u
 @pytest.mark.parametrize("syntax", ["1.2.3.4", "", "Doe^Jane"])
 def test_an_unknown_transfer_syntax_is_not_repeated(syntax: str) -> None:
     assert "transfer syntax" in refusal(with_syntax(file_of(dataset_of(PLANE)), syntax))
-
-
-def test_a_deflated_bomb_is_not_inflated() -> None:
-    content = with_syntax(file_of(dataset_of(PLANE)), uid.DeflatedExplicitVRLittleEndian)
-    meta = content[: content.index(b"\x08\x00\x08\x00")]
-    compressor = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
-    bomb = meta + b"".join(compressor.compress(bytes(1 << 20)) for _ in range(200)) + compressor.flush()
-    with little_memory():
-        assert "Deflated" in refusal(bomb)
 
 
 @pytest.mark.parametrize(
@@ -161,3 +147,9 @@ def test_other_images_are_read(changes: dict[str, Any]) -> None:
 def test_a_word_that_is_no_choice_is_a_programming_error() -> None:
     with pytest.raises(ValueError, match="'refuse' or 'accept'"):
         read(file_of(dataset_of(PLANE)), "mask")
+
+
+@pytest.mark.parametrize("preamble", [b"II*\0", b"\x93NUMPY", b"\x1f\x8b", b"\xff\xd8\xff"])
+def test_a_preamble_of_another_format_does_not_hide_that_it_is_dicom(preamble: bytes) -> None:
+    content = file_of(dataset_of(PLANE, BurnedInAnnotation="YES"))
+    assert "--burned-in accept" in refusal(preamble + content[len(preamble) :])

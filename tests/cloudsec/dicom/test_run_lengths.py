@@ -9,15 +9,10 @@ import numpy as np
 import pydicom
 import pytest
 from pydicom import uid
+from pydicom.encaps import encapsulate
 
 from cloudsec.files import read_image
-from tests.dicom_files import (
-    dataset_of,
-    file_of,
-    little_memory,
-    read,
-    refusal,
-)
+from tests.dicom_files import dataset_of, file_of, little_memory, read, refusal
 
 
 def test_run_lengths_of_another_encoder_are_read_as_pydicom_reads_them(open_data: Path) -> None:
@@ -34,10 +29,25 @@ def run_lengths(code: bytes, shape: tuple[int, int], segments: int = 1) -> bytes
     return file_of(dataset, uid.RLELossless)
 
 
-def test_a_run_length_bomb_is_expanded_no_further_than_its_claim() -> None:
+def test_a_run_length_bomb_is_refused_without_being_expanded() -> None:
     content = run_lengths(b"\x81\x07" * 1_000_000, (1000, 1000))
     with little_memory():
-        assert (read(content).pixels == 7).all()
+        assert "longer than 1000000 pixels" in refusal(content)
+
+
+@pytest.mark.parametrize("padding", [b"", b"\0", b"\0" * 8, b"\x80" * 3, b"\x81\x07"])
+def test_what_fills_a_segment_up_is_no_pixel(padding: bytes) -> None:
+    # The longest run, and pixels one by one.
+    code = b"\x81\x07" * 9 + b"".join(bytes([0, value]) for value in range(48))
+    pixels = read(run_lengths(code + padding, (40, 30))).pixels
+    assert pixels.ravel().tolist() == [7] * 1152 + list(range(48))
+
+
+def test_a_frame_without_room_for_its_header_is_refused() -> None:
+    dataset = dataset_of(np.zeros((40, 30), np.uint8), PixelData=encapsulate([b"\1\0\0\0" * 3]))
+    dataset["PixelData"].VR = "OB"
+    dataset["PixelData"].is_undefined_length = True
+    assert "cut short" in refusal(file_of(dataset, uid.RLELossless))
 
 
 @pytest.mark.parametrize(
@@ -45,7 +55,7 @@ def test_a_run_length_bomb_is_expanded_no_further_than_its_claim() -> None:
     [
         (b"\x81\x07" * 3, 1, "ends after"),
         (b"\x80" * 90, 1, "ends after 0"),
-        (b"\x7f\x01\x02", 1, "ends after"),
+        (b"\x7f\x01\x02", 1, "damaged"),
         (b"\x81\x07" * 99, 2, "planes"),
         (b"\x81\x07" * 99, 15, "planes"),
     ],

@@ -14,7 +14,7 @@ from pydicom import Dataset
 
 from cloudsec.dicom import Series, ordered_series
 from cloudsec.errors import DicomError, ImageFileError
-from cloudsec.files import read_series
+from cloudsec.slices import read_series
 from tests.dicom_files import PLANE, dataset_of, file_of
 
 OBLIQUE = [0.8, 0.6, 0.0, 0.0, 0.0, -1.0]
@@ -84,7 +84,8 @@ def test_a_tilt_is_named_with_its_angle() -> None:
 def test_a_header_that_gives_another_step_is_not_believed() -> None:
     series = ordered_series(stack(along(0, 6, 12), SpacingBetweenSlices=1.0))
     assert series.step == 6
-    assert series.irregularities == ("the header says 1 mm between slices, and their positions 6.000 mm",)
+    assert not series.irregularities
+    assert series.remarks == ("the header says 1 mm between slices, and their positions 6.000 mm",)
 
 
 def test_one_slice_is_a_series_without_a_step() -> None:

@@ -11,12 +11,10 @@ from pathlib import Path
 import numpy as np
 import pydicom
 import pytest
+from pydicom import uid
 
 from cloudsec.files import read_image, write_image
-from tests.dicom_files import (
-    SHIPPED,
-    Pixels,
-)
+from tests.dicom_files import PLANE, SHIPPED, Pixels, enhanced, file_of
 
 
 def complaints(path: Path) -> set[str]:
@@ -50,6 +48,37 @@ def check_with_validator(source: Path, folder: Path) -> None:
         write_image(out, result, image, description="CloudSec: a test", offset_gain=gain, negation_sign=sign)
         assert complaints(out) <= before
         assert np.array_equal(pydicom.dcmread(out).pixel_array, result)
+
+
+def check_map_with_validator(source: Path, folder: Path) -> None:
+    image = read_image(source)
+    before, out = complaints(source), folder / "out.dcm"
+    for dtype in (np.float32, np.float64, np.int64):
+        result = image.pixels.astype(dtype) * dtype(100_003) / dtype(7)
+        result = np.trunc(result).astype(dtype) if dtype is np.int64 else result
+        write_image(out, result, image, description="CloudSec: a test", offset_gain=0, negation_sign=-1)
+        assert complaints(out) <= before
+        written = pydicom.dcmread(out)
+        assert written.SOPClassUID == uid.ParametricMapStorage
+        assert np.array_equal(written.pixel_array, result)
+        again = folder / "again.dcm"
+        mapped = read_image(out)
+        write_image(again, result / 3, mapped, description="CloudSec: more", offset_gain=0, negation_sign=1)
+        assert complaints(again) <= before
+
+
+@pytest.mark.usefixtures("validator")
+def test_parametric_maps_have_no_new_complaints(open_data: Path, tmp_path: Path) -> None:
+    check_map_with_validator(SHIPPED, tmp_path)
+    check_map_with_validator(open_data / "phi" / "ct_pseudophi_2.dcm", tmp_path)
+    with zipfile.ZipFile(open_data / "mr" / "mr_wrist_dcm4che_16.zip") as archive:
+        check_map_with_validator(Path(archive.extract(min(archive.namelist()), tmp_path)), tmp_path)
+
+
+@pytest.mark.usefixtures("validator")
+def test_parametric_maps_of_frames_have_no_new_complaints(tmp_path: Path) -> None:
+    (tmp_path / "frames.dcm").write_bytes(file_of(enhanced(np.stack([PLANE, PLANE + 1]))))
+    check_map_with_validator(tmp_path / "frames.dcm", tmp_path)
 
 
 @pytest.mark.usefixtures("validator")

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cloudsec.forecast import Forecast
+from cloudsec.forecast import Forecast, Lane
 from cloudsec.keystream import Keystream
 from cloudsec.schemes import Job
 from cloudsec.schemes.planning import MOST_DRAWS, SKEWS, Design, Planner, Worth, searched
@@ -62,7 +62,9 @@ def test_the_choice_is_on_the_front_of_all_that_could_be_chosen(
 
 def test_the_same_seed_and_speeds_give_the_same_grid_and_noise_of_timings_does_not_matter() -> None:
     job = job_of(SHADED, "median", 7, tolerate=2, seed=5, size=3)
-    noisy = Forecast((1.1, 0.9, 1.0, 1.3, 0.8, 1.2, 1.0), 1.2e-8, (2.7e-9, 5.5e-6), (3.4e-3, 3.3e-9, 0.9))
+    speeds = (1.1, 0.9, 1.0, 1.3, 0.8, 1.2, 1.0)
+    lanes = (Lane(3.4e-3 / speed, 3.3e-9 / speed, 0.9 / speed) for speed in speeds)
+    noisy = Forecast(tuple(lanes), 1.2e-8, (2.7e-9, 5.5e-6))
     plans = [plan_of(each) for each in (job, job, replace(job, forecast=noisy))]
     assert len({plan.regions for plan in plans}) == 1
     for plan in plans[1:]:

@@ -54,7 +54,7 @@ def test_halos_of_a_quarter_of_a_block_are_the_widest_to_be_shared() -> None:
 def test_a_grid_is_judged_by_the_work_that_its_plan_is(count: int, halo: str) -> None:
     job = job_of(np.stack([NOISE] * 3), "median", count, plan={"halo": halo}, size=5)
     plan = plan_of(job)
-    grid, forecast = grid_of(plan), job.forecast.rounded()
+    grid, forecast = grid_of(plan), job.forecast.rounded(job.planes.size)
     layout = Layout(job.shape, grid.block, count)
     found = price(job, layout, grid.classes, range(count), plan.halo_policy, 0.02)
     assert found.time == forecast.seconds(plan.workload(job)) / forecast.least(job.planes.size)
