@@ -5,6 +5,7 @@ from benchmarks.forecast import print_forecast
 from benchmarks.genetic import print_genetic
 from benchmarks.leakage import print_leakage
 from benchmarks.paper import print_paper
+from benchmarks.sharing import print_sharing
 from benchmarks.state import own_state
 
 if __name__ == "__main__":
@@ -18,3 +19,5 @@ if __name__ == "__main__":
         print_genetic()
         print()
         print_forecast()
+        print()
+        print_sharing()

@@ -172,7 +172,7 @@ class Delivery:
         endpoint, task = self._endpoints[party], self._sealed[number].task
         request = task_parts(task)
         started = time.monotonic()
-        response = response_of(endpoint, request, timeout)
+        response = response_of(endpoint, request, timeout, task.answer_bytes)
         seconds = time.monotonic() - started
         stack = checked_answer(task, response, endpoint.name)
         return Delivered(number, party, stack, sum(map(len, request)), len(response), seconds, retries)

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     import requests
 
 ANSWER_FACTOR = 8
-"""An answer has at most 8 bytes for a pixel that was sent in one."""
+"""An answer has at most 8 bytes for a pixel that was sent in one: the limit where only the request is known.
+A seed is answered by more, and goes through `response_of`."""
 ANSWER_HEADER = 1 << 16
 """Bytes of an answer beside its pixels, errors included."""
 CHUNK = 1 << 18
@@ -47,11 +48,14 @@ class Endpoint(Protocol):
         """The response to one encoded task; ProviderFailed where there is none within `timeout` seconds."""
 
 
-def response_of(endpoint: Endpoint, parts: Parts, timeout: float) -> bytes:
-    """The response to a request in parts, which are joined for an endpoint that takes only a whole."""
+def response_of(endpoint: Endpoint, parts: Parts, timeout: float, pixel_bytes: int) -> bytes:
+    """The response to a request in parts, which are joined for an endpoint that takes only a whole.
+
+    `pixel_bytes` is how many bytes of pixels the answer has; of one with more no more is read.
+    """
     # One that was made from ours may have a `send` of its own.
     if type(endpoint) is HttpEndpoint:
-        return endpoint.send_parts(parts, timeout)
+        return endpoint.send_parts(parts, timeout, pixel_bytes)
     return endpoint.send(b"".join(parts), timeout)
 
 
@@ -124,9 +128,9 @@ class HttpEndpoint:
         self._opening = threading.Lock()
 
     def send(self, request: bytes, timeout: float) -> bytes:
-        return self.send_parts((request,), timeout)
+        return self.send_parts((request,), timeout, ANSWER_FACTOR * len(request))
 
-    def send_parts(self, parts: Parts, timeout: float) -> bytes:
+    def send_parts(self, parts: Parts, timeout: float, pixel_bytes: int) -> bytes:
         import requests
 
         from cloudsec.connections import Stale
@@ -135,7 +139,7 @@ class HttpEndpoint:
         deadline = time.monotonic() + timeout
         while True:
             try:
-                return self._ask(body, deadline)
+                return self._ask(body, pixel_bytes + ANSWER_HEADER, deadline)
             except Stale:
                 # Nothing of an answer came: the provider, which holds no state, is asked anew.
                 if time.monotonic() < deadline:
@@ -144,7 +148,7 @@ class HttpEndpoint:
             except (requests.RequestException, OSError, ValueError) as error:
                 raise self._broken(error, timeout, deadline) from error
 
-    def _ask(self, body: _Body, deadline: float) -> bytes:
+    def _ask(self, body: _Body, limit: int, deadline: float) -> bytes:
         with self._open_session().post(
             f"{self.name}/v1/tasks",
             data=body,
@@ -153,7 +157,7 @@ class HttpEndpoint:
             allow_redirects=False,
             stream=True,
         ) as response:
-            answer = self._read(response, ANSWER_FACTOR * len(body) + ANSWER_HEADER, deadline)
+            answer = self._read(response, limit, deadline)
             if response.status_code == 200:
                 return answer
             raise self._failure(response.status_code, response.headers, answer)

@@ -101,7 +101,7 @@ def _lane(endpoint: Endpoint, work: Task, kernel: float, patience: float, clock:
         if since - began >= min(LASTING if len(taken) == len(Lane._fields) else ENOUGH, patience) and taken:
             break
         renewed = replace(task, id=secrets.token_hex(16))
-        response = response_of(endpoint, task_parts(renewed), patience)
+        response = response_of(endpoint, task_parts(renewed), patience, renewed.answer_bytes)
         now = clock()
         taken.setdefault(task.id, []).append(now - since)
         checked_answer(renewed, response, endpoint.name)

@@ -6,6 +6,7 @@ import dataclasses
 import json
 import operator
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from math import inf, isfinite, prod
@@ -15,7 +16,8 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from providers.image import IMAGE_DTYPES, LARGEST_FLOAT, MOST_AXES
-from providers.stencil import MAX_TAPS, Answers
+from providers.kernel import Kernel
+from providers.stencil import MAX_TAPS, Answers, Stencil
 from regions import Symmetries
 
 PerAxis: TypeAlias = int | tuple[int, ...]
@@ -151,6 +153,31 @@ class Filter(ABC):
         ValueError
             If pixels are so large that the answer would not be exact.
         """
+
+    @property
+    def parts(self) -> tuple[Stencil | Kernel, ...]:
+        """Integer linear maps, each of this halo, whose answers `combined` turns into those of `run`.
+
+        None, as here, where the operation is not linear up to its last step.
+        """
+        return ()
+
+    def combined(self, parts: Sequence[Answers], pixels: NDArray[np.generic]) -> Answers:
+        """What `run` answers, from the answers of `parts`; here the only one's.
+
+        Parameters
+        ----------
+        parts : one (n, *core) ndarray of int64 for each part, or of float64 for floats
+        pixels : (n, *core) ndarray
+            The pixels themselves, without the halo.
+
+        Raises
+        ------
+        ValueError
+            As of `run`.
+        """
+        (answers,) = parts
+        return answers
 
     def result_dtype(self, dtype: DTypeLike) -> np.dtype[Any]:
         """dtype of the finished answer for pixels of this dtype; here the same."""

@@ -35,7 +35,7 @@ def operation_names() -> tuple[str, ...]:
     """Names of all operations.
 
     >>> operation_names()
-    ('convolve', 'gaussian', 'histogram', 'invert', 'laplacian', 'maximum', 'mean', 'median', ...)
+    ('binomial', 'convolve', 'gaussian', 'histogram', 'invert', 'laplacian', 'maximum', 'mean', ...)
     """
     return tuple(operations())
 

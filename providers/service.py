@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from math import prod
+import numpy as np
+from numpy.typing import NDArray
 
+from providers import modular
 from providers.errors import BadTask, ProviderError, TooLarge
-from providers.wire import Answer, decode_task, encode_answer, encode_error
+from providers.wire import MAX_STACK, Answer, Task, decode_task, encode_answer, encode_error
 
-MAX_REQUEST = 64 << 20
-"""Bytes of a request, and of an answer: several times what a broker sends at one time."""
+MAX_REQUEST = MAX_STACK
+"""Bytes of a request, of what a seed in it stands for, and of an answer: several times what a broker sends
+at one time."""
 MAX_WORK = 1 << 34
 """Pixels read in one task: a hundred times what a broker's tasks need with common filters. It keeps small
 tasks from naming endless work; the limit of time is the server's."""
@@ -30,16 +33,31 @@ def answer(request: bytes, limit: int = MAX_REQUEST) -> bytes:
     if len(request) > limit:
         raise TooLarge(f"the task has {len(request)} bytes; this provider takes {limit}")
     try:
-        task = decode_task(request)
-        expected = prod(task.answer_shape) * task.answer_dtype.itemsize
-        if expected > limit:
-            raise TooLarge(f"the answer would have {expected} bytes; this provider sends {limit}")
-        if task.stack.size * task.operation.taps > MAX_WORK:
+        task = decode_task(request, limit)
+        if task.answer_bytes > limit:
+            raise TooLarge(f"the answer would have {task.answer_bytes} bytes; this provider sends {limit}")
+        if task.stack.size * _taps(task) > MAX_WORK:
             raise TooLarge("the task is more work than this provider does at one time; send smaller ones")
-        exact = task.operation.run(task.stack)
-        stack = task.operation.finish(exact, task.stack.dtype) if task.rounded else exact
-        return encode_answer(Answer(task.id, stack))
+        return encode_answer(Answer(task.id, _answers(task)))
     except (ValueError, OverflowError) as error:
         raise BadTask(str(error)) from error
     except MemoryError as error:
         raise TooLarge("the task needs more memory than this provider has") from error
+
+
+def _taps(task: Task) -> int:
+    """Pixels or residues that are read for one of the task's."""
+    if task.modulus is None:
+        return task.operation.taps
+    return sum(modular.work(part, task.modulus) for part in task.operation.parts)
+
+
+def _answers(task: Task) -> NDArray[np.generic]:
+    operation, stack, modulus = task.operation, task.stack, task.modulus
+    if modulus is not None:
+        # One answer for each part of each region, region by region.
+        residues = stack.astype(task.answer_dtype, copy=False)
+        parts = [modular.run(part, residues, modulus) for part in operation.parts]
+        return np.stack(parts, axis=1).reshape(task.answer_shape) if len(parts) > 1 else parts[0]
+    exact = operation.run(stack)
+    return operation.finish(exact, stack.dtype) if task.rounded else exact

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from providers.image import FLOAT_DTYPES, IMAGE_DTYPES, LARGEST_FLOAT
 from providers.operation import Filter, float_tolerance
 from providers.service import handle
-from providers.stencil import Answers
+from providers.stencil import Answers, core
 from providers.wire import Task, decode_answer, decode_task, encode_task
 
 _OTHER_CLOUD = """
@@ -73,11 +73,12 @@ def check_operation(
 ) -> None:
     """Check everything that an operation declares, on images that hypothesis chooses.
 
-    Checked are, on integers: the halo (tiles equal the whole), every symmetry and rounding under it, that
-    answers depend neither on the pixels' dtype, their memory layout nor the rest of the stack, that the
-    pixels stay as they were, the way through the wire, the result's dtype, and that a provider
-    whose processor has fewer instructions answers the same bytes. On floats, if the operation takes them:
-    that tiles equal the whole, and flips, turns and negation hold, as nearly as `float_gain` says.
+    Checked are, on integers: the halo (tiles equal the whole), the linear parts, every symmetry and
+    rounding under it, that answers depend neither on the pixels' dtype, their memory layout nor the rest
+    of the stack, that the pixels stay as they were, the way through the wire, the result's dtype, and
+    that a provider whose processor has fewer instructions answers the same bytes. On floats, if the
+    operation takes them: that tiles equal the whole, and flips, turns and negation hold, as nearly as
+    `float_gain` says.
 
     Parameters
     ----------
@@ -127,6 +128,7 @@ def _check_laws(operation: Filter, dtype: str, window: tuple[int, ...], examples
         _require(np.array_equal(stack, before), operation, "run must not change its pixels")
         _require(exact.dtype == np.int64, operation, "run must answer int64")
         _check_shape(operation, stack, exact)
+        _check_parts(operation, stack, exact)
         _check_tiles(operation, stack, exact, data)
         _check_layouts(operation, stack, exact)
         _check_symmetries(operation, stack, exact, data)
@@ -142,6 +144,22 @@ def _check_shape(operation: Filter, stack: NDArray[Any], exact: Answers) -> None
     core = tuple(n - 2 * h for n, h in zip(stack.shape[1:], operation.halo, strict=True))
     _require(
         exact.shape == (len(stack), *core), operation, "an answer must cover the pixels without the halo"
+    )
+
+
+def _check_parts(operation: Filter, stack: NDArray[Any], exact: Answers) -> None:
+    if not operation.parts:
+        return
+    _require(
+        all(part.halo == operation.halo for part in operation.parts),
+        operation,
+        "every part must have the operation's halo",
+    )
+    answers = [part.run(stack) for part in operation.parts]
+    _require(
+        np.array_equal(operation.combined(answers, core(stack, operation.halo)), exact),
+        operation,
+        "parts are declared, but what is combined of their answers is not what run answers",
     )
 
 

@@ -3,7 +3,7 @@
 4 bytes   marker and version
 4 bytes   length of the header, little-endian
 header    JSON, padded with spaces so that the array starts at a multiple of 64
-array     little-endian, C order, exactly as long as the header says
+array     little-endian, C order, exactly as long as the header says; of a task with a seed empty
 """
 
 from __future__ import annotations
@@ -17,10 +17,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from providers.errors import CODES, BadTask, ProviderError
+from providers.errors import CODES, BadTask, ProviderError, TooLarge
 from providers.image import MOST_AXES
 from providers.operation import Filter
 from providers.registry import resolved_operation
+from providers.residues import MODULI, SEED_BYTES, are_residues, expanded, residue_dtype
 
 TASK_MARKER = b"CST1"
 ANSWER_MARKER = b"CSA1"
@@ -28,11 +29,17 @@ ERROR_MARKER = b"CSE1"
 
 MAX_HEADER = 1 << 20
 """Bytes of a header: room for the weights of the widest stencils, and nothing that burdens a parser."""
+MAX_STACK = 64 << 20
+"""Bytes of the stack that a seed stands for: as many as a request may have otherwise."""
 MAX_AXES = 1 + MOST_AXES
 """Axes of a stack: the regions, and up to three of theirs."""
 _ALIGNMENT = 64
+_HEXADECIMAL = frozenset("0123456789abcdef")
+_SHARES = frozenset({"modulus", "seed"})
+"""Fields that tasks on residues have besides."""
 _DTYPES = {
-    np.dtype(name).str: np.dtype(name) for name in ("u1", "<i2", "<u2", "<i4", "<u4", "<i8", "<f4", "<f8")
+    np.dtype(name).str: np.dtype(name)
+    for name in ("u1", "<i2", "<u2", "<i4", "<u4", "<i8", "<u8", "<f4", "<f8")
 }
 
 
@@ -51,23 +58,36 @@ class Task:
     stack : (n, *window) ndarray
     rounded : bool
         Whether the provider rounds its answers (`Filter.finish`) or sends them exact, in int64. Floats are
-        always finished.
+        always finished, residues never.
+    modulus : int or None
+        One of `MODULI`, if the stack is one of residues. Then the provider answers with residues of what
+        the operation's linear parts make of them: for each region one answer for each part.
+    seed : bytes or None
+        What the stack is expanded from (`providers.residues.expanded`), if it is; sent in its place.
     """
 
     id: str
     operation: Filter
     stack: NDArray[np.generic] = field(repr=False)
     rounded: bool
+    modulus: int | None = None
+    seed: bytes | None = field(default=None, repr=False)
 
     @property
     def answer_shape(self) -> tuple[int, ...]:
         halo = self.operation.halo
         core = (n - 2 * h for n, h in zip(self.stack.shape[1:], halo, strict=True))
-        return (len(self.stack), *core)
+        return (len(self.stack) * (1 if self.modulus is None else len(self.operation.parts)), *core)
 
     @property
     def answer_dtype(self) -> np.dtype[Any]:
+        if self.modulus is not None:
+            return residue_dtype(self.modulus)
         return self.operation.result_dtype(self.stack.dtype) if self.rounded else np.dtype(np.int64)
+
+    @property
+    def answer_bytes(self) -> int:
+        return prod(self.answer_shape) * self.answer_dtype.itemsize
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,30 +115,90 @@ def task_parts(task: Task) -> tuple[bytes, memoryview]:
         },
         "rounded": task.rounded,
     }
-    return _message(TASK_MARKER, header, task.stack)
+    if task.modulus is not None:
+        header["modulus"] = task.modulus
+    if task.seed is not None:
+        header["seed"] = task.seed.hex()
+    return _message(TASK_MARKER, header, task.stack, bare=task.seed is not None)
 
 
-def decode_task(request: bytes) -> Task:
-    """The task in these bytes; BadTask or UnknownOperation if there is none."""
-    header, stack = _parse(TASK_MARKER, request, keys={"id", "operation", "rounded", "dtype", "shape"})
+def decode_task(request: bytes, largest: int = MAX_STACK) -> Task:
+    """The task in these bytes; BadTask or UnknownOperation if there is none.
+
+    TooLarge if a seed stands for more than `largest` bytes.
+    """
+    header, body = _header(TASK_MARKER, request, {"id", "operation", "rounded", "dtype", "shape"}, _SHARES)
     named, rounded = header["operation"], header["rounded"]
     if not isinstance(named, dict) or named.keys() != {"name", "version", "parameters"}:
         raise BadTask("the task's operation must have a name, a version and parameters")
     if not isinstance(rounded, bool):
         raise BadTask("the task's field 'rounded' must be true or false")
-    task = Task(_identity(header), resolved_operation(**named), stack, rounded)
+    modulus, seed = _modulus(header), _seed(header)
+    stack = _stack(header, body) if seed is None else _expanded(header, body, seed, modulus, largest)
+    task = Task(_identity(header), resolved_operation(**named), stack, rounded, modulus, seed)
     if len(task.operation.halo) != stack.ndim - 1:
         raise BadTask(
             f"the operation is for {len(task.operation.halo)} axes, the regions have {stack.ndim - 1}"
         )
-    if stack.dtype.kind == "f":
-        if task.operation.float_gain is None or not rounded:
-            raise BadTask(f"{task.operation.name} takes no floats, or not without finishing them")
-        if not np.isfinite(stack).all():
-            raise BadTask("pixels must be numbers, not NaN or infinite")
+    _check_pixels(task)
     if min(task.answer_shape) < 1:
         raise BadTask(f"regions of {stack.shape[1:]} hold nothing but the halo of {task.operation.halo}")
     return task
+
+
+def _check_pixels(task: Task) -> None:
+    """BadTask for a stack that is none of residues, or none of pixels."""
+    name, stack = task.operation.name, task.stack
+    if task.modulus is not None:
+        if task.rounded:
+            raise BadTask("residues cannot be rounded; ask for exact answers")
+        if not task.operation.parts:
+            raise BadTask(
+                f"{name} is not linear, so that it cannot be computed on residues; send pixels under a "
+                "scheme that hides them otherwise, such as ga-es"
+            )
+        if not are_residues(stack, task.modulus):
+            raise BadTask(f"residues modulo {task.modulus} must be {residue_dtype(task.modulus)} below it")
+    elif stack.dtype == np.uint64:
+        raise BadTask("pixels of 64 bits must be signed; unsigned ones are residues, which need a modulus")
+    elif stack.dtype.kind == "f":
+        if task.operation.float_gain is None or not task.rounded:
+            raise BadTask(f"{name} takes no floats, or not without finishing them")
+        if not np.isfinite(stack).all():
+            raise BadTask("pixels must be numbers, not NaN or infinite")
+
+
+def _modulus(header: dict[str, Any]) -> int | None:
+    modulus: object = header.get("modulus")
+    if "modulus" not in header:
+        return None
+    if type(modulus) is not int or modulus not in MODULI:
+        raise BadTask(f"a modulus must be one of {', '.join(map(str, MODULI))}")
+    return modulus
+
+
+def _seed(header: dict[str, Any]) -> bytes | None:
+    seed = header.get("seed")
+    if "seed" not in header:
+        return None
+    if not isinstance(seed, str) or len(seed) != 2 * SEED_BYTES or set(seed) - _HEXADECIMAL:
+        raise BadTask(f"a seed is {2 * SEED_BYTES} hexadecimal digits")
+    return bytes.fromhex(seed)
+
+
+def _expanded(
+    header: dict[str, Any], body: memoryview, seed: bytes, modulus: int | None, largest: int
+) -> NDArray[np.generic]:
+    dtype, shape = _layout(header)
+    if modulus is None or dtype != residue_dtype(modulus) or len(body):
+        raise BadTask(
+            "a seed stands for residues: it needs a modulus and their dtype, and no others beside it"
+        )
+    if prod(shape) * dtype.itemsize > largest:
+        raise TooLarge(
+            f"the seed stands for {prod(shape) * dtype.itemsize} bytes; this provider takes {largest}"
+        )
+    return expanded(seed, modulus, shape)
 
 
 def encode_answer(answer: Answer) -> bytes:
@@ -135,8 +215,8 @@ def decode_answer(response: bytes) -> Answer:
     """The answer in these bytes; the ProviderError that they report, or BadTask if they are neither."""
     if response[:4] == ERROR_MARKER:
         raise decode_error(response[4:])
-    header, stack = _parse(ANSWER_MARKER, response, keys={"id", "dtype", "shape"})
-    return Answer(_identity(header), stack)
+    header, body = _header(ANSWER_MARKER, response, {"id", "dtype", "shape"})
+    return Answer(_identity(header), _stack(header, body))
 
 
 def decode_error(body: bytes) -> ProviderError:
@@ -149,16 +229,21 @@ def decode_error(body: bytes) -> ProviderError:
     return CODES.get(code, ProviderError)(printable(message)[:300])
 
 
-def _message(marker: bytes, header: dict[str, Any], stack: NDArray[np.generic]) -> tuple[bytes, memoryview]:
+def _message(
+    marker: bytes, header: dict[str, Any], stack: NDArray[np.generic], bare: bool = False
+) -> tuple[bytes, memoryview]:
     little = stack.dtype.newbyteorder("<")
     header |= {"dtype": little.str, "shape": stack.shape}
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-(8 + len(text)) % _ALIGNMENT)
-    body = np.ascontiguousarray(stack, little).data.cast("B")
+    body = memoryview(b"") if bare else np.ascontiguousarray(stack, little).data.cast("B")
     return b"".join((marker, struct.pack("<I", len(text)), text)), body
 
 
-def _parse(marker: bytes, message: bytes, *, keys: set[str]) -> tuple[dict[str, Any], NDArray[np.generic]]:
+def _header(
+    marker: bytes, message: bytes, keys: set[str], optional: frozenset[str] = frozenset()
+) -> tuple[dict[str, Any], memoryview]:
+    """The header of a message and what follows it."""
     if len(message) < 8 or message[:4] != marker:
         raise BadTask("these bytes are not a message of CloudSec, or of another version of it")
     (length,) = struct.unpack("<I", message[4:8])
@@ -168,13 +253,16 @@ def _parse(marker: bytes, message: bytes, *, keys: set[str]) -> tuple[dict[str, 
         header = json.loads(message[8 : 8 + length])
     except (ValueError, RecursionError) as error:
         raise BadTask("the message's header is not JSON") from error
-    if not isinstance(header, dict) or header.keys() != keys:
+    if not isinstance(header, dict) or header.keys() - optional != keys:
         raise BadTask(f"the message's header must have exactly the fields {', '.join(sorted(keys))}")
+    return header, memoryview(message)[8 + length :]
+
+
+def _stack(header: dict[str, Any], body: memoryview) -> NDArray[np.generic]:
     dtype, shape = _layout(header)
-    body = memoryview(message)[8 + length :]
     if prod(shape) * dtype.itemsize != len(body):
         raise BadTask(f"the message claims {shape} pixels of {dtype}, but holds {len(body)} bytes of them")
-    return header, np.frombuffer(body, dtype).reshape(shape).astype(dtype.newbyteorder("="), copy=False)
+    return np.frombuffer(body, dtype).reshape(shape).astype(dtype.newbyteorder("="), copy=False)
 
 
 def _layout(header: dict[str, Any]) -> tuple[np.dtype[Any], tuple[int, ...]]:
@@ -190,7 +278,7 @@ def _layout(header: dict[str, Any]) -> tuple[np.dtype[Any], tuple[int, ...]]:
 
 def _identity(header: dict[str, Any]) -> str:
     name = header["id"]
-    if not isinstance(name, str) or len(name) != 32 or set(name) - set("0123456789abcdef"):
+    if not isinstance(name, str) or len(name) != 32 or set(name) - _HEXADECIMAL:
         raise BadTask("a task's id is 32 hexadecimal digits")
     return name
 

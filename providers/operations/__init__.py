@@ -2,7 +2,7 @@
 
 from providers.operations.convolution import Convolve, Laplacian
 from providers.operations.gradient import Sobel
-from providers.operations.linear import Gaussian, Mean
+from providers.operations.linear import Binomial, Gaussian, Mean
 from providers.operations.measurement import Histogram, Statistics
 from providers.operations.pointwise import Invert, Threshold, Window
 from providers.operations.rank import Maximum, Median, Minimum, Percentile
@@ -10,6 +10,7 @@ from providers.operations.sharpen import Unsharp
 
 __all__ = [
     "BUILT_IN",
+    "Binomial",
     "Convolve",
     "Gaussian",
     "Histogram",
@@ -28,6 +29,7 @@ __all__ = [
 ]
 
 BUILT_IN = (
+    Binomial,
     Convolve,
     Gaussian,
     Histogram,

@@ -7,14 +7,15 @@ from abc import abstractmethod
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
+from math import comb, sqrt
 from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from providers.fixed_point import Rows, fixed_point
+from providers.fixed_point import Rows, fixed_point, room_for_weights
 from providers.kernel import Kernel
-from providers.operation import MAX_RADIUS, Filter, WindowFilter, derived, parameter
+from providers.operation import MAX_RADIUS, Filter, PerAxis, WindowFilter, derived, parameter
 from providers.stencil import Answers, Stencil
 from regions import Symmetries
 
@@ -46,6 +47,10 @@ class LinearFilter(Filter):
     @property
     def float_gain(self) -> float:
         return self.stencil.reach / self.scale
+
+    @property
+    def parts(self) -> tuple[Stencil | Kernel, ...]:
+        return (self.stencil,)
 
     def run(self, stack: NDArray[np.generic]) -> Answers:
         return self.stencil.run(stack)
@@ -124,6 +129,45 @@ class Mean(LinearFilter, WindowFilter):
     def stencil(self) -> Stencil:
         # An even window gets a weight of zero at its far end, so that every stencil has a centre.
         return Stencil(tuple((1,) * side + (0,) * (1 - side % 2) for side in self.sizes))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Binomial(LinearFilter, WindowFilter):
+    """Smoothing with a row of Pascal's triangle along each axis: (1, 4, 6, 4, 1) / 16 where the size is 5.
+
+    The sums are exact, and divided and rounded once at the end, halves to even. A size of 2n + 1 is ITK's
+    BinomialBlurImageFilter of n repetitions, and near a Gaussian of a deviation of sqrt(n / 2) pixels.
+
+    Parameters
+    ----------
+    size : int or tuple of int
+        Weights along an axis, an odd number; one for all axes or one per axis.
+    """
+
+    name: ClassVar[str] = "binomial"
+
+    size: PerAxis = parameter(5, "weights along an axis, odd; one for all axes or one per axis")
+
+    def _side(self, value: object) -> int:
+        side = super()._side(value)
+        if side % 2 == 0:
+            raise ValueError(f"binomial: size must be odd, so that the window has a centre, not {side}")
+        return side
+
+    def resolved(self, ndim: int, dtype: DTypeLike) -> Self:
+        exact = super().resolved(ndim, dtype)
+        bits, room = sum(side - 1 for side in exact.sizes), room_for_weights(dtype)
+        if bits > room:
+            deviation = sqrt((max(exact.sizes) - 1) / 4)
+            raise ValueError(
+                f"binomial: weights of these sizes add up to 2**{bits}; on {np.dtype(dtype)} images up to "
+                f"2**{room} are exact, so use gaussian with sigma={deviation:.3g}, which is almost the same"
+            )
+        return exact
+
+    @property
+    def stencil(self) -> Stencil:
+        return Stencil(tuple(tuple(comb(side - 1, k) for k in range(side)) for side in self.sizes))
 
 
 def _radius(sigma: float, truncate: float) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import ceil
@@ -58,14 +59,14 @@ class Unsharp(LinearFilter):
         return as_fraction(self.amount)
 
     @property
-    def _parts(self) -> tuple[int, int]:
+    def _shares(self) -> tuple[int, int]:
         """How often the pixel and the blurred pixel go into an answer, in units of the blur's scale."""
         amount = self._amount
         return amount.numerator + amount.denominator, -amount.numerator
 
     def resolved(self, ndim: int, dtype: DTypeLike) -> Self:
         radii = self._per_axis("radius", self.radius, ndim)
-        taken = sum(map(abs, self._parts)).bit_length()
+        taken = sum(map(abs, self._shares)).bit_length()
         weights = gaussian_weights(radii, TRUNCATE, np.dtype(dtype), abs(self._amount), taken)
         return replace(self, radius=radii, weights=weights)
 
@@ -86,17 +87,20 @@ class Unsharp(LinearFilter):
 
     @property
     def float_gain(self) -> float:
-        return sum(map(abs, self._parts)) / self._amount.denominator
+        return sum(map(abs, self._shares)) / self._amount.denominator
 
     def run(self, stack: NDArray[np.generic]) -> Answers:
-        stencil, (own, blurred) = self.stencil, self._parts
-        dtype = answers_in(stack.dtype)
-        largest = 0 if dtype.kind == "f" else largest_magnitude(stack)
-        bound = largest * (abs(own) + abs(blurred)) * stencil.scale
-        if bound >= EXACT_INT:
-            raise ValueError(f"unsharp needs a {bound.bit_length()}-bit accumulator here; there are 63")
-        pixels = core(stack, self.halo).astype(dtype)
-        answer: Answers = np.asarray(own * stencil.scale * pixels + blurred * stencil.run(stack), dtype)
+        return self.combined((self.stencil.run(stack),), core(stack, self.halo))
+
+    def combined(self, parts: Sequence[Answers], pixels: NDArray[np.generic]) -> Answers:
+        (blur,), (own, blurred) = parts, self._shares
+        own *= self.stencil.scale
+        dtype = answers_in(pixels.dtype)
+        if dtype.kind != "f":
+            bound = abs(own) * largest_magnitude(pixels) + abs(blurred) * largest_magnitude(blur)
+            if bound >= EXACT_INT:
+                raise ValueError(f"unsharp needs a {bound.bit_length()}-bit accumulator here; there are 63")
+        answer: Answers = np.asarray(own * pixels.astype(dtype) + blurred * blur, dtype)
         return answer
 
     def fitted(self, rounded: Answers, dtype: DTypeLike) -> NDArray[np.generic]:

@@ -8,7 +8,8 @@ import providers
 from cloudsec import Endpoint, HttpEndpoint, LocalEndpoint, endpoints
 from cloudsec.endpoints import response_of
 from providers import make_operation
-from providers.wire import Task, encode_task
+from providers.residues import expanded
+from providers.wire import Task, encode_task, task_parts
 from tests.simulator import RawServer, http_response
 
 REQUEST = encode_task(
@@ -31,12 +32,25 @@ def test_a_request_in_parts_arrives_as_one(http_providers: list[str]) -> None:
     wanted = providers.handle(REQUEST)
     parts = REQUEST[:9], memoryview(REQUEST)[9:]
     for endpoint in (LocalEndpoint("here"), HttpEndpoint(http_providers[0])):
-        assert response_of(endpoint, parts, 10) == wanted
+        assert response_of(endpoint, parts, 10, len(wanted)) == wanted
     with RawServer(http_response("200 OK", b"")) as server:
-        response_of(HttpEndpoint(server.url), parts, 10)
+        response_of(HttpEndpoint(server.url), parts, 10, 0)
         head, _, body = server.requests[0].partition(b"\r\n\r\n")
     assert body == REQUEST
     assert f"content-length: {len(REQUEST)}".encode() in head.lower().splitlines()
+
+
+def test_a_seed_may_be_answered_by_many_times_its_bytes_and_nothing_by_more_than_asked(
+    http_providers: list[str],
+) -> None:
+    seed, operation = b"sixteen  octets.", make_operation("sobel").resolved(2, "uint8")
+    task = Task("a" * 32, operation, expanded(seed, 65521, (1, 300, 300)), False, 65521, seed)
+    parts, wanted = task_parts(task), providers.handle(encode_task(task))
+    assert len(wanted) > 500 * sum(map(len, parts))
+    for endpoint in (LocalEndpoint("here"), HttpEndpoint(http_providers[0])):
+        assert response_of(endpoint, parts, 10, 2 * 2 * 298**2) == wanted
+    with pytest.raises(cloudsec.Refused, match="which no answer has"):
+        response_of(HttpEndpoint(http_providers[0]), parts, 10, 298**2)
 
 
 def test_an_endpoint_of_anybody_is_given_bytes() -> None:
@@ -49,7 +63,7 @@ def test_an_endpoint_of_anybody_is_given_bytes() -> None:
             return b""
 
     recorder = Recorder()
-    response_of(recorder, (REQUEST[:9], memoryview(REQUEST)[9:]), 10)
+    response_of(recorder, (REQUEST[:9], memoryview(REQUEST)[9:]), 10, 0)
     assert type(recorder.given) is bytes
     assert recorder.given == REQUEST
 

@@ -190,4 +190,5 @@ def test_an_image_that_is_too_small_stays_at_home() -> None:
 
 
 def test_the_wire_has_no_field_for_a_place_or_a_name() -> None:
-    assert set(wire.Task.__dataclass_fields__) == {"id", "operation", "stack", "rounded"}
+    fields = {"id", "operation", "stack", "rounded", "modulus", "seed"}
+    assert set(wire.Task.__dataclass_fields__) == fields

@@ -9,10 +9,15 @@ import providers
 from providers import service
 from providers.errors import BadTask, ProviderError, TooLarge
 from providers.registry import example_operation
+from providers.residues import MODULI, expanded, integers, reduced
 from providers.service import answer
 from providers.wire import Task, decode_answer, encode_task
 
 STACK = np.random.default_rng(0).integers(0, 2**16, (3, 20, 20), np.uint16)
+
+
+def handled(task: Task) -> bytes:
+    return providers.handle(encode_task(task))
 
 
 def request(name: str = "gaussian", rounded: bool = True, stack: np.ndarray = STACK) -> bytes:
@@ -90,3 +95,49 @@ def test_pixels_that_would_not_be_exact_are_refused() -> None:
     # What only compares is exact on all integers.
     for name, level in comparing.items():
         assert (decode_answer(providers.handle(request(name, stack=huge))).stack == level).all()
+
+
+@pytest.mark.parametrize("modulus", MODULI)
+@pytest.mark.parametrize("name", ["binomial", "gaussian", "laplacian", "sobel", "unsharp"])
+def test_residues_are_answered_part_by_part_for_each_region(name: str, modulus: int) -> None:
+    operation = example_operation(name).resolved(2, "uint16")
+    residues = reduced(STACK, modulus)
+    answered = decode_answer(handled(Task("ab" * 16, operation, residues, False, modulus)))
+    by_region = answered.stack.reshape(len(STACK), len(operation.parts), *answered.stack.shape[1:])
+    for number, part in enumerate(operation.parts):
+        assert (by_region[:, number] == reduced(part.run(STACK), modulus)).all()
+
+
+def test_a_seed_is_answered_as_the_residues_that_it_stands_for() -> None:
+    operation, seed = example_operation("sobel").resolved(2, "uint16"), b"sixteen  octets."
+    stack = expanded(seed, 65521, (2, 30, 40))
+    whole = handled(Task("ab" * 16, operation, stack, False, 65521))
+    assert handled(Task("ab" * 16, operation, stack, False, 65521, seed)) == whole
+
+
+def test_volumes_of_residues_are_filtered_along_every_axis() -> None:
+    volume = np.random.default_rng(0).integers(0, 256, (1, 8, 9, 10), np.uint8)
+    operation = example_operation("sobel").resolved(3, "uint8")
+    answered = decode_answer(handled(Task("ab" * 16, operation, reduced(volume, 65521), False, 65521)))
+    parts = [integers(part, -(2**15), 65521)[None] for part in answered.stack]
+    core = volume[:, 1:-1, 1:-1, 1:-1]
+    assert (operation.combined(parts, core) == operation.run(volume)).all()
+
+
+def test_limits_of_size_and_work_hold_for_residues_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    operation = example_operation("sobel").resolved(2, "uint16")
+    seeded = Task("ab" * 16, operation, np.zeros((1, 100, 100), np.uint16), False, 65521, bytes(16))
+    with pytest.raises(TooLarge, match="seed stands for"):
+        answer(encode_task(seeded), limit=10_000)
+    # Two parts answer nearly twice as many bytes as there were.
+    with pytest.raises(TooLarge, match="answer would have 38416 bytes"):
+        answer(encode_task(seeded), limit=30_000)
+    monkeypatch.setattr(service, "MAX_WORK", 100 * 100 * 12 - 1)
+    with pytest.raises(TooLarge, match="more work"):
+        answer(encode_task(seeded))
+
+
+def test_an_operation_that_is_not_linear_is_refused_on_residues_with_a_way_out() -> None:
+    operation = example_operation("median").resolved(2, "uint16")
+    with pytest.raises(BadTask, match="median is not linear.*ga-es"):
+        decode_answer(handled(Task("ab" * 16, operation, STACK % np.uint16(65521), False, 65521)))

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from providers import make_operation
 from providers.errors import BadTask, Busy, ProviderError, TooLarge
 from providers.operation import Filter
+from providers.residues import expanded
 from providers.wire import (
     Answer,
     Task,
@@ -189,3 +190,98 @@ def test_what_a_provider_says_fits_on_one_line() -> None:
     assert isinstance(said, Busy)
     assert str(said).isprintable()
     assert len(str(said)) <= 300
+
+
+SEED = "0f" * 16
+SHARE: dict[str, Any] = {
+    "id": IDENTITY,
+    "operation": {"name": "mean", "version": 1, "parameters": {"size": [3, 3]}},
+    "rounded": False,
+    "modulus": 65521,
+    "dtype": "<u2",
+    "shape": [1, 3, 3],
+}
+
+
+def test_a_task_on_residues_written_by_hand_is_read_and_written_again() -> None:
+    task = decode_task(message(b"CST1", SHARE, bytes(range(18))))
+    assert (task.modulus, task.seed, task.answer_dtype, task.answer_shape) == (65521, None, "u2", (1, 1, 1))
+    written = encode_task(task)
+    (length,) = struct.unpack("<I", written[4:8])
+    assert json.loads(written[8 : 8 + length]) == SHARE
+
+
+def test_a_seed_is_read_as_what_it_expands_to_and_sent_in_its_place() -> None:
+    header = SHARE | {"seed": SEED, "shape": [2, 300, 400]}
+    task = decode_task(message(b"CST1", header))
+    assert (task.stack == expanded(bytes.fromhex(SEED), 65521, (2, 300, 400))).all()
+    written = encode_task(task)
+    assert len(written) < 400
+    (length,) = struct.unpack("<I", written[4:8])
+    assert json.loads(written[8 : 8 + length]) == header
+    assert (decode_task(written).stack == task.stack).all()
+    assert SEED not in repr(task)
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"modulus": 65519}, "must be one of 65536, "),
+        ({"modulus": "65521"}, "must be one of"),
+        ({"modulus": 65521.0}, "must be one of"),
+        ({"modulus": None}, "must be one of"),
+        ({"modulus": [65521]}, "must be one of"),
+        ({"modulus": 2**31 - 1}, "must be uint32 below it"),
+        ({"modulus": True}, "must be one of"),
+        ({"rounded": True}, "residues cannot be rounded"),
+        ({"operation": HEADER["operation"]}, "median is not linear.*such as ga-es"),
+        ({"seed": SEED}, "no others beside it"),
+        ({"share": 1}, "exactly the fields"),
+    ],
+)
+def test_a_task_on_residues_with_a_wrong_field_is_refused(changes: dict[str, Any], says: str) -> None:
+    with pytest.raises(BadTask, match=says):
+        decode_task(message(b"CST1", SHARE | changes, bytes(18)))
+
+
+def test_what_is_no_residue_is_refused() -> None:
+    with pytest.raises(BadTask, match="residues modulo 65521 must be uint16 below it"):
+        decode_task(message(b"CST1", SHARE, b"\xf1\xff" * 9))
+    decode_task(message(b"CST1", SHARE, b"\xf0\xff" * 9))
+
+
+def test_unsigned_pixels_of_64_bits_are_residues_or_nothing() -> None:
+    header = {key: value for key, value in SHARE.items() if key != "modulus"} | {"dtype": "<u8"}
+    with pytest.raises(BadTask, match="need a modulus"):
+        decode_task(message(b"CST1", header, bytes(72)))
+    decode_task(message(b"CST1", header | {"modulus": 2**64}, bytes(72)))
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"seed": "0f"}, "a seed is 32 hexadecimal digits"),
+        ({"seed": SEED.upper()}, "a seed is"),
+        ({"seed": 7}, "a seed is"),
+        ({"seed": None}, "a seed is"),
+        ({"dtype": "<u4"}, "needs a modulus and their dtype"),
+        ({"shape": [0, 3, 3]}, "at least one pixel"),
+    ],
+)
+def test_a_malformed_seed_is_refused(changes: dict[str, Any], says: str) -> None:
+    with pytest.raises(BadTask, match=says):
+        decode_task(message(b"CST1", SHARE | {"seed": SEED} | changes))
+
+
+def test_a_seed_without_a_modulus_is_refused() -> None:
+    header = {key: value for key, value in SHARE.items() if key != "modulus"} | {"seed": SEED}
+    with pytest.raises(BadTask, match="needs a modulus"):
+        decode_task(message(b"CST1", header))
+
+
+def test_a_seed_that_stands_for_more_than_the_limit_is_refused_before_it_is_expanded() -> None:
+    header = SHARE | {"seed": SEED, "shape": [2**20, 2**20, 2**20]}
+    with pytest.raises(TooLarge, match="stands for"):
+        decode_task(message(b"CST1", header))
+    with pytest.raises(TooLarge, match="stands for 18 bytes; this provider takes 17"):
+        decode_task(message(b"CST1", SHARE | {"seed": SEED}), largest=17)
