@@ -6,6 +6,7 @@ from benchmarks.genetic import print_genetic
 from benchmarks.leakage import print_leakage
 from benchmarks.paper import print_paper
 from benchmarks.state import own_state
+from benchmarks.verification import print_verification
 
 if __name__ == "__main__":
     with own_state():
@@ -18,3 +19,5 @@ if __name__ == "__main__":
         print_genetic()
         print()
         print_forecast()
+        print()
+        print_verification()
