@@ -7,6 +7,7 @@ from benchmarks.leakage import print_leakage
 from benchmarks.paper import print_paper
 from benchmarks.sharing import print_sharing
 from benchmarks.state import own_state
+from benchmarks.verification import print_verification
 
 if __name__ == "__main__":
     with own_state():
@@ -21,3 +22,5 @@ if __name__ == "__main__":
         print_forecast()
         print()
         print_sharing()
+        print()
+        print_verification()

@@ -9,7 +9,7 @@ from math import prod
 from typing import Any, TypeAlias
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import NDArray
 
 from providers.stencil import EXACT_INT, TILE_PIXELS, Answers, answers_in, core, largest_magnitude
 from regions import Symmetries
@@ -76,11 +76,11 @@ class Kernel:
             negation_sign=-1,
         )
 
-    def extremes(self, dtype: DTypeLike) -> tuple[int, int]:
-        """Unrounded answers between which those of all images of a dtype lie."""
-        limits, array = np.iinfo(np.dtype(dtype).name), self._array
+    def bounds(self, low: int, high: int) -> tuple[int, int]:
+        """Unrounded answers between which those to all pixels from `low` to `high` lie."""
+        array = self._array
         up, down = int(array[array > 0].sum()), int(array[array < 0].sum())
-        return up * int(limits.min) + down * int(limits.max), up * int(limits.max) + down * int(limits.min)
+        return up * low + down * high, up * high + down * low
 
     def run(self, stack: NDArray[np.generic]) -> Answers:
         """Unrounded answers for the pixels of ``(n, *window)`` that have their whole halo.

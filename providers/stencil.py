@@ -99,6 +99,10 @@ class Stencil:
             negation_sign=-1,
         )
 
+    def bounds(self, low: int, high: int) -> tuple[int, int]:
+        """Unrounded answers between which those to all pixels from `low` to `high` lie."""
+        return self.scale * low, self.scale * high
+
     def run(self, stack: NDArray[np.generic]) -> Answers:
         """Unrounded answers for the pixels of ``(n, *window)`` that have their whole halo.
 

@@ -139,7 +139,9 @@ class Convolve(LinearFilter):
         kernel = self.stencil
         if kernel.smooths or np.dtype(dtype).kind == "f":
             return np.dtype(dtype)
-        low, high = (round(end / self.divisor) for end in kernel.extremes(dtype))
+        limits = np.iinfo(np.dtype(dtype).name)
+        ends = kernel.bounds(int(limits.min), int(limits.max))
+        low, high = (round(end / self.divisor) for end in ends)
         wide = wider_signed(dtype)
         while not np.iinfo(wide).min <= low <= high <= np.iinfo(wide).max and wide.itemsize < 8:
             wide = wider_signed(wide)
