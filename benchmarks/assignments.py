@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from cloudsec.exposure import Exposure
 from cloudsec.forecast import LANE_COSTS, Forecast
 from cloudsec.keystream import Keystream
-from cloudsec.schemes import HOME, SCHEMES, Job, Plan, Protected
+from cloudsec.schemes import BLOCK_SCHEMES, HOME, Job, Plan, Protected
 from cloudsec.study import Study, StudyGrid
 from providers import make_operation
 from regions import (
@@ -27,7 +27,7 @@ HALO = 2
 OPERATION = make_operation("median", size=2 * HALO + 1)
 KEY = b"every run of the benchmarks draws the same"
 KEYS = Keystream.of(KEY)
-SCHEME = SCHEMES["ga-es"]
+SCHEME = BLOCK_SCHEMES["ga-es"]
 
 
 @dataclass(frozen=True, eq=False)

@@ -20,6 +20,7 @@ from benchmarks.open_data import (
     open_data_folder,
 )
 from benchmarks.state import own_state
+from cloudsec.exposure import Exposure
 
 PARTIES = 4
 OPERATION = providers.make_operation("gaussian", sigma=2.0)
@@ -45,6 +46,7 @@ def compared(picture: Picture, scheme: str) -> tuple[float, ...]:
             reports.append(result.report)
     first = reports[0]
     sent = first.exposure
+    assert isinstance(sent, Exposure)
     own = replace(sent, plan=replace(sent.plan, windows=sent.plan.boxes))
     shares = [
         worst

@@ -22,6 +22,7 @@ from scipy.ndimage import gaussian_filter
 import cloudsec
 import providers
 from benchmarks.state import own_state
+from cloudsec.exposure import Exposure
 from cloudsec.fleet import local_providers
 from providers.operation import WindowFilter
 from providers.registry import operations
@@ -138,8 +139,9 @@ def _print_broker() -> None:
 
                 def job(broker: cloudsec.Broker = broker, study: str = study) -> cloudsec.Result:
                     result = broker.process(image, operation, study=study)
-                    _ = result.report.exposure.pixel_shares, result.report.exposure.received_shares
-                    _ = result.report.exposure.anonymity_set, result.report.exposure.over_study
+                    shown = result.report.exposure
+                    assert isinstance(shown, Exposure)
+                    _ = shown.pixel_shares, shown.received_shares, shown.anonymity_set, shown.over_study
                     return result
 
                 if not np.array_equal(job().image, exact):

@@ -156,6 +156,7 @@ def bounded(picture: Picture, parties: int, block: int) -> Line:
     ring = parties == 4
     clouds, report = job(picture, parties, {"block": block}, tolerate=2 if ring else 1)
     shown, leakage = report.exposure, report.leakage
+    assert isinstance(shown, Exposure)
     one, two = leakage["assembled_area"][:2]
     count = shown.informative
     limits = (1.0, 0.05) if ring else (max(0.01, 1 / count), max(0.02, 2 / count))

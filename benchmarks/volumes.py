@@ -81,6 +81,7 @@ def sent(volume: Volume, parties: int, study: str) -> tuple[Exposure, bool]:
     if np.abs(result.image.astype(np.float64) - wanted.astype(np.float64)).max() > allowed:
         raise SystemExit(f"{volume.name}: the result differs from the unsplit operation")
     shown = result.report.exposure
+    assert isinstance(shown, Exposure)
     own = positions(shown)
     return shown, all(each == own for each in before)
 

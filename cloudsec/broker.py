@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any, Literal
@@ -22,13 +23,15 @@ from cloudsec.key_file import master_key, state_directory
 from cloudsec.keystream import Keystream
 from cloudsec.ledger import Ledger
 from cloudsec.probe import probed
-from cloudsec.proposal import Proposal, proposal_of
+from cloudsec.proposal import Proposal, proposal_of, proposal_of_shares
 from cloudsec.rehearsal import kernel_seconds
-from cloudsec.report import report_of
+from cloudsec.report import Report, report_of
 from cloudsec.result import Result
-from cloudsec.schemes import Job
+from cloudsec.schemes import Job, ProtectionScheme, SecretSharing
 from cloudsec.schemes.hiding import grey_range, wire_values
 from cloudsec.settings import Settings
+from cloudsec.share_course import carried_out_on_shares
+from cloudsec.share_report import report_of_shares
 from cloudsec.study import Study, study_name
 from cloudsec.vault import Vault
 from providers import Filter
@@ -135,7 +138,7 @@ class Broker:
         self._experience = (
             Experience.embedded(len(self._endpoints), os.cpu_count() or 1) if self._fleet else Experience()
         )
-        # What is sent as it is needs no key that lasts.
+        # What is sent as it is, or as noise, needs no key that lasts.
         self._key = Keystream.fresh() if self._keyless else master_key(key)
 
     def __enter__(self) -> Broker:
@@ -190,48 +193,18 @@ class Broker:
         pixels = checked_image(image, channel_axis)
         chosen = as_operation(operation, parameters)
         job = self._job(pixels, chosen, channel_axis)
-        keys, ledger = self._study(study)
-        plan = ledger.planned(job) if ledger else self._scheme.plan(job, Study(), keys)
-        clock.ends("plan")
-
-        def record(lent: Mapping[str, NDArray[np.intp]]) -> None:
-            if ledger is not None:
-                ledger.lend(job, plan, lent)
-
-        def distrust(name: str) -> None:
-            self._quarantined |= {name}
-
-        settings = self._settings
-        verified = settings.verify == "sample"
-        terms = Terms(
-            self._endpoints,
-            float(settings.timeout),
-            verified,
-            settings.on_loss,
-            record,
-            settings.progress,
-            distrust,
-        )
-        ended = carried_out(job, plan, self._scheme, keys, terms, clock)
+        if isinstance(self._scheme, SecretSharing):
+            planes, report = self._on_shares(job, self._scheme, clock)
+        else:
+            planes, report = self._in_pieces(job, self._scheme, study, clock)
         filtered, value = None, None
         if isinstance(chosen, Measurement):
-            value = chosen.value(ended.result, channel_axis)
+            value = chosen.value(planes, channel_axis)
         else:
-            filtered = planes_image(ended.result, channel_axis)
+            filtered = planes_image(planes, channel_axis)
         clock.ends("finish")
-        timings = clock.timings()
-        self._experience = self._experience.after(job, plan, ended, timings, _kind(job.operation, job.planes))
-        report = report_of(
-            job,
-            plan,
-            self._scheme,
-            ended,
-            operation=str(chosen),
-            pixels=pixels,
-            verified=verified,
-            timings=timings,
-        )
-        return Result(filtered, value, report)
+        told = report(operation=str(chosen), pixels=pixels, timings=clock.timings())
+        return Result(filtered, value, told)
 
     def plan(
         self,
@@ -257,10 +230,12 @@ class Broker:
         """
         pixels = checked_image(image, channel_axis)
         chosen = as_operation(operation, parameters)
-        job = replace(self._job(pixels, chosen, channel_axis), compared=True)
-        keys, ledger = self._study(study)
-        plan = ledger.foreseen(job) if ledger else self._scheme.plan(job, Study(), keys)
-        return proposal_of(job, plan, self._scheme, operation=str(chosen), pixels=pixels)
+        job, scheme = replace(self._job(pixels, chosen, channel_axis), compared=True), self._scheme
+        if isinstance(scheme, SecretSharing):
+            return proposal_of_shares(job, scheme, operation=str(chosen), pixels=pixels)
+        keys, ledger = self._study(scheme, study)
+        plan = ledger.foreseen(job) if ledger else scheme.plan(job, Study(), keys)
+        return proposal_of(job, plan, scheme, operation=str(chosen), pixels=pixels)
 
     def probe(
         self,
@@ -337,15 +312,63 @@ class Broker:
         choices = self._settings.plan or {}
         return Job(planes, resolved, names, present, self._tolerate, choices, self._seed, forecast)
 
-    def _study(self, name: str | None) -> tuple[Keystream, Ledger | None]:
+    def _in_pieces(
+        self, job: Job, scheme: ProtectionScheme, study: str | None, clock: Clock
+    ) -> tuple[NDArray[np.generic], Callable[..., Report]]:
+        """The result of a job under a scheme that sends pieces of the image, and what is to be reported."""
+        keys, ledger = self._study(scheme, study)
+        plan = ledger.planned(job) if ledger else scheme.plan(job, Study(), keys)
+        clock.ends("plan")
+
+        def record(lent: Mapping[str, NDArray[np.intp]]) -> None:
+            if ledger is not None:
+                ledger.lend(job, plan, lent)
+
+        terms = self._terms(record)
+        ended = carried_out(job, plan, scheme, keys, terms, clock)
+
+        def report(**told: Any) -> Report:
+            kind = _kind(job.operation, job.planes)
+            self._experience = self._experience.after(job, plan, ended, told["timings"], kind)
+            return report_of(job, plan, scheme, ended, verified=terms.verify, **told)
+
+        return ended.result, report
+
+    def _on_shares(
+        self, job: Job, scheme: SecretSharing, clock: Clock
+    ) -> tuple[NDArray[np.generic], Callable[..., Report]]:
+        """The result of a job on shares, and what is to be reported."""
+        dealing = scheme.plan(job)
+        clock.ends("plan")
+        shared = carried_out_on_shares(job, dealing, scheme, self._key, self._terms(lambda lent: None), clock)
+        return shared.result, partial(report_of_shares, job, dealing, scheme, shared)
+
+    def _terms(self, record: Callable[[Mapping[str, NDArray[np.intp]]], None]) -> Terms:
+        """How a job is to be carried out."""
+
+        def distrust(name: str) -> None:
+            self._quarantined |= {name}
+
+        chosen = self._settings
+        return Terms(
+            self._endpoints,
+            float(chosen.timeout),
+            chosen.verify == "sample",
+            chosen.on_loss,
+            record,
+            chosen.progress,
+            distrust,
+        )
+
+    def _study(self, scheme: ProtectionScheme, name: str | None) -> tuple[Keystream, Ledger | None]:
         """The keys of a study, and who keeps its record."""
         keys = self._key.for_study(study_name(name), self._fleet)
-        return keys, None if self._keyless else Ledger(self._scheme, keys, Vault(keys, state_directory()))
+        return keys, None if self._keyless else Ledger(scheme, keys, Vault(keys, state_directory()))
 
     @property
     def _keyless(self) -> bool:
-        """Whether images are sent as they are, so that no key or record would be of use."""
-        return self._scheme.assurance == "none"
+        """Whether nothing lasts that a key would have to hide: places in images that a study keeps."""
+        return self._scheme.assurance != "heuristic"
 
 
 def _travelling(planes: NDArray[np.generic]) -> tuple[np.dtype[Any], int]:

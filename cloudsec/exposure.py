@@ -58,6 +58,11 @@ class Exposure:
     owners: NDArray[np.intp] = field(repr=False)
     deliveries: tuple[NDArray[np.bool_], ...] = field(repr=False)
 
+    @property
+    def statement(self) -> str:
+        """One plain sentence on what the providers could learn."""
+        return self.scheme.statement(self.job, self.plan, self)
+
     @cached_property
     def received(self) -> NDArray[np.bool_]:
         """Which pieces each party was sent in any delivery, ``(parties, n)``."""

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from cloudsec.exposure import Exposure
 from cloudsec.page.proposal import proposal_page
 from cloudsec.report import home_fields, plain, plan_fields, write_report
-from cloudsec.schemes import Job, Plan, ProtectionScheme
+from cloudsec.schemes import Job, Plan, ProtectionScheme, SecretSharing
 from cloudsec.schemes.front import Candidate
+from cloudsec.share_exposure import ShareExposure
 from cloudsec.table import proposal_summary
 
 
@@ -56,23 +57,23 @@ class Proposal:
     assurance : {"heuristic", "none"}
     image : dict
         ``shape`` and ``dtype`` of the input.
+    plan : dict
+        What is planned, in the words of ``Report.plan``.
+    home : dict
+        ``pixel_share`` that the broker would compute, samples apart, and its ``reasons``.
+    front : tuple of Candidate
+        What could be chosen, as long as nothing else is better in some respect and as good in all. Empty
+        where there is no choice: the study has its grid, the image is too small, or shares are sent.
     """
 
     scheme: str
     assurance: str
     operation: str
     image: dict[str, Any]
-    exposure: Exposure = field(repr=False)
-
-    @property
-    def plan(self) -> dict[str, Any]:
-        """What is planned, in the words of ``Report.plan``."""
-        return plan_fields(self.exposure.job, self.exposure.plan)
-
-    @property
-    def home(self) -> dict[str, Any]:
-        """``pixel_share`` that the broker would compute, samples apart, and its ``reasons``."""
-        return home_fields(self.exposure.job, self.exposure.plan, self.exposure.owners)
+    plan: dict[str, Any]
+    home: dict[str, Any]
+    front: tuple[Candidate, ...]
+    exposure: Exposure | ShareExposure = field(repr=False)
 
     @cached_property
     def providers(self) -> tuple[ProviderPart, ...]:
@@ -89,14 +90,6 @@ class Proposal:
     def leakage(self) -> dict[str, Any]:
         """What one provider, and colluding ones, could learn at most, as in a report."""
         return self.exposure.figures
-
-    @property
-    def front(self) -> tuple[Candidate, ...]:
-        """What could be chosen, as long as nothing else is better in some respect and as good in all.
-
-        Empty where there is no choice: the study has its grid, or the image is too small to be sent.
-        """
-        return self.exposure.plan.front
 
     def to_dict(self) -> dict[str, Any]:
         """Everything, ready for JSON."""
@@ -135,5 +128,25 @@ def proposal_of(
         scheme.assurance,
         operation,
         {"shape": pixels.shape, "dtype": pixels.dtype.name},
+        plan_fields(job, plan),
+        home_fields(job, plan, plan.owners),
+        plan.front,
         Exposure(job, plan, scheme, plan.owners, (received,)),
+    )
+
+
+def proposal_of_shares(
+    job: Job, scheme: SecretSharing, *, operation: str, pixels: NDArray[np.generic]
+) -> Proposal:
+    """What a job on shares would be, of an operation as the user named it on an image as it was given."""
+    dealing = scheme.plan(job)
+    return Proposal(
+        scheme.name,
+        dealing.assurance,
+        operation,
+        {"shape": pixels.shape, "dtype": pixels.dtype.name},
+        plan_fields(job, dealing),
+        {"pixel_share": 0.0, "reasons": {}},
+        (),
+        ShareExposure(job, scheme, (dealing,)),
     )

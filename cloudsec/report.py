@@ -21,6 +21,8 @@ from cloudsec.page import page
 from cloudsec.pictures import View, sheet
 from cloudsec.png import png_bytes
 from cloudsec.schemes import HOME, SCHEMES, Job, Plan, ProtectionScheme, Sealed
+from cloudsec.schemes.shares import Dealing
+from cloudsec.share_exposure import ShareExposure
 from cloudsec.table import summary
 from providers import Filter
 from regions import Figure, grey_levels
@@ -103,14 +105,14 @@ class Report:
     exact: str
     timings: dict[str, float]
     accounts: tuple[Account, ...] = field(repr=False)
-    exposure: Exposure = field(repr=False)
-    planned: Exposure = field(repr=False)
+    exposure: Exposure | ShareExposure = field(repr=False)
+    planned: Exposure | ShareExposure = field(repr=False)
     sealed: tuple[Sealed, ...] = field(repr=False)
 
     @cached_property
     def statement(self) -> str:
         """One plain sentence on what the providers could learn."""
-        return self.exposure.scheme.statement(self.exposure.job, self.exposure.plan, self.exposure)
+        return self.exposure.statement
 
     @cached_property
     def providers(self) -> tuple[ProviderReport, ...]:
@@ -236,7 +238,7 @@ def report_of(
     return Report(
         scheme=scheme.name,
         assurance=scheme.assurance,
-        stronger_scheme=_stronger(scheme, job.operation),
+        stronger_scheme=stronger(scheme.name, job.operation),
         operation=operation,
         image={"shape": pixels.shape, "dtype": pixels.dtype.name},
         home=home_fields(job, plan, ended.owners),
@@ -260,7 +262,7 @@ def home_fields(job: Job, plan: Plan, owners: NDArray[np.intp]) -> dict[str, Any
     return {"pixel_share": sum(reasons.values()), "reasons": reasons}
 
 
-def plan_fields(job: Job, plan: Plan) -> dict[str, Any]:
+def plan_fields(job: Job, plan: Plan | Dealing) -> dict[str, Any]:
     """What is said of a plan."""
     return {
         "block": plan.block,
@@ -270,10 +272,11 @@ def plan_fields(job: Job, plan: Plan) -> dict[str, Any]:
         "predicted_seconds": job.forecast.seconds(plan.workload(job)),
         "reused": plan.reused,
         **_searched(plan),
+        **({"shares": plan.told} if isinstance(plan, Dealing) else {}),
     }
 
 
-def _searched(plan: Plan) -> dict[str, Any]:
+def _searched(plan: Plan | Dealing) -> dict[str, Any]:
     """What is said of the search for a plan, where there was one."""
     if not plan.convergence:
         return {}
@@ -311,11 +314,12 @@ def _odds(pieces: int, sampled: int) -> float:
     return 1 - missed
 
 
-def _stronger(scheme: ProtectionScheme, operation: Filter) -> str | None:
-    """The first scheme that protects and carries the operation, for one that does not protect."""
-    if scheme.assurance != "none":
-        return None
-    return next((s.name for s in SCHEMES.values() if s.assurance != "none" and s.carries(operation)), None)
+def stronger(name: str, operation: Filter) -> str | None:
+    """The first scheme that protects more than the one of this name, and carries the operation."""
+    ranks = ("perfect", "computational", "heuristic", "none")
+    own = ranks.index(SCHEMES[name].assurance)
+    better = (each for each in SCHEMES.values() if ranks.index(each.assurance) < own)
+    return next((each.name for each in better if each.carries(operation)), None)
 
 
 def plain(fields: dict[str, Any]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from cloudsec.schemes import SCHEMES, ProtectionScheme
+from cloudsec.schemes import SCHEMES, ProtectionScheme, SecretSharing
 
 LONGEST_SECONDS = 1e6
 """Of a time-out: within what every clock and every wait of the system can tell."""
@@ -67,7 +67,7 @@ class Settings:
             )
 
     @property
-    def protection(self) -> ProtectionScheme:
+    def protection(self) -> ProtectionScheme | SecretSharing:
         return SCHEMES[self.scheme]
 
     def colluders(self, providers: int) -> int:

@@ -19,6 +19,7 @@ from cloudsec.wording import (
     search_sentence,
     sentence,
     share,
+    shares_sentence,
     study_sentence,
     threshold_sentence,
     was_searched,
@@ -130,6 +131,8 @@ def _leakage(fields: Mapping[str, Any]) -> list[str]:
     if not was_sent(fields):
         return []
     leakage = fields["leakage"]
+    if "shares" in fields["plan"]:
+        return _wrapped(f"{shares_sentence(fields['plan']['shares'])} {threshold_sentence(leakage)}")
     worst = (
         f"Most at one provider: {share(leakage['worst_pixel_share'])} of the pixels computed, "
         f"{share(worst_received(fields))} received, "

@@ -103,6 +103,8 @@ def plan_sentence(fields: Mapping[str, Any]) -> str:
     plan = fields["plan"]
     if not was_sent(fields):
         return "All would be computed at home."
+    if "shares" in plan:
+        return shares_sentence(plan["shares"])
     if plan["block"] is None:
         return f"Slabs with their halos for {counted(plan['regions'], 'provider')}."
     rims = {"shared": "that travel with their halos", "ring": "bare, the ring around them computed at home"}
@@ -119,8 +121,24 @@ def worst_received(fields: Mapping[str, Any]) -> float:
 
 
 def was_sent(fields: Mapping[str, Any]) -> bool:
-    """Whether any pixel left the house."""
-    return any(provider["received_share"] > 0 for provider in fields["providers"])
+    """Whether anything of the image left the house, if only as shares."""
+    return "shares" in fields["plan"] or any(
+        provider["received_share"] > 0 for provider in fields["providers"]
+    )
+
+
+def shares_sentence(shares: Mapping[str, int]) -> str:
+    """How an image was shared.
+
+    >>> shares_sentence({"parties": 5, "privacy": 1, "quorum": 4, "secrets": 3, "modulus": 65521})
+    'Shares modulo 65521 for 5 providers: 1 learns nothing, 4 give the answer, 3 bands of the image in each.'
+    """
+    bands = f", {shares['secrets']} bands of the image in each" if shares["secrets"] > 1 else ""
+    few = f"{shares['privacy']} learn{'s' if shares['privacy'] == 1 else ''} nothing"
+    return (
+        f"Shares modulo {shares['modulus']} for {counted(shares['parties'], 'provider')}: {few}, "
+        f"{shares['quorum']} give the answer{bands}."
+    )
 
 
 def was_searched(plan: Mapping[str, Any]) -> bool:

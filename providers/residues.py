@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from math import prod
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,7 +34,7 @@ def residue_dtype(modulus: int) -> np.dtype[Any]:
     return np.min_scalar_type(modulus - 1)
 
 
-def are_residues(stack: NDArray[np.generic], modulus: int) -> bool:
+def are_residues(stack: NDArray[np.generic], modulus: int) -> TypeGuard[Residues]:
     """Whether an array is one of residues: of their dtype, and every one below the modulus."""
     dtype = residue_dtype(modulus)
     return stack.dtype == dtype and (wraps(modulus) or not stack.size or int(stack.max()) < modulus)

@@ -76,8 +76,9 @@ class Comparison:
     @property
     def searched_block(self) -> int:
         """Side in pixels of the blocks whose entropy a search went by."""
-        plans = (each.result.report.exposure.plan for each in self.shown)
-        return next(plan.block for plan in plans if plan.thresholds is not None and plan.block)
+        plans = (each.result.report.plan for each in self.shown)
+        block: int = next(plan["block"] for plan in plans if plan.get("thresholds") is not None)
+        return block
 
     @property
     def headline(self) -> str:

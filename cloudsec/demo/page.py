@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from math import isqrt, log2
 
 from cloudsec.demo.comparison import HEADS, LEGEND, Comparison, Shown
+from cloudsec.exposure import Exposure
 from cloudsec.page.charts import Curve, collusion_chart, convergence_chart, swatch
 from cloudsec.page.document import document
 from cloudsec.page.figures import picture_figure, view_figure
@@ -132,6 +133,7 @@ def _scheme(comparison: Comparison, shown: Shown, side: int) -> Markup:
     """What went where under one scheme, what came back, and what each provider saw."""
     sample, report = comparison.sample, shown.result.report
     exposure, label = report.exposure, shown.setting.label
+    assert isinstance(exposure, Exposure)
     owners = owner_map(exposure.job.shape, exposure.plan.boxes, exposure.owners)
     assert shown.result.image is not None
     original = grey(sample.pixels, *sample.extremes)

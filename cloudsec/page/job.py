@@ -15,6 +15,7 @@ from cloudsec.wording import (
     search_sentence,
     sentence,
     share,
+    shares_sentence,
     was_searched,
 )
 
@@ -45,6 +46,8 @@ def did(fields: Mapping[str, Any]) -> Markup:
         "Colluding providers tolerated": str(plan["tolerate"]),
         "Plan": "reused from an earlier job of the study" if plan["reused"] else "made for this job",
     }
+    if "shares" in plan:
+        facts["Blocks"] = shares_sentence(plan["shares"])
     if fields["stronger_scheme"] is not None:
         facts["Stronger scheme"] = f"{fields['stronger_scheme']} could carry this operation too"
     pairs = [markup(element("dt", key), element("dd", value)) for key, value in facts.items()]

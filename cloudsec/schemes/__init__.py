@@ -3,10 +3,27 @@
 from cloudsec.schemes.base import Job, Plan, Protected, ProtectionScheme, Sealed
 from cloudsec.schemes.ga_es import GaEs
 from cloudsec.schemes.ga_es_2018 import GaEs2018
+from cloudsec.schemes.shares import SHARING_SCHEMES, SecretSharing
 from cloudsec.schemes.unprotected import Unprotected
 from cloudsec.study import HOME
 
-SCHEMES: dict[str, ProtectionScheme] = {scheme.name: scheme for scheme in (GaEs(), GaEs2018(), Unprotected())}
-"""Name → scheme, those that are built."""
+_BLOCKS: tuple[ProtectionScheme, ...] = (GaEs(), GaEs2018(), Unprotected())
+BLOCK_SCHEMES = {scheme.name: scheme for scheme in _BLOCKS}
+"""Those that send pieces of the image."""
+SCHEMES: dict[str, ProtectionScheme | SecretSharing] = {
+    **{scheme.name: scheme for scheme in SHARING_SCHEMES},
+    **BLOCK_SCHEMES,
+}
+"""Name → scheme, those that are built, the strongest first."""
 
-__all__ = ["HOME", "SCHEMES", "Job", "Plan", "Protected", "ProtectionScheme", "Sealed"]
+__all__ = [
+    "BLOCK_SCHEMES",
+    "HOME",
+    "SCHEMES",
+    "Job",
+    "Plan",
+    "Protected",
+    "ProtectionScheme",
+    "Sealed",
+    "SecretSharing",
+]

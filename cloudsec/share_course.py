@@ -1,0 +1,254 @@
+"""The course of a job on shares: dealt out, gathered until a quorum, checked as a whole, or dealt anew."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cloudsec.clock import Clock
+from cloudsec.course import Account, Loss, Terms
+from cloudsec.dispatch import Delivered, Delivery, Lost
+from cloudsec.errors import CloudsecError, Dishonest, IncompatibleScheme
+from cloudsec.keystream import Keystream
+from cloudsec.schemes import Job, Sealed
+from cloudsec.schemes.shares import Dealing, SecretSharing
+from cloudsec.verification.freivalds import Tag, tag
+from providers import modular
+from providers.boxes import filter_box
+from providers.residues import Residues, are_residues
+from providers.wire import Task
+from regions import Box
+
+
+@dataclass(frozen=True, eq=False)
+class Shared:
+    """A job on shares that is done.
+
+    Attributes
+    ----------
+    result : (C, M, N) or (C, P, M, N) ndarray
+    dealings : tuple of Dealing
+        How it was shared, and then shared anew among those that were left.
+    at_home : float
+        Share of the pixels that was computed by the broker in the end.
+    odds : float
+        The chance, at most, with which a wrong slab was accepted; 1 where nothing was checked.
+    """
+
+    result: NDArray[np.generic] = field(repr=False)
+    dealings: tuple[Dealing, ...]
+    at_home: float
+    accounts: tuple[Account, ...]
+    losses: tuple[Loss, ...]
+    sealed: tuple[Sealed, ...] = field(repr=False)
+    odds: float
+
+
+def carried_out_on_shares(
+    job: Job, dealing: Dealing, scheme: SecretSharing, keys: Keystream, terms: Terms, clock: Clock
+) -> Shared:
+    """Deal the pixels out until every slab of the result is there.
+
+    Raises
+    ------
+    ProviderFailed
+        If too few providers are left to share among, and `terms.on_loss` is "fail".
+    """
+    course = _Course(job, scheme, terms, clock)
+    while True:
+        failed = course.dealt(dealing, keys.for_job())
+        if not course.missing:
+            return course.ended()
+        left = {name: party for name, party in job.present.items() if party not in course.gone}
+        try:
+            # What goes to others is shared anew: a share is never sent twice.
+            dealing = scheme.plan(replace(job, present=left, choices=_without_regions(job)))
+        except IncompatibleScheme:
+            course.at_home(failed)
+            return course.ended()
+        course.choose(dealing)
+
+
+def _without_regions(job: Job) -> dict[str, object]:
+    return {choice: value for choice, value in job.choices.items() if choice not in ("regions", "spare")}
+
+
+class _Course:
+    """What has happened so far in one job."""
+
+    def __init__(self, job: Job, scheme: SecretSharing, terms: Terms, clock: Clock) -> None:
+        self._job, self._scheme, self._terms, self._clock = job, scheme, terms, clock
+        self._result = np.empty(job.planes.shape, job.operation.result_dtype(job.planes.dtype))
+        self._rows = np.zeros(job.shape[0], bool)
+        self._accounts = tuple(Account() for _ in job.providers)
+        self._losses: list[Loss] = []
+        self._sealed: list[Sealed] = []
+        self._dealings: list[Dealing] = []
+        self._home = 0.0
+        self._odds = 0.0 if terms.verify else 1.0
+        self._done = self._tasks = 0
+        self._slabs: list[int] | None = None
+        self.gone: set[int] = set()
+
+    @property
+    def missing(self) -> bool:
+        return not bool(self._rows.all())
+
+    def choose(self, dealing: Dealing) -> None:
+        """Take those slabs of another dealing of which rows are missing."""
+        self._slabs = [
+            number
+            for number, (first, last) in enumerate(dealing.slabs)
+            if not all(self._rows[top + first : top + last].all() for top in dealing.bands)
+        ]
+
+    def dealt(self, dealing: Dealing, keys: Keystream) -> dict[int, CloudsecError]:
+        """Send shares of slabs that are missing, and put together what comes back; who failed, and why."""
+        numbers = [*range(len(dealing.slabs))] if self._slabs is None else self._slabs
+        self._dealings.append(dealing)
+        sealed: list[Sealed] = []
+        tags: list[list[Tag]] = []
+        for number in numbers:
+            sealed += self._scheme.protect(self._job, dealing, number, keys)
+            tags.append(self._tags(dealing, number, keys) if self._terms.verify else [])
+        self._tasks += len(sealed)
+        self._clock.ends("protect")
+        count = dealing.sharing.parties
+        answers: list[dict[int, Residues]] = [{} for _ in numbers]
+        failed: dict[int, CloudsecError] = {}
+        with Delivery(sealed, self._terms.endpoints, self._terms.timeout) as delivery:
+            for outcome in delivery:
+                self._clock.ends("deliver")
+                self._accounts[outcome.party].retries += outcome.retries
+                error = outcome.error if isinstance(outcome, Lost) else self._noted(sealed, outcome, answers)
+                if error is not None:
+                    failed[outcome.party] = error
+                    delivery.drop(outcome.party)
+                    self._tasks -= sum(
+                        sealed[each].party == outcome.party and each % count not in answers[each // count]
+                        for each in range(len(sealed))
+                    )
+                if self._terms.progress is not None:
+                    self._terms.progress(self._done, self._tasks)
+        self._clock.ends("deliver")
+        self._sealed += [sealed[number] for number in sorted(delivery.asked)]
+        for place, number in enumerate(numbers):
+            tasks = [each.task for each in sealed[place * count : (place + 1) * count]]
+            self._put_together(dealing, number, tasks, answers[place], tags[place], failed)
+        self._clock.ends("recover")
+        for party, error in failed.items():
+            if isinstance(error, Dishonest):
+                self._terms.distrust(self._job.providers[party])
+            self._losses.append(Loss(self._job.providers[party], str(error), len(numbers), {}, 0))
+        self.gone |= failed.keys()
+        return failed
+
+    def at_home(self, failed: dict[int, CloudsecError]) -> None:
+        """Compute here what is missing; raises why it is, where that may not be."""
+        if self._terms.on_loss == "fail":
+            raise next(iter(failed.values()))
+        rows = np.flatnonzero(~self._rows)
+        runs = np.split(rows, np.flatnonzero(np.diff(rows) > 1) + 1)
+        for run in runs:
+            box = Box(
+                (*(0 for _ in self._job.depth), int(run[0]), 0),
+                (*self._job.depth, int(run[-1]) + 1, self._job.shape[1]),
+            )
+            for component, plane in enumerate(self._job.planes):
+                self._result[component][box.slices] = filter_box(plane, self._job.operation, box)
+        self._home = len(rows) / len(self._rows)
+        self._rows[:] = True
+        self._clock.ends("finish")
+
+    def ended(self) -> Shared:
+        return Shared(
+            self._result,
+            tuple(self._dealings),
+            self._home,
+            self._accounts,
+            tuple(self._losses),
+            tuple(self._sealed),
+            self._odds,
+        )
+
+    def _tags(self, dealing: Dealing, number: int, keys: Keystream) -> list[Tag]:
+        """Of each part of a slab's answer, what tells the right one."""
+        pixels = dealing.regions_of(self._job, dealing.slabs[number])
+        flat = pixels.reshape(-1, *pixels.shape[2:]).astype(np.int64, copy=False)
+        return [
+            tag(part, flat, keys, f"slab {number} part {at}")
+            for at, part in enumerate(self._job.operation.parts)
+        ]
+
+    def _noted(
+        self, sealed: Sequence[Sealed], outcome: Delivered, answers: list[dict[int, Residues]]
+    ) -> CloudsecError | None:
+        """Keep an answer; what is wrong with it, if it is none of residues."""
+        task = sealed[outcome.number].task
+        assert task.modulus is not None
+        if not are_residues(outcome.stack, task.modulus):
+            return Dishonest(
+                f"provider {self._job.providers[outcome.party]} answered numbers that are no residues modulo "
+                f"{task.modulus}; do not use it until you know why"
+            )
+        count = len(sealed) // len(answers)
+        answers[outcome.number // count][outcome.number % count] = outcome.stack
+        self._accounts[outcome.party].add(outcome)
+        self._done += 1
+        return None
+
+    def _put_together(
+        self,
+        dealing: Dealing,
+        number: int,
+        tasks: Sequence[Task],
+        answers: dict[int, Residues],
+        tags: Sequence[Tag],
+        failed: dict[int, CloudsecError],
+    ) -> None:
+        """Write a slab into the result, if enough answers are right; names whose are not."""
+        # Nothing is kept of a provider that answered wrongly, of no slab.
+        kept = {
+            holder: answer
+            for holder, answer in answers.items()
+            if not isinstance(failed.get(dealing.parties[holder]), Dishonest)
+        }
+        while len(kept) >= dealing.sharing.quorum:
+            parts = self._scheme.recovered(self._job, dealing, kept)
+            flat = [part.reshape(-1, *part.shape[2:]) for part in parts]
+            if all(each.holds(part).all() for each, part in zip(tags, flat, strict=bool(tags))):
+                self._place(dealing, number, parts)
+                for holder in kept:
+                    self._accounts[dealing.parties[holder]].verified += bool(tags)
+                self._odds = max([self._odds, *(each.odds for each in tags)])
+                return
+            liars = [holder for holder, answer in kept.items() if not _is_right(tasks[holder], answer)]
+            if not liars:
+                raise AssertionError("shares that were all computed rightly give a wrong answer")
+            for holder in liars:
+                name = self._job.providers[dealing.parties[holder]]
+                failed[dealing.parties[holder]] = Dishonest(
+                    f"provider {name} answered wrongly: its share was computed again here and differs; do "
+                    "not use it until you know why"
+                )
+                del kept[holder]
+
+    def _place(self, dealing: Dealing, number: int, parts: Sequence[NDArray[np.int64]]) -> None:
+        slab = dealing.slabs[number]
+        pixels = dealing.regions_of(self._job, slab)
+        finished = self._scheme.finished(self._job, parts, pixels)
+        for band, place in dealing.places(self._job, slab):
+            self._result[(slice(None), *place)] = finished[band]
+            rows = place[-2]
+            self._rows[rows] = True
+
+
+def _is_right(task: Task, answer: Residues) -> bool:
+    """Whether a share's answer is that of its share: it is computed again."""
+    assert task.modulus is not None
+    share = task.stack.astype(task.answer_dtype, copy=False)
+    found = [modular.run(part, share, task.modulus) for part in task.operation.parts]
+    return np.array_equal(np.stack(found, axis=1).reshape(answer.shape), answer)
