@@ -113,7 +113,11 @@ def _add_job_options(command: argparse.ArgumentParser) -> None:
     """What says which job it is."""
     command.add_argument("-o", "--operation", required=True, metavar="NAME", help="see 'cloudsec operations'")
     command.add_argument("-p", "--parameter", action="append", default=[], metavar="NAME=VALUE")
-    command.add_argument("--scheme", default="ga-es", help="ga-es (default), ga-es-2018 or unprotected")
+    command.add_argument(
+        "--scheme",
+        default="ga-es",
+        help="additive, shamir, packed, ga-es (default), ga-es-2018 or unprotected",
+    )
     command.add_argument("--provider", action="append", metavar="URL", help="one each")
     command.add_argument("--ca", type=Path, metavar="FILE", help="whose certificates they must show (PEM)")
     command.add_argument(
