@@ -6,7 +6,7 @@
 (256, 256)
 """
 
-from cloudsec.broker import Broker, process
+from cloudsec.broker import Broker
 from cloudsec.endpoints import Endpoint, HttpEndpoint, LocalEndpoint
 from cloudsec.errors import (
     CloudsecError,
@@ -19,6 +19,7 @@ from cloudsec.errors import (
     Unavailable,
     VaultError,
 )
+from cloudsec.once import process
 from cloudsec.proposal import Proposal
 from cloudsec.report import Report
 from cloudsec.result import Result

@@ -51,8 +51,9 @@ class Broker:
     providers : int or sequence of str or Endpoint
         URLs or endpoints, each another provider; or how many embedded ones to use in this process.
     scheme : str
-        A name of `cloudsec.SCHEMES`: ``"ga-es"``; for comparisons ``"ga-es-2018"``, the paper's scheme, or
-        ``"unprotected"``.
+        A name of `cloudsec.SCHEMES`, or ``"auto"``: the first of them that carries the operation exactly with
+        these providers, but for ``"ga-es-2018"``, the paper's scheme, and ``"unprotected"``, which are for
+        comparisons.
     tolerate : int or None
         How many colluding providers to withstand; None: 1 where the scheme protects.
     verify : {"sample", False}
@@ -129,7 +130,7 @@ class Broker:
             ca=ca,
             progress=progress,
         )
-        self._scheme, self._seed = chosen.protection, chosen.search_seed()
+        self._seed = chosen.search_seed()
         self._endpoints, self._opened = endpoints_of(providers, token, ca)
         self._tolerate = chosen.colluders(len(self._endpoints))
         # Embedded providers are simulated clouds; another number of them are other clouds.
@@ -139,7 +140,7 @@ class Broker:
             Experience.embedded(len(self._endpoints), os.cpu_count() or 1) if self._fleet else Experience()
         )
         # What is sent as it is, or as noise, needs no key that lasts.
-        self._key = Keystream.fresh() if self._keyless else master_key(key)
+        self._key = master_key(key) if chosen.remembers else Keystream.fresh()
 
     def __enter__(self) -> Broker:
         return self
@@ -193,17 +194,18 @@ class Broker:
         pixels = checked_image(image, channel_axis)
         chosen = as_operation(operation, parameters)
         job = self._job(pixels, chosen, channel_axis)
-        if isinstance(self._scheme, SecretSharing):
-            planes, report = self._on_shares(job, self._scheme, clock)
+        scheme, why = self._settings.scheme_for(job)
+        if isinstance(scheme, SecretSharing):
+            planes, report = self._on_shares(job, scheme, clock)
         else:
-            planes, report = self._in_pieces(job, self._scheme, study, clock)
+            planes, report = self._in_pieces(job, scheme, study, clock)
         filtered, value = None, None
         if isinstance(chosen, Measurement):
             value = chosen.value(planes, channel_axis)
         else:
             filtered = planes_image(planes, channel_axis)
         clock.ends("finish")
-        told = report(operation=str(chosen), pixels=pixels, timings=clock.timings())
+        told = report(operation=str(chosen), pixels=pixels, timings=clock.timings(), choice=why)
         return Result(filtered, value, told)
 
     def plan(
@@ -230,7 +232,8 @@ class Broker:
         """
         pixels = checked_image(image, channel_axis)
         chosen = as_operation(operation, parameters)
-        job, scheme = replace(self._job(pixels, chosen, channel_axis), compared=True), self._scheme
+        job = replace(self._job(pixels, chosen, channel_axis), compared=True)
+        scheme, _ = self._settings.scheme_for(job)
         if isinstance(scheme, SecretSharing):
             return proposal_of_shares(job, scheme, operation=str(chosen), pixels=pixels)
         keys, ledger = self._study(scheme, study)
@@ -340,7 +343,8 @@ class Broker:
         """The result of a job on shares, and what is to be reported."""
         dealing = scheme.plan(job)
         clock.ends("plan")
-        shared = carried_out_on_shares(job, dealing, scheme, self._key, self._terms(lambda lent: None), clock)
+        terms = self._terms(lambda lent: None)
+        shared = carried_out_on_shares(job, dealing, scheme, Keystream.fresh(), terms, clock)
         return shared.result, partial(report_of_shares, job, dealing, scheme, shared)
 
     def _terms(self, record: Callable[[Mapping[str, NDArray[np.intp]]], None]) -> Terms:
@@ -363,12 +367,8 @@ class Broker:
     def _study(self, scheme: ProtectionScheme, name: str | None) -> tuple[Keystream, Ledger | None]:
         """The keys of a study, and who keeps its record."""
         keys = self._key.for_study(study_name(name), self._fleet)
-        return keys, None if self._keyless else Ledger(scheme, keys, Vault(keys, state_directory()))
-
-    @property
-    def _keyless(self) -> bool:
-        """Whether nothing lasts that a key would have to hide: places in images that a study keeps."""
-        return self._scheme.assurance != "heuristic"
+        remembered = scheme.assurance == "heuristic"
+        return keys, Ledger(scheme, keys, Vault(keys, state_directory())) if remembered else None
 
 
 def _travelling(planes: NDArray[np.generic]) -> tuple[np.dtype[Any], int]:
@@ -380,42 +380,3 @@ def _travelling(planes: NDArray[np.generic]) -> tuple[np.dtype[Any], int]:
 def _kind(resolved: Filter, planes: NDArray[np.generic]) -> str:
     """What is timed apart: an operation with its parameters, on pixels of a dtype."""
     return f"{resolved} {planes.dtype}"
-
-
-def process(
-    image: ArrayLike,
-    operation: str | Filter,
-    *,
-    providers: int | Sequence[str | Endpoint] = DEFAULT_PROVIDERS,
-    scheme: str = "ga-es",
-    tolerate: int | None = None,
-    verify: Literal["sample", False] = "sample",
-    plan: Mapping[str, Any] | None = None,
-    on_loss: Literal["home", "fail"] = "home",
-    seed: int | None = None,
-    key: bytes | str | Path | None = None,
-    channel_axis: int | None = None,
-    study: str | None = None,
-    **parameters: Any,
-) -> Result:
-    """Run an operation on one image; by default at embedded providers, with nothing to start.
-
-    The same as `Broker.process` with a broker for this one job.
-
-    >>> import numpy as np, providers
-    >>> image = np.random.default_rng(0).integers(0, 4096, (256, 256), np.uint16)
-    >>> result = process(image, "gaussian", sigma=2.0, key=bytes(32))
-    >>> bool((result.image == providers.apply(image, "gaussian", sigma=2.0)).all())
-    True
-    """
-    with Broker(
-        providers,
-        scheme=scheme,
-        tolerate=tolerate,
-        verify=verify,
-        plan=plan,
-        on_loss=on_loss,
-        seed=seed,
-        key=key,
-    ) as broker:
-        return broker.process(image, operation, channel_axis=channel_axis, study=study, **parameters)

@@ -77,6 +77,8 @@ class Report:
         How far the scheme protects what a provider sees.
     stronger_scheme : str or None
         One that protects more and carries the operation too.
+    choice : str or None
+        Why it is this scheme, where CloudSec chose it.
     image : dict
         ``shape`` and ``dtype`` of the input.
     home : dict
@@ -97,6 +99,7 @@ class Report:
     scheme: str
     assurance: str
     stronger_scheme: str | None
+    choice: str | None
     operation: str
     image: dict[str, Any]
     home: dict[str, Any]
@@ -177,6 +180,7 @@ class Report:
             "assurance": self.assurance,
             "statement": self.statement,
             "stronger_scheme": self.stronger_scheme,
+            "choice": self.choice,
             "operation": self.operation,
             "image": self.image,
             "home": self.home,
@@ -226,6 +230,7 @@ def report_of(
     pixels: NDArray[np.generic],
     verified: bool,
     timings: dict[str, float],
+    choice: str | None = None,
 ) -> Report:
     """The record of a job that is done, of an operation as the user named it on an image as it was given."""
     # Without losses, the pieces of providers that are not there would be with them.
@@ -239,6 +244,7 @@ def report_of(
         scheme=scheme.name,
         assurance=scheme.assurance,
         stronger_scheme=stronger(scheme.name, job.operation),
+        choice=choice,
         operation=operation,
         image={"shape": pixels.shape, "dtype": pixels.dtype.name},
         home=home_fields(job, plan, ended.owners),

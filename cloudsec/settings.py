@@ -9,8 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from cloudsec.schemes import SCHEMES, ProtectionScheme, SecretSharing
+from cloudsec.schemes import SCHEMES, Job, ProtectionScheme, SecretSharing
 
+AUTO = "auto"
+"""Stands for the strongest scheme that carries an operation exactly with the providers that there are."""
 LONGEST_SECONDS = 1e6
 """Of a time-out: within what every clock and every wait of the system can tell."""
 
@@ -35,8 +37,8 @@ class Settings:
         if isinstance(self.plan, Mapping):
             # What the caller changes later changes nothing here.
             object.__setattr__(self, "plan", dict(self.plan))
-        if not isinstance(self.scheme, str) or self.scheme not in SCHEMES:
-            raise ValueError(f"unknown scheme {self.scheme!r}; there are: {', '.join(SCHEMES)}")
+        if not isinstance(self.scheme, str) or self.scheme not in (AUTO, *SCHEMES):
+            raise ValueError(f"unknown scheme {self.scheme!r}; there are: {', '.join((AUTO, *SCHEMES))}")
         numeric = isinstance(self.timeout, (int, float)) and not isinstance(self.timeout, bool)
         if not numeric or not 0 < self.timeout < LONGEST_SECONDS:
             raise ValueError(f"timeout must be a positive number of seconds, not {self.timeout!r}")
@@ -60,20 +62,47 @@ class Settings:
             raise ValueError(f"seed must be a whole number from 0, or None, not {self.seed!r}")
         if self.tolerate is not None and (_whole(self.tolerate) is None or self.tolerate < 0):
             raise ValueError(f"tolerate must be a number of providers, not {self.tolerate!r}")
-        if self.tolerate and self.protection.assurance == "none":
+        if self.tolerate and not self.protects:
             raise ValueError(
                 f"scheme {self.scheme!r} withstands nobody, not even tolerate={self.tolerate}; use scheme "
                 "'ga-es'"
             )
 
     @property
-    def protection(self) -> ProtectionScheme | SecretSharing:
-        return SCHEMES[self.scheme]
+    def candidates(self) -> tuple[ProtectionScheme | SecretSharing, ...]:
+        """The schemes of which the first that carries a job is taken, the strongest first."""
+        if self.scheme != AUTO:
+            return (SCHEMES[self.scheme],)
+        return tuple(scheme for scheme in SCHEMES.values() if scheme.assurance != "none")
+
+    def scheme_for(self, job: Job) -> tuple[ProtectionScheme | SecretSharing, str | None]:
+        """The scheme that carries a job, and, where there was a choice, why it is this one."""
+        *stronger, last = self.candidates
+        refusals: list[str] = []
+        for scheme in stronger:
+            try:
+                if isinstance(scheme, SecretSharing):
+                    scheme.plan(job)
+                why = f"auto took {scheme.name!r}, the strongest scheme that there is"
+                return scheme, f"{why}; {refusals[0]}" if refusals else why
+            except ValueError as error:
+                refusals.append(str(error))
+        return last, f"auto took {last.name!r}: {refusals[0]}" if refusals else None
+
+    @property
+    def protects(self) -> bool:
+        """Whether providers are to learn less than the image."""
+        return self.candidates[0].assurance != "none"
+
+    @property
+    def remembers(self) -> bool:
+        """Whether a study may keep places in images, which a key has to hide."""
+        return any(scheme.assurance == "heuristic" for scheme in self.candidates)
 
     def colluders(self, providers: int) -> int:
         """How many of so many providers to withstand; ValueError if that is all of them."""
         if self.tolerate is None:
-            return 0 if self.protection.assurance == "none" else 1
+            return int(self.protects)
         if self.tolerate >= providers:
             raise ValueError(
                 f"tolerate must be less than the number of providers, {providers}, not {self.tolerate}: all "

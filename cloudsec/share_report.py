@@ -23,6 +23,7 @@ def report_of_shares(
     operation: str,
     pixels: NDArray[np.generic],
     timings: dict[str, float],
+    choice: str | None = None,
 ) -> Report:
     """The record of a job that is done, of an operation as the user named it on an image as it was given."""
     home = {"pixel_share": shared.at_home, "reasons": {"lost": shared.at_home} if shared.at_home else {}}
@@ -30,6 +31,7 @@ def report_of_shares(
         scheme=scheme.name,
         assurance=dealing.assurance,
         stronger_scheme=None,
+        choice=choice,
         operation=operation,
         image={"shape": pixels.shape, "dtype": pixels.dtype.name},
         home=home,

@@ -48,6 +48,8 @@ def did(fields: Mapping[str, Any]) -> Markup:
     }
     if "shares" in plan:
         facts["Blocks"] = shares_sentence(plan["shares"])
+    if fields["choice"] is not None:
+        facts["Why this scheme"] = sentence(fields["choice"])
     if fields["stronger_scheme"] is not None:
         facts["Stronger scheme"] = f"{fields['stronger_scheme']} could carry this operation too"
     pairs = [markup(element("dt", key), element("dd", value)) for key, value in facts.items()]

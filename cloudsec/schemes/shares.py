@@ -125,7 +125,8 @@ class SecretSharing:
     def plan(self, job: Job) -> Dealing:
         """How a job is shared among the providers that may be asked. IncompatibleScheme or ValueError."""
         self._refuse_what_is_not_linear(job)
-        refuse_choices(job.choices, ("regions", "spare", "seeds"), self.name)
+        own = ("spare",) if self.name == "packed" else ()
+        refuse_choices(job.choices, ("regions", "seeds", *own), self.name)
         present = tuple(job.present.values())
         used = chosen_number(job.choices, "regions", 2, len(job.providers)) or len(present)
         seeded = job.choices.get("seeds", True)

@@ -24,7 +24,11 @@ from tests.simulator import RawServer, http_response
         (["-o", "median", "-p", "size=three"], 2, "size must be an integer"),
         (["-o", "median", "-p", "size={}"], 2, "size must be an integer"),
         (["-o", "median", "--seed", "-1"], 2, "seed must be a whole number from 0, or None, not -1"),
-        (["-o", "median", "--scheme", "magic"], 2, "there are: additive, shamir, packed, ga-es, ga-es-2018, unprotected"),
+        (
+            ["-o", "median", "--scheme", "magic"],
+            2,
+            "there are: auto, additive, shamir, packed, ga-es",
+        ),
         (["-o", "median", "--providers", "0"], 2, "no providers"),
         (["-o", "median", "--providers", "1"], 2, "at least 2 providers"),
         (["-o", "median", "--tolerate", "9"], 2, "less than the number of providers, 9"),

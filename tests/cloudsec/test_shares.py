@@ -280,3 +280,33 @@ def test_the_report_of_a_weaker_scheme_names_one_that_proves_more() -> None:
         assert linear.stronger_scheme == "additive"
     ranks = cloudsec.process(IMAGE, "median", scheme="unprotected", providers=4).report
     assert ranks.stronger_scheme == "ga-es"
+
+
+@pytest.mark.parametrize(
+    ("operation", "options", "taken", "why"),
+    [
+        ("mean", {}, "additive", "the strongest scheme that there is"),
+        ("sobel", {"tolerate": 3}, "additive", "the strongest scheme that there is"),
+        ("median", {}, "ga-es", "'median' is none"),
+        ("mean", {"plan": {"block": 8}}, "ga-es", "has no choice 'block'"),
+        ("mean", {"plan": {"spare": 1}, "providers": 5}, "packed", "strongest"),
+    ],
+)
+def test_auto_takes_the_strongest_scheme_that_carries_a_job_and_says_why(
+    operation: str, options: dict[str, Any], taken: str, why: str
+) -> None:
+    given = {"providers": 4, "key": os.urandom(32)} | options
+    result = cloudsec.process(IMAGE, operation, scheme="auto", **given)
+    assert (result.image == providers.apply(IMAGE, operation)).all()
+    report = result.report
+    assert report.scheme == taken
+    assert report.choice is not None
+    assert why in report.choice
+    assert str(report).splitlines()[1].startswith("Auto took")
+    with cloudsec.Broker(scheme="auto", **given) as broker:
+        assert broker.plan(IMAGE, operation).scheme == taken
+
+
+def test_auto_with_too_few_providers_is_refused_like_the_last_that_it_tried() -> None:
+    with pytest.raises(IncompatibleScheme, match="at least 2 providers"):
+        cloudsec.process(IMAGE, "mean", scheme="auto", providers=1)
