@@ -129,14 +129,16 @@ def _file(options: argparse.Namespace, broker: Broker, operation: Filter) -> _Re
 def _measured(options: argparse.Namespace, broker: Broker, operation: Filter) -> _Records:
     """The figures of an image into a JSON file; of several, one by one, a list of them."""
     from cloudsec.atomic import write_whole
-    from cloudsec.file_port import check_parent, port
+    from cloudsec.file_port import check_place, port
     from cloudsec.files import read_image
     from cloudsec.slices import read_series
 
     if options.target.suffix.lower() != ".json":
         raise ValueError(f"{operation.name} measures; name a .json file for its figures")
     with port(options.target, "cannot be written"):
-        check_parent(options.target)
+        check_place(options.target)
+    if options.report is not None and options.report.resolve() == options.target.resolve():
+        raise ValueError(f"{options.report} is to hold the figures; name another file for the report")
     _keep_the_input(options.source, options.target, options.report)
     images: Iterator[ImageFile]
     if options.source.is_dir() and options.one_by_one:

@@ -350,3 +350,16 @@ def test_figures_go_into_a_json_file_that_is_not_the_input(
         assert main(["process", str(cine), str(tmp_path / target), "-o", "statistics"]) in (1, 2)
         assert says in capsys.readouterr().err
         assert not (tmp_path / target).exists()
+
+
+def test_figures_replace_neither_a_directory_nor_their_own_report(
+    slices: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "directory.json").mkdir()
+    words = ["process", str(slices), "-o", "statistics"]
+    assert main([*words, str(tmp_path / "directory.json")]) == 1
+    assert "directory.json: is a directory; name a file in it" in capsys.readouterr().err
+    figures = str(tmp_path / "out.json")
+    assert main([*words, figures, "--report", figures]) == 2
+    assert "name another file for the report" in capsys.readouterr().err
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["directory.json", "in"]
