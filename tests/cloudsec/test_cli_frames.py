@@ -352,6 +352,22 @@ def test_figures_go_into_a_json_file_that_is_not_the_input(
         assert not (tmp_path / target).exists()
 
 
+def test_slices_are_measured_one_by_one_as_they_are_filtered(
+    slices: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    target = tmp_path / "out.json"
+    words = ["process", str(slices), str(target), "-o", "statistics", "--one-by-one"]
+    change(slices / "a", ImagePositionPatient=[0, 0, 7])
+    assert main(words) == 0
+    assert "b and c are 2.000 mm apart" in capsys.readouterr().err
+    assert len(json.loads(target.read_text())) == 3
+    target.unlink()
+    change(slices / "a", NumberOfFrames=2, PixelData=bytes(4 * 70 * 66))
+    assert main(words) == 2
+    assert "a holds several images; name it, not its directory" in capsys.readouterr().err
+    assert not target.exists()
+
+
 def test_figures_replace_neither_a_directory_nor_their_own_report(
     slices: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
