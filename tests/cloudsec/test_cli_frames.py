@@ -121,7 +121,7 @@ def test_what_is_wrong_with_their_geometry_is_said(slices: Path, capsys: pytest.
     far = pydicom.dcmread(slices / "a")
     far.ImagePositionPatient = [0, 0, 6]
     far.save_as(slices / "a")
-    said = "b and c are 2.000 mm apart, and most slices 3.000 mm"
+    said = "slices are missing between c and a: 1, of 2.000 mm each"
     assert run(slices, slices.with_name("out")) == 1
     error = capsys.readouterr().err
     assert said in error
@@ -306,7 +306,7 @@ def test_frames_that_lie_evenly_are_a_volume_and_stay_in_the_order_of_the_file(t
 @pytest.mark.parametrize(
     ("positions", "shared", "says"),
     [
-        ((0, 2, 5), {}, "frame 1 and frame 2 are 2.000 mm apart"),
+        ((0, 2, 5), {}, "frame 2 and frame 3 are 3.000 mm apart, and most slices 2.000 mm"),
         ((0, 2, 2), {}, "frame 2 and frame 3 lie at the same position"),
         ((0, 2, 4), {"stacks": "112"}, "its frames differ in StackID"),
         ((0, 2, 4), {"slopes": (1, 2, 1)}, "its frames differ in RescaleSlope"),
@@ -359,7 +359,7 @@ def test_slices_are_measured_one_by_one_as_they_are_filtered(
     words = ["process", str(slices), str(target), "-o", "statistics", "--one-by-one"]
     change(slices / "a", ImagePositionPatient=[0, 0, 7])
     assert main(words) == 0
-    assert "b and c are 2.000 mm apart" in capsys.readouterr().err
+    assert "c and a are 5.000 mm apart, and most slices 2.000 mm" in capsys.readouterr().err
     assert len(json.loads(target.read_text())) == 3
     target.unlink()
     change(slices / "a", NumberOfFrames=2, PixelData=bytes(4 * 70 * 66))
