@@ -63,7 +63,7 @@ def process(options: argparse.Namespace) -> int:
 
 
 def plan(options: argparse.Namespace) -> int:
-    """What would be done with the first image; sends nothing."""
+    """What would be done with the first image; sends nothing of it."""
     from cloudsec.report import check_report_path
     from providers import make_operation
 

@@ -218,7 +218,7 @@ def test_a_plan_is_a_table_and_a_page_and_nothing_else(
     assert status(["plan", str(source), *words, "--report", str(page)]) == 0
     said = capsys.readouterr().out
     assert "median size=3 by scheme ga-es (heuristic)" in said
-    assert said.endswith("Nothing was sent, and nothing written down.\n")
+    assert said.endswith("Nothing of the image was sent, and nothing written down.\n")
     assert "<svg" in page.read_text()
     assert sorted(file.name for file in tmp_path.iterdir()) == sorted([source.name, page.name])
     assert status(["plan", str(source), *words, "--report", str(source)]) == 2
