@@ -117,6 +117,22 @@ def test_slices_become_a_directory_in_the_order_of_their_positions(slices: Path,
     assert sorted(path.name for path in slices.parent.iterdir()) == ["in", "out"]
 
 
+@pytest.mark.parametrize("more", [[], ["--one-by-one"]])
+def test_slices_go_where_a_link_leads_and_into_the_empty_directory_at_hand(
+    slices: Path, tmp_path: Path, more: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("led-to", "here"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "link").symlink_to("led-to")
+    assert run(slices, tmp_path / "link", *more) == 0
+    assert (tmp_path / "link").is_symlink()
+    monkeypatch.chdir(tmp_path / "here")
+    assert run(slices, Path("."), *more) == 0
+    for name in ("led-to", "here"):
+        assert len(list((tmp_path / name).iterdir())) == 3
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["here", "in", "led-to", "link"]
+
+
 def test_what_is_wrong_with_their_geometry_is_said(slices: Path, capsys: pytest.CaptureFixture[str]) -> None:
     far = pydicom.dcmread(slices / "a")
     far.ImagePositionPatient = [0, 0, 6]
