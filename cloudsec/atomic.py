@@ -50,6 +50,8 @@ def whole_directory(directory: Path) -> Iterator[Path]:
 
     OSError where there is one already that holds anything.
     """
+    # Links stay here too; nothing is renamed onto one.
+    directory = directory.resolve()
     part = directory.with_name(f".cloudsec-{uuid4().hex}.part")
     part.mkdir()
     try:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from cloudsec.broker import Broker
+    from cloudsec.dicom import Series
     from cloudsec.endpoints import Endpoint
     from cloudsec.image_file import ImageFile
     from cloudsec.report import Report
@@ -62,7 +63,7 @@ def process(options: argparse.Namespace) -> int:
 
 
 def plan(options: argparse.Namespace) -> int:
-    """What would be done with the first image; sends nothing."""
+    """What would be done with the first image; sends nothing of it."""
     from cloudsec.report import check_report_path
     from providers import make_operation
 
@@ -129,28 +130,25 @@ def _file(options: argparse.Namespace, broker: Broker, operation: Filter) -> _Re
 def _measured(options: argparse.Namespace, broker: Broker, operation: Filter) -> _Records:
     """The figures of an image into a JSON file; of several, one by one, a list of them."""
     from cloudsec.atomic import write_whole
-    from cloudsec.file_port import check_parent, port
-    from cloudsec.files import read_image
-    from cloudsec.slices import read_series
+    from cloudsec.file_port import check_place, port
 
     if options.target.suffix.lower() != ".json":
         raise ValueError(f"{operation.name} measures; name a .json file for its figures")
     with port(options.target, "cannot be written"):
-        check_parent(options.target)
+        check_place(options.target)
+    if options.report is not None and options.report.resolve() == options.target.resolve():
+        raise ValueError(f"{options.report} is to hold the figures; name another file for the report")
     _keep_the_input(options.source, options.target, options.report)
     images: Iterator[ImageFile]
     if options.source.is_dir() and options.one_by_one:
-        names = read_series(options.source).names
-        images = (read_image(options.source / name, burned_in=options.burned_in) for name in names)
-        records = _Records(options, len(names))
+        names = _series(options).names
+        images, records = (_slice(options, name) for name in names), _Records(options, len(names))
     else:
         whole = _image(options)
         images, records = iter([whole]), _Records(options, whole.count)
     figures: list[dict[str, Any]] = []
     for image in images:
-        study = image.study if options.study is None else options.study
-        results = broker.map(image.frames, operation, channel_axis=image.channel_axis, study=study)
-        figures += map(records.value, results)
+        figures += map(records.value, _results(options, broker, operation, image))
     content = figures[0] if records.total == 1 else figures
     write_whole(options.target, (json.dumps(content, indent=2) + "\n").encode())
     return records
@@ -166,21 +164,36 @@ def _plain(figure: Any) -> Any:
 def _slices(options: argparse.Namespace, broker: Broker, operation: Filter) -> _Records:
     """A directory of DICOM slices into another: one by one, named by their order."""
     from cloudsec.atomic import whole_directory
-    from cloudsec.files import read_image
-    from cloudsec.slices import check_directory, read_series
+    from cloudsec.slices import check_directory
+
+    check_directory(options.target)
+    names = _series(options).names
+    records = _Records(options, len(names))
+    with whole_directory(options.target) as place:
+        for number, name in enumerate(names, start=1):
+            target = place / f"{number:04d}.dcm"
+            _derive(options, broker, operation, _slice(options, name), target, records)
+    return records
+
+
+def _series(options: argparse.Namespace) -> Series:
+    """The slices in a directory that are to be taken one by one. What is odd is said."""
+    from cloudsec.slices import read_series
 
     series = read_series(options.source)
-    check_directory(options.target)
     for remark in (*series.irregularities, *series.remarks):
         say(remark)
-    records = _Records(options, len(series.names))
-    with whole_directory(options.target) as place:
-        for number, name in enumerate(series.names, start=1):
-            image = read_image(options.source / name, burned_in=options.burned_in)
-            if image.count > 1:
-                raise ValueError(f"{options.source / name} holds several images; name it, not its directory")
-            _derive(options, broker, operation, image, place / f"{number:04d}.dcm", records)
-    return records
+    return series
+
+
+def _slice(options: argparse.Namespace, name: str) -> ImageFile:
+    """One of them, which is one image."""
+    from cloudsec.files import read_image
+
+    image = read_image(options.source / name, burned_in=options.burned_in)
+    if image.count > 1:
+        raise ValueError(f"{options.source / name} holds several images; name it, not its directory")
+    return image
 
 
 def _image(options: argparse.Namespace) -> ImageFile:
@@ -212,21 +225,13 @@ def _derive(
     from providers.operation import resolved_for
 
     check_output(target, image)
-    frames, axis = image.frames, image.channel_axis
-    study = image.study if options.study is None else options.study
-    facts = resolved_for(frames[0], operation, axis).symmetries
+    facts = resolved_for(image.frames[0], operation, image.channel_axis).symmetries
     unknown = facts.offset_gain is None and not operation.own_scale
     if unknown and target.suffix.lower() not in STORED_ONLY:
         raise ValueError(
             f"{operation.name} does not say what its grey levels mean as DICOM or NIfTI; write a .npy file"
         )
-    if options.probe:
-        broker.probe(frames[0], operation, channel_axis=axis)
-    results = (
-        broker.map(frames, operation, channel_axis=axis, study=study)
-        if image.count > 1
-        else iter([broker.process(frames[0], operation, channel_axis=axis, study=study)])
-    )
+    results = _results(options, broker, operation, image)
     write_image(
         target,
         image.together(map(records.image, results)),
@@ -236,6 +241,19 @@ def _derive(
         # An operation that is not known to forget the sign keeps it.
         negation_sign=facts.negation_sign or -1,
     )
+
+
+def _results(
+    options: argparse.Namespace, broker: Broker, operation: Filter, image: ImageFile
+) -> Iterator[Result]:
+    """The results of all images of a file, one after the other."""
+    frames, axis = image.frames, image.channel_axis
+    study = image.study if options.study is None else options.study
+    if options.probe:
+        broker.probe(frames[0], operation, channel_axis=axis)
+    if image.count > 1:
+        return broker.map(frames, operation, channel_axis=axis, study=study)
+    return iter([broker.process(frames[0], operation, channel_axis=axis, study=study)])
 
 
 def _keep_the_input(source: Path, *written: Path | None) -> None:

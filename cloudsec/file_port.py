@@ -48,10 +48,19 @@ def check_vacant(directory: Path) -> None:
     """Refuses a directory that could not be made, or holds anything already."""
     if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
         raise ImageFileError("is there already; name a new directory for the slices")
-    check_parent(directory)
+    _check_parent(directory)
 
 
-def check_parent(path: Path) -> None:
+def check_place(path: Path) -> None:
+    """Refuses a file that could not be written because of what is there, or is not."""
+    if path.is_dir():
+        raise ImageFileError("is a directory; name a file in it")
+    if path.exists() and not path.is_file():
+        raise ImageFileError("is not a regular file; name another")
+    _check_parent(path)
+
+
+def _check_parent(path: Path) -> None:
     """Refuses a place whose directory is not there, or may not be written to."""
     # The directory that is written to, where the file is a link.
     directory = path.resolve().parent

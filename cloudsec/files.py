@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from cloudsec.atomic import whole_directory, write_whole
 from cloudsec.errors import ImageFileError
-from cloudsec.file_port import check_parent, check_vacant, port, refuse_what_is_no_file
+from cloudsec.file_port import check_place, check_vacant, port, refuse_what_is_no_file
 from cloudsec.image_file import ImageFile
 from cloudsec.jpeg import JPEG_MARKER, read_jpeg
 from cloudsec.nifti import GZIP_MARKER, LONGEST_HEADER, NiftiHeader, is_nifti, nifti_bytes, read_nifti
@@ -129,7 +129,7 @@ def check_output(path: Path, image: ImageFile) -> None:
         if _becomes_directory(path, image):
             check_vacant(path)
         else:
-            _check_place(path)
+            _check_target(path)
             _refuse_unfit(_suffix(path), image)
         if _suffix(path) == ".dcm" or _becomes_directory(path, image):
             # Deriving an image from the source's own pixels tells whether its header can be written at all.
@@ -176,7 +176,7 @@ def write_image(
                 for number, content in enumerate(_derived(image, pixels, *meaning), start=1):
                     write_whole(place / f"{number:04d}.dcm", content)
             return
-        _check_place(path)
+        _check_target(path)
         _refuse_unfit(_suffix(path), image)
         write_whole(path, _encoded(_suffix(path), pixels, image, *meaning))
 
@@ -198,14 +198,10 @@ def _becomes_directory(path: Path, image: ImageFile) -> bool:
     return not is_file_name(path) and bool(_slice_headers(image))
 
 
-def _check_place(path: Path) -> None:
+def _check_target(path: Path) -> None:
     if not is_file_name(path):
         raise ImageFileError(f"has no suffix that is written; those are {', '.join(_SUFFIXES)}")
-    if path.is_dir():
-        raise ImageFileError("is a directory; name a file in it")
-    if path.exists() and not path.is_file():
-        raise ImageFileError("is not a regular file; name another")
-    check_parent(path)
+    check_place(path)
 
 
 def _refuse_unfit(suffix: str, image: ImageFile) -> None:

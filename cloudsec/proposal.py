@@ -49,7 +49,7 @@ class ProviderPart:
 
 @dataclass(frozen=True, eq=False)
 class Proposal:
-    """What a broker would do with an image; prints as a table. Nothing was sent for it.
+    """What a broker would do with an image; prints as a table. Nothing of the image was sent for it.
 
     Attributes
     ----------

@@ -66,7 +66,7 @@ def proposal_summary(fields: Mapping[str, Any]) -> str:
         *(_wrapped(search_sentence(plan)) if was_searched(plan) else ()),
         *_leakage(fields),
         *_front(fields["front"]),
-        "Nothing was sent, and nothing written down.",
+        "Nothing of the image was sent, and nothing written down.",
     ]
     return "\n".join(lines)
 

@@ -39,7 +39,7 @@ class Series:
     names : tuple of str
         In that order.
     step : float
-        From slice to slice, in mm, by ImagePositionPatient: the median. NaN of a single slice.
+        From slice to slice, in mm, by ImagePositionPatient: the (lower) median. NaN of a single slice.
     irregularities : tuple of str
         Sentences on gaps, uneven steps and tilt; empty of a regular grid, which is a volume.
     remarks : tuple of str
@@ -100,7 +100,8 @@ def ordered_series(slices: Sequence[tuple[str, Dataset]]) -> Series:
     for (one, other), step in zip(pairwise(names), steps, strict=True):
         if step < PARALLEL:
             raise DicomError(f"{one} and {other} lie at the same position; take one of them away")
-    step = float(np.median(steps)) if len(steps) else float("nan")
+    # One that is there: the mean of two would be no slice's.
+    step = float(np.percentile(steps, 50, method="lower")) if len(steps) else float("nan")
     found = [*_uneven(names, steps, step), *_tilted(moves, steps, normal)]
     return Series(names, step, tuple(found), tuple(_contradicted(like, step)))
 

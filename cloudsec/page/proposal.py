@@ -39,7 +39,10 @@ def proposal_page(fields: Mapping[str, Any]) -> str:
         element(
             "main", _who(fields), _stays(fields["home"]), leaked(fields), _front(fields), searched(fields)
         ),
-        element("footer", element("p", "Nothing was sent, and nothing written down.", class_="note")),
+        element(
+            "footer",
+            element("p", "Nothing of the image was sent, and nothing written down.", class_="note"),
+        ),
     )
 
 

@@ -104,7 +104,10 @@ class Convolve(LinearFilter):
     def resolved(self, ndim: int, dtype: DTypeLike) -> Self:
         axes = len(np.shape(self.weights))
         if axes != ndim:
-            raise ValueError(f"convolve: weights have {axes} axes, but the image has {ndim}")
+            raise ValueError(
+                f"convolve: weights have {axes} axes, but the image has {ndim}; nest lists of them as deep, "
+                "or filter a volume plane by plane (--one-by-one)"
+            )
         exact = self
         if not self._whole:
             weights, divisor = _in_integers(self.weights, np.dtype(dtype))

@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 import providers
+from cloudsec.broker import Broker
 from cloudsec.cli import main
 from tests.commands import IMAGE, complaint, status
 from tests.simulator import RawServer, http_response
@@ -77,12 +78,20 @@ def test_a_dicom_file_becomes_a_derived_dicom_file(tmp_path: Path) -> None:
     assert "median size=3" in after.DerivationDescription
 
 
-def test_providers_are_probed_on_demand(source: Path, tmp_path: Path, http_providers: list[str]) -> None:
+def test_providers_are_probed_on_demand(
+    source: Path, tmp_path: Path, http_providers: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = []
+    probe = Broker.probe
+    monkeypatch.setattr(Broker, "probe", lambda *args, **more: told.append(probe(*args, **more)))
     urls = [word for url in http_providers for word in ("--provider", url)]
     words = ["-o", "sobel", "--probe", *urls]
     assert status(["plan", str(source), *words]) == 0
     assert status(["process", str(source), str(tmp_path / "out.npy"), *words]) == 0
     assert (np.load(tmp_path / "out.npy") == providers.apply(IMAGE, "sobel")).all()
+    words = ["-o", "statistics", "--scheme", "unprotected", "--probe", *urls]
+    assert status(["process", str(source), str(tmp_path / "out.json"), *words]) == 0
+    assert [set(lanes) for lanes in told] == [set(http_providers)] * 3
 
 
 def test_it_works_over_http(source: Path, tmp_path: Path, http_providers: list[str]) -> None:
@@ -209,7 +218,7 @@ def test_a_plan_is_a_table_and_a_page_and_nothing_else(
     assert status(["plan", str(source), *words, "--report", str(page)]) == 0
     said = capsys.readouterr().out
     assert "median size=3 by scheme ga-es (heuristic)" in said
-    assert said.endswith("Nothing was sent, and nothing written down.\n")
+    assert said.endswith("Nothing of the image was sent, and nothing written down.\n")
     assert "<svg" in page.read_text()
     assert sorted(file.name for file in tmp_path.iterdir()) == sorted([source.name, page.name])
     assert status(["plan", str(source), *words, "--report", str(source)]) == 2

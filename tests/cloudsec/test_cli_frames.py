@@ -117,11 +117,27 @@ def test_slices_become_a_directory_in_the_order_of_their_positions(slices: Path,
     assert sorted(path.name for path in slices.parent.iterdir()) == ["in", "out"]
 
 
+@pytest.mark.parametrize("more", [[], ["--one-by-one"]])
+def test_slices_go_where_a_link_leads_and_into_the_empty_directory_at_hand(
+    slices: Path, tmp_path: Path, more: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("led-to", "here"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "link").symlink_to("led-to")
+    assert run(slices, tmp_path / "link", *more) == 0
+    assert (tmp_path / "link").is_symlink()
+    monkeypatch.chdir(tmp_path / "here")
+    assert run(slices, Path("."), *more) == 0
+    for name in ("led-to", "here"):
+        assert len(list((tmp_path / name).iterdir())) == 3
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["here", "in", "led-to", "link"]
+
+
 def test_what_is_wrong_with_their_geometry_is_said(slices: Path, capsys: pytest.CaptureFixture[str]) -> None:
     far = pydicom.dcmread(slices / "a")
     far.ImagePositionPatient = [0, 0, 6]
     far.save_as(slices / "a")
-    said = "b and c are 2.000 mm apart, and most slices 3.000 mm"
+    said = "slices are missing between c and a: 1, of 2.000 mm each"
     assert run(slices, slices.with_name("out")) == 1
     error = capsys.readouterr().err
     assert said in error
@@ -306,7 +322,7 @@ def test_frames_that_lie_evenly_are_a_volume_and_stay_in_the_order_of_the_file(t
 @pytest.mark.parametrize(
     ("positions", "shared", "says"),
     [
-        ((0, 2, 5), {}, "frame 1 and frame 2 are 2.000 mm apart"),
+        ((0, 2, 5), {}, "frame 2 and frame 3 are 3.000 mm apart, and most slices 2.000 mm"),
         ((0, 2, 2), {}, "frame 2 and frame 3 lie at the same position"),
         ((0, 2, 4), {"stacks": "112"}, "its frames differ in StackID"),
         ((0, 2, 4), {"slopes": (1, 2, 1)}, "its frames differ in RescaleSlope"),
@@ -350,3 +366,32 @@ def test_figures_go_into_a_json_file_that_is_not_the_input(
         assert main(["process", str(cine), str(tmp_path / target), "-o", "statistics"]) in (1, 2)
         assert says in capsys.readouterr().err
         assert not (tmp_path / target).exists()
+
+
+def test_slices_are_measured_one_by_one_as_they_are_filtered(
+    slices: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    target = tmp_path / "out.json"
+    words = ["process", str(slices), str(target), "-o", "statistics", "--one-by-one"]
+    change(slices / "a", ImagePositionPatient=[0, 0, 7])
+    assert main(words) == 0
+    assert "c and a are 5.000 mm apart, and most slices 2.000 mm" in capsys.readouterr().err
+    assert len(json.loads(target.read_text())) == 3
+    target.unlink()
+    change(slices / "a", NumberOfFrames=2, PixelData=bytes(4 * 70 * 66))
+    assert main(words) == 2
+    assert "a holds several images; name it, not its directory" in capsys.readouterr().err
+    assert not target.exists()
+
+
+def test_figures_replace_neither_a_directory_nor_their_own_report(
+    slices: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "directory.json").mkdir()
+    words = ["process", str(slices), "-o", "statistics"]
+    assert main([*words, str(tmp_path / "directory.json")]) == 1
+    assert "directory.json: is a directory; name a file in it" in capsys.readouterr().err
+    figures = str(tmp_path / "out.json")
+    assert main([*words, figures, "--report", figures]) == 2
+    assert "name another file for the report" in capsys.readouterr().err
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["directory.json", "in"]

@@ -29,7 +29,7 @@ from providers.registry import example_operation
         ("convolve", {"weights": 3}, "must be a list of rows"),
         ("convolve", {"weights": []}, "must be a list of rows"),
         ("convolve", {"weights": [[]]}, "must be a list of rows"),
-        ("convolve", {"weights": [1, 2, 1]}, "weights have 1 axes, but the image has 2"),
+        ("convolve", {"weights": [1, 2, 1]}, "weights have 1 axes, but the image has 2; nest lists"),
         ("convolve", {"weights": [[1, 2], [3]]}, "same length"),
         ("convolve", {"weights": [[1, [2]]]}, "same length"),
         ("convolve", {"weights": [["x"]]}, "weights must be a number"),

@@ -69,6 +69,11 @@ def test_missing_slices_are_counted_and_named() -> None:
     assert series.irregularities == ("slices are missing between s2 and s3: 2, of 2.000 mm each",)
 
 
+def test_one_slice_of_four_that_is_missing_is_found() -> None:
+    series = ordered_series(stack(along(0, 4, 6)))
+    assert series.irregularities == ("slices are missing between s0 and s1: 1, of 2.000 mm each",)
+
+
 def test_uneven_steps_are_named() -> None:
     series = ordered_series(stack(along(0, 2, 4, 6.5, 8.5)))
     assert series.irregularities == ("s2 and s3 are 2.500 mm apart, and most slices 2.000 mm",)
