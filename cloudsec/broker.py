@@ -13,6 +13,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from cloudsec.checks import Verify
 from cloudsec.clock import Clock
 from cloudsec.course import Terms, carried_out
 from cloudsec.endpoints import Endpoint, endpoints_of
@@ -56,8 +57,9 @@ class Broker:
         comparisons.
     tolerate : int or None
         How many colluding providers to withstand; None: 1 where the scheme protects.
-    verify : {"sample", False}
-        Whether some blocks are computed again at home and compared.
+    verify : {True, "sample", False}
+        True: all answers are checked as far as there is a way, sums by a secret tag of the image, ranks by
+        counting, the rest by a sample. ``"sample"``: some blocks are computed again at home and compared.
     plan : dict or None
         Fixes what the scheme would choose; for those with blocks: ``{"block": 48}``, the side of the blocks
         in pixels, ``{"regions": 4}``, how many providers to use, ``{"halo": "ring"}`` or ``{"halo":
@@ -107,7 +109,7 @@ class Broker:
         *,
         scheme: str = "ga-es",
         tolerate: int | None = None,
-        verify: Literal["sample", False] = "sample",
+        verify: Verify = True,
         plan: Mapping[str, Any] | None = None,
         on_loss: Literal["home", "fail"] = "home",
         seed: int | None = None,
@@ -333,7 +335,7 @@ class Broker:
         def report(**told: Any) -> Report:
             kind = _kind(job.operation, job.planes)
             self._experience = self._experience.after(job, plan, ended, told["timings"], kind)
-            return report_of(job, plan, scheme, ended, verified=terms.verify, **told)
+            return report_of(job, plan, scheme, ended, **told)
 
         return ended.result, report
 
@@ -357,7 +359,7 @@ class Broker:
         return Terms(
             self._endpoints,
             float(chosen.timeout),
-            chosen.verify == "sample",
+            chosen.verify,
             chosen.on_loss,
             record,
             chosen.progress,

@@ -76,6 +76,9 @@ def _parser() -> argparse.ArgumentParser:
     job.add_argument(
         "--on-loss", choices=("home", "fail"), default="home", help="what a lost provider's part comes to"
     )
+    job.add_argument(
+        "--verify", choices=("full", "sample", "off"), default="full", help="how answers are checked"
+    )
     job.add_argument("--timeout", type=float, default=60.0, metavar="SECONDS", help="for each task")
     job.add_argument("--report", type=Path, metavar="R.html|R.json", help="write the report")
     job.add_argument(

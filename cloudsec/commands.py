@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from cloudsec.broker import Broker
+    from cloudsec.checks import Verify
     from cloudsec.dicom import Series
     from cloudsec.endpoints import Endpoint
     from cloudsec.image_file import ImageFile
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from cloudsec.result import Result
     from providers.operation import Filter
 
+VERIFY: dict[str, Verify] = {"full": True, "sample": "sample", "off": False}
 LINE = 500
 """Characters of a line at the most: values that were given are repeated in it."""
 TOKEN_VARIABLE = "CLOUDSEC_TOKEN"  # noqa: S105 - the name of a variable, not a token
@@ -44,7 +46,8 @@ def process(options: argparse.Namespace) -> int:
 
     operation = make_operation(options.operation, **_parameters(options.parameter))
     progress = _show_progress if sys.stderr.isatty() else None
-    with _broker(options, on_loss=options.on_loss, timeout=options.timeout, progress=progress) as broker:
+    how = {"on_loss": options.on_loss, "timeout": options.timeout, "verify": VERIFY[options.verify]}
+    with _broker(options, progress=progress, **how) as broker:
         if options.report is not None:
             check_report_path(options.report)
         if options.show_views is not None and not _can_hold_files(options.show_views):

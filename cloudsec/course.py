@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from math import ceil
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cloudsec.checks import Checked, Judged, Verify, check_of, joined
 from cloudsec.clock import Clock
 from cloudsec.dispatch import Delivered, Delivery, Lost
 from cloudsec.endpoints import Endpoint
@@ -21,12 +21,6 @@ from cloudsec.errors import CloudsecError, Dishonest, Unavailable, VaultError
 from cloudsec.keystream import Keystream
 from cloudsec.schemes import HOME, Job, Plan, Protected, ProtectionScheme, Sealed
 from providers.boxes import filter_boxes
-from providers.operation import float_tolerance
-from regions import cut
-
-FEWEST_SAMPLED = 8
-SAMPLED_SHARE = 0.01
-"""Of the pieces that are sent, at least so many are computed again at home."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,7 +34,7 @@ class Terms:
 
     endpoints: Sequence[Endpoint]
     timeout: float
-    verify: bool
+    verify: Verify
     on_loss: Literal["home", "fail"]
     record: Callable[[Mapping[str, NDArray[np.intp]]], None]
     progress: Callable[[int, int], None] | None
@@ -60,7 +54,7 @@ class Loss:
 
 @dataclass
 class Account:
-    """What one provider's tasks of a job took, and how many of its pieces were found right at home.
+    """What one provider's tasks of a job took, and how many of its pieces were found right here.
 
     `pixels` are those of its answers, all of which it was timed for.
     """
@@ -96,10 +90,8 @@ class Ended:
     losses : tuple of Loss
     sealed : tuple of Sealed
         All that was sent.
-    sampled : int
-        Pieces of which the answer that was kept was computed again.
-    fewest_sampled : (int, int)
-        Of the delivery with the smallest share of them, pieces that were chosen for that, and all pieces.
+    checked : Checked
+        What is known of the answers that were kept.
     """
 
     result: NDArray[np.generic] = field(repr=False)
@@ -108,8 +100,7 @@ class Ended:
     accounts: tuple[Account, ...]
     losses: tuple[Loss, ...]
     sealed: tuple[Sealed, ...] = field(repr=False)
-    sampled: int
-    fewest_sampled: tuple[int, int]
+    checked: Checked
 
 
 def carried_out(
@@ -137,9 +128,7 @@ class _Course:
 
     def __init__(self, job: Job, plan: Plan, scheme: ProtectionScheme, terms: Terms, clock: Clock) -> None:
         self._job, self._plan, self._scheme, self._terms, self._clock = job, plan, scheme, terms, clock
-        dtype = job.operation.result_dtype(job.planes.dtype)
-        self._result = np.empty(job.planes.shape, dtype)
-        self._tolerance = float_tolerance(job.operation, job.planes)
+        self._check = check_of(job, plan, terms.verify)
         self._owners = plan.owners.copy()
         # Of the pieces that were sent last.
         self._unanswered = np.zeros(len(plan.owners), bool)
@@ -147,8 +136,8 @@ class _Course:
         self._accounts = tuple(Account() for _ in job.providers)
         self._losses: list[Loss] = []
         self._sealed: list[Sealed] = []
-        self._sampled = np.zeros(len(plan.owners), bool)
-        self._samples: list[tuple[int, int]] = []
+        # Of the answers that are kept.
+        self._right = np.zeros(len(plan.owners), bool)
         self._answered = self._tasks = 0
         self._gone: set[int] = set()
         # What is computed at home while the first tasks are out.
@@ -173,18 +162,16 @@ class _Course:
     def delivered(self, pieces: NDArray[np.intp], keys: Keystream) -> dict[int, CloudsecError]:
         """Send pieces to their owners and place the answers; the parties that failed, and why."""
         plan = replace(self._plan, owners=self._owners)
-        protected = self._scheme.protect(self._job, plan, pieces, keys)
+        self._check.begin(pieces, keys)
+        protected = self._scheme.protect(self._check.job, plan, pieces, keys)
         missing = set(range(len(protected.sealed)))
         self._tasks += len(protected.sealed)
-        sample = self._sample(pieces, keys)
-        if len(pieces):
-            self._samples.append((len(sample), len(pieces)))
         self._clock.ends("protect")
         failed: dict[int, CloudsecError] = {}
         with Delivery(protected.sealed, self._terms.endpoints, self._terms.timeout) as delivery:
             # The broker does its own part while the providers do theirs.
             self._compute(self._own_boxes)
-            expected = list(filter_boxes(self._job.planes, self._job.operation, plan.boxes[sample]))
+            self._check.prepare()
             for outcome in delivery:
                 self._clock.ends("deliver")
                 self._accounts[outcome.party].retries += outcome.retries
@@ -210,8 +197,8 @@ class _Course:
         self._unanswered[:] = False
         for number in missing:
             self._unanswered[protected.pieces[number]] = True
-        for numbers, right in expected:
-            self._compare(sample[numbers], right, failed)
+        kept = None if missing else np.flatnonzero(self._owners != HOME)
+        self._note(self._check.judged(pieces[~self._unanswered[pieces]], kept), failed)
         self._clock.ends("finish")
         return failed
 
@@ -238,7 +225,7 @@ class _Course:
             unwritten = f"; its stand-ins were not asked, because {error}"
         for party, pieces in lost.items():
             self._lose(self._job.providers[party], failed[party], pieces, unwritten)
-        self._sampled[moved] = False
+        self._right[moved] = False
         self._own_boxes = self._plan.boxes[moved[self._owners[moved] == HOME]]
         return np.sort(moved[self._owners[moved] != HOME])
 
@@ -252,29 +239,20 @@ class _Course:
 
     def ended(self) -> Ended:
         return Ended(
-            self._result,
+            self._check.result(),
             self._owners,
             tuple(self._deliveries),
             self._accounts,
             tuple(self._losses),
             tuple(self._sealed),
-            int(self._sampled.sum()),
-            min(self._samples, key=lambda sample: sample[0] / sample[1], default=(0, 0)),
+            self._check.checked(int(self._right.sum())),
         )
-
-    def _sample(self, pieces: NDArray[np.intp], keys: Keystream) -> NDArray[np.intp]:
-        """The pieces that will be computed again, chosen before the first answer is read."""
-        if not self._terms.verify:
-            return pieces[:0]
-        count = min(len(pieces), max(FEWEST_SAMPLED, ceil(SAMPLED_SHARE * len(pieces))))
-        chosen: NDArray[np.intp] = pieces[np.sort(keys.permutation("sample", len(pieces))[:count])]
-        return chosen
 
     def _placed(self, protected: Protected, answer: Delivered, missing: set[int]) -> CloudsecError | None:
         """Place one answer, which is missing no more; what is wrong with it, if no image leads to it."""
         task = protected.sealed[answer.number].task
         try:
-            self._scheme.place(self._result, answer.stack, task, protected.manifest[answer.number])
+            self._scheme.place(self._check.image, answer.stack, task, protected.manifest[answer.number])
         except ValueError as error:
             name = self._job.providers[answer.party]
             wrong = Dishonest(f"provider {name} answered what no image leads to: {error}")
@@ -289,29 +267,18 @@ class _Course:
         if self._terms.progress is not None:
             self._terms.progress(self._answered, self._tasks)
 
-    def _compare(
-        self, pieces: NDArray[np.intp], right: NDArray[np.generic], failed: dict[int, CloudsecError]
-    ) -> None:
-        """Check the answers to some pieces of one shape, by those computed at home, `(k, …, h, w)`."""
-        # All components, and all planes of a volume.
-        whole = np.zeros((len(pieces), self._result.ndim - 2), np.intp)
-        tops = np.hstack([whole, self._plan.boxes[pieces, :2]])
-        found = cut(self._result, tops, right.shape[1:])
-        agrees = np.asarray(_agree(found, right, self._tolerance).all(axis=tuple(range(1, right.ndim))))
-        for piece, agreed in zip(pieces.tolist(), agrees.tolist(), strict=True):
-            party = int(self._owners[piece])
-            if self._unanswered[piece]:
-                continue
-            self._sampled[piece] = True
-            if agreed:
-                self._accounts[party].verified += 1
-            else:
-                name = self._job.providers[party]
-                failed[party] = Dishonest(
-                    f"provider {name} answered wrongly: a block that was computed again here differs; "
-                    "do not use it until you know why"
-                )
-                self._judge(party, failed[party])
+    def _note(self, judged: Judged, failed: dict[int, CloudsecError]) -> None:
+        """Write down whose pieces were found right, and who answered wrongly."""
+        for piece in judged.right[~self._right[judged.right]].tolist():
+            self._accounts[int(self._owners[piece])].verified += 1
+        self._right[judged.right] = True
+        for party in np.unique(self._owners[judged.wrong]).tolist():
+            name = self._job.providers[party]
+            failed[party] = Dishonest(
+                f"provider {name} answered wrongly: a block that was checked here is not what it was asked "
+                "for; do not use it until you know why"
+            )
+            self._judge(party, failed[party])
 
     def _judge(self, party: int, error: CloudsecError) -> None:
         """Trust a provider no more that answered wrongly, even if the job ends by it."""
@@ -339,25 +306,8 @@ class _Course:
 
     def _compute(self, boxes: NDArray[np.intp]) -> None:
         """Compute pixels of the result here."""
-        boxes = _joined(boxes)
-        for numbers, finished in filter_boxes(self._job.planes, self._job.operation, boxes):
-            height, width = finished.shape[-2:]
-            for piece, (top, left) in zip(finished, boxes[numbers, :2].tolist(), strict=True):
-                self._result[..., top : top + height, left : left + width] = piece
-
-
-def _agree(one: NDArray[np.generic], other: NDArray[np.generic], tolerance: float) -> NDArray[np.bool_]:
-    """Which pixels are the same, or as near to one another as floats may be."""
-    if not tolerance:
-        return np.asarray(one == other)
-    return np.asarray(np.abs(one.astype(np.float64) - other.astype(np.float64)) <= tolerance)
-
-
-def _joined(boxes: NDArray[np.intp]) -> NDArray[np.intp]:
-    """Boxes of which those that continue the one before downward are made one."""
-    if not len(boxes):
-        return boxes
-    continues = (boxes[1:, [1, 3]] == boxes[:-1, [1, 3]]).all(axis=1) & (boxes[1:, 0] == boxes[:-1, 2])
-    first = np.flatnonzero(np.concatenate([[True], ~continues]))
-    last = np.concatenate([first[1:] - 1, [len(boxes) - 1]])
-    return np.column_stack([boxes[first, :2], boxes[last, 2:]])
+        job, boxes = self._check.job, joined(boxes)
+        for numbers, answers in filter_boxes(job.planes, job.operation, boxes, unrounded=job.unrounded):
+            height, width = answers.shape[-2:]
+            for piece, (top, left) in zip(answers, boxes[numbers, :2].tolist(), strict=True):
+                self._check.image[..., top : top + height, left : left + width] = piece

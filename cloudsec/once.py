@@ -9,6 +9,7 @@ from typing import Any, Literal
 from numpy.typing import ArrayLike
 
 from cloudsec.broker import DEFAULT_PROVIDERS, Broker
+from cloudsec.checks import Verify
 from cloudsec.endpoints import Endpoint
 from cloudsec.result import Result
 from providers import Filter
@@ -21,7 +22,7 @@ def process(
     providers: int | Sequence[str | Endpoint] = DEFAULT_PROVIDERS,
     scheme: str = "ga-es",
     tolerate: int | None = None,
-    verify: Literal["sample", False] = "sample",
+    verify: Verify = True,
     plan: Mapping[str, Any] | None = None,
     on_loss: Literal["home", "fail"] = "home",
     seed: int | None = None,

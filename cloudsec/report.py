@@ -49,7 +49,7 @@ class ProviderReport:
     retries : int
         Times that it was asked again.
     verified : int
-        Blocks that were computed again at home, and agreed.
+        Blocks that were checked here, and were right.
     """
 
     name: str
@@ -82,7 +82,7 @@ class Report:
     image : dict
         ``shape`` and ``dtype`` of the input.
     home : dict
-        ``pixel_share`` computed by the broker, samples apart, and its ``reasons``.
+        ``pixel_share`` computed by the broker, checks apart, and its ``reasons``.
     losses : tuple of Loss
         Providers that were not there, failed or answered wrongly, and where their blocks went.
     plan : dict
@@ -228,7 +228,6 @@ def report_of(
     *,
     operation: str,
     pixels: NDArray[np.generic],
-    verified: bool,
     timings: dict[str, float],
     choice: str | None = None,
 ) -> Report:
@@ -250,7 +249,7 @@ def report_of(
         home=home_fields(job, plan, ended.owners),
         losses=ended.losses,
         plan=plan_fields(job, plan),
-        exact=_exact(ended, verified),
+        exact=_exact(ended),
         timings=timings,
         accounts=ended.accounts,
         exposure=Exposure(job, plan, scheme, ended.owners, ended.deliveries),
@@ -290,34 +289,14 @@ def _searched(plan: Plan | Dealing) -> dict[str, Any]:
     return searched if plan.thresholds is None else searched | {"thresholds": list(plan.thresholds)}
 
 
-def _exact(ended: Ended, verified: bool) -> str:
+def _exact(ended: Ended) -> str:
     """How it is known that a result is exact, in one sentence."""
     sent = int(np.any(ended.deliveries, axis=(0, 1)).sum())
     if not sent:
         return "computed on this machine"
     if (ended.owners == HOME).all():
         return "computed on this machine, because no answer of a provider was kept"
-    if not verified:
-        return (
-            "by construction, if every provider computed what it was asked; answers were checked for shape, "
-            "type and range, but not computed again"
-        )
-    # What stands in for a loss is sampled by itself, and more closely, because there is less of it.
-    chosen, among = ended.fewest_sampled
-    return (
-        f"by construction, and {ended.sampled} of {sent} pieces, chosen by a secret key before the first "
-        f"answer, were computed again here; a provider that spoils one piece is found with a chance of "
-        f"{chosen / among:.1%}, one that spoils a tenth of all with {_odds(among, chosen):.1%}"
-    )
-
-
-def _odds(pieces: int, sampled: int) -> float:
-    """The chance that a sample without repeats holds one of a tenth of the pieces."""
-    spoiled = max(1, pieces // 10)
-    missed = 1.0
-    for drawn in range(sampled):
-        missed *= max(pieces - spoiled - drawn, 0) / (pieces - drawn)
-    return 1 - missed
+    return ended.checked.sentence(sent)
 
 
 def stronger(name: str, operation: Filter) -> str | None:

@@ -23,7 +23,7 @@ class Settings:
 
     scheme: str
     tolerate: int | None
-    verify: Literal["sample", False]
+    verify: Literal["sample"] | bool
     plan: Mapping[str, Any] | None
     on_loss: Literal["home", "fail"]
     seed: int | None
@@ -50,10 +50,8 @@ class Settings:
             raise ValueError("ca must be the name of a file, or None")
         if self.progress is not None and not callable(self.progress):
             raise ValueError("progress must be a function of two numbers")
-        if self.verify is not False and self.verify != "sample":
-            raise ValueError(
-                f"verify must be 'sample' or False, not {self.verify!r}; full verification is not built yet"
-            )
+        if not isinstance(self.verify, bool) and self.verify != "sample":
+            raise ValueError(f"verify must be True, 'sample' or False, not {self.verify!r}")
         if self.key is not None and not isinstance(self.key, (bytes, str, Path)):
             raise ValueError("key must be bytes, the name of a key file, or None")
         if self.on_loss not in ("home", "fail"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from math import prod
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,11 +20,13 @@ What fits into a processor's cache is as fast as more.
 """
 
 
-def filter_box(pixels: NDArray[np.generic], operation: Filter, box: Box) -> NDArray[np.generic]:
-    """The finished answer of a resolved operation on one box of an image, borders included."""
+def filter_box(
+    pixels: NDArray[np.generic], operation: Filter, box: Box, *, unrounded: bool = False
+) -> NDArray[np.generic]:
+    """The answer of a resolved operation on one box of an image, borders included; finished, or unrounded."""
     region = region_around(pixels, operation, box)
-    finished: NDArray[np.generic] = operation.finish(operation.run(region[None]), pixels.dtype)[0]
-    return finished
+    answer: NDArray[np.generic] = _answers(operation, region[None], unrounded)[0]
+    return answer
 
 
 def region_around(pixels: NDArray[np.generic], operation: Filter, box: Box) -> NDArray[np.generic]:
@@ -65,9 +68,9 @@ def _continued(
 
 
 def filter_boxes(
-    planes: NDArray[np.generic], operation: Filter, boxes: NDArray[np.intp]
+    planes: NDArray[np.generic], operation: Filter, boxes: NDArray[np.intp], *, unrounded: bool = False
 ) -> Iterator[tuple[NDArray[np.intp], NDArray[np.generic]]]:
-    """The finished answers of a resolved operation on many boxes of an image, a stack at a time.
+    """The answers of a resolved operation on many boxes of an image, a stack at a time.
 
     Equals `filter_box` on every component and box. Boxes whose halo reaches beyond the image's edge come
     one by one, the others in stacks of at most `STACK_BYTES`, or of one box where that alone is larger.
@@ -80,12 +83,14 @@ def filter_boxes(
     boxes : (n, 4) ndarray
         First row and column, row and column after the last, of the pixels that are wanted; inside the
         image, of any shapes. Of a volume, all planes are.
+    unrounded : bool
+        Whether answers are wanted exact and not finished.
 
     Yields
     ------
     numbers : (k,) ndarray
         Boxes of one shape, by their places in `boxes`; each comes once.
-    finished : (k, C, h, w) or (k, C, P, h, w) ndarray
+    answers : (k, C, h, w) or (k, C, P, h, w) ndarray
     """
     halo, depth = np.array(operation.halo[-PLANE_AXES:]), planes.shape[1:-PLANE_AXES]
     first, last = boxes[:, :2] - halo, boxes[:, 2:] + halo
@@ -93,7 +98,8 @@ def filter_boxes(
     for number in np.flatnonzero(~inside):
         start, stop = boxes[number, :2].tolist(), boxes[number, 2:].tolist()
         box = Box((*(0 for _ in depth), *start), (*depth, *stop))
-        yield np.array([number]), np.stack([filter_box(plane, operation, box) for plane in planes])[None]
+        answers = [filter_box(plane, operation, box, unrounded=unrounded) for plane in planes]
+        yield np.array([number]), np.stack(answers)[None]
     within = np.flatnonzero(inside)
     for kind in alike(last[within] - first[within]):
         numbers = within[kind]
@@ -104,6 +110,11 @@ def filter_boxes(
             part = numbers[start : start + at_once]
             whole = np.zeros((len(part), 1 + len(depth)), np.intp)
             stack = cut(planes, np.hstack([whole, first[part]]), window)
-            exact = operation.run(ends_added(stack.reshape(len(part) * len(planes), *window[1:]), operation))
-            finished = operation.finish(exact, planes.dtype)
-            yield part, finished.reshape(len(part), len(planes), *finished.shape[1:])
+            regions = ends_added(stack.reshape(len(part) * len(planes), *window[1:]), operation)
+            found = _answers(operation, regions, unrounded)
+            yield part, found.reshape(len(part), len(planes), *found.shape[1:])
+
+
+def _answers(operation: Filter, regions: NDArray[np.generic], unrounded: bool) -> NDArray[Any]:
+    exact = operation.run(regions)
+    return exact if unrounded else operation.finish(exact, regions.dtype)

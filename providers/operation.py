@@ -17,7 +17,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from providers.image import IMAGE_DTYPES, LARGEST_FLOAT, MOST_AXES
 from providers.kernel import Kernel
-from providers.stencil import MAX_TAPS, Answers, Stencil
+from providers.stencil import MAX_TAPS, Answers, Stencil, answers_in
 from regions import Symmetries
 
 PerAxis: TypeAlias = int | tuple[int, ...]
@@ -182,6 +182,10 @@ class Filter(ABC):
     def result_dtype(self, dtype: DTypeLike) -> np.dtype[Any]:
         """dtype of the finished answer for pixels of this dtype; here the same."""
         return np.dtype(dtype)
+
+    def unrounded_dtype(self, dtype: DTypeLike) -> np.dtype[Any]:
+        """dtype that unrounded answers to pixels of this dtype travel in; here int64, which holds all."""
+        return answers_in(dtype)
 
     def finish(self, exact: Answers, dtype: DTypeLike) -> NDArray[np.generic]:
         """Round answers to grey levels, halves to even, in the result's dtype for pixels of `dtype`.

@@ -60,4 +60,6 @@ def _answers(task: Task) -> NDArray[np.generic]:
         parts = [modular.run(part, residues, modulus) for part in operation.parts]
         return np.stack(parts, axis=1).reshape(task.answer_shape) if len(parts) > 1 else parts[0]
     exact = operation.run(stack)
-    return operation.finish(exact, stack.dtype) if task.rounded else exact
+    return (
+        operation.finish(exact, stack.dtype) if task.rounded else exact.astype(task.answer_dtype, copy=False)
+    )

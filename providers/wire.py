@@ -57,8 +57,8 @@ class Task:
         Resolved.
     stack : (n, *window) ndarray
     rounded : bool
-        Whether the provider rounds its answers (`Filter.finish`) or sends them exact, in int64. Floats are
-        always finished, residues never.
+        Whether the provider rounds its answers (`Filter.finish`) or sends them exact, in a dtype that holds
+        them all (`Filter.unrounded_dtype`). Floats are always finished, residues never.
     modulus : int or None
         One of `MODULI`, if the stack is one of residues. Then the provider answers with residues of what
         the operation's linear parts make of them: for each region one answer for each part.
@@ -83,7 +83,8 @@ class Task:
     def answer_dtype(self) -> np.dtype[Any]:
         if self.modulus is not None:
             return residue_dtype(self.modulus)
-        return self.operation.result_dtype(self.stack.dtype) if self.rounded else np.dtype(np.int64)
+        facts = self.operation
+        return (facts.result_dtype if self.rounded else facts.unrounded_dtype)(self.stack.dtype)
 
     @property
     def answer_bytes(self) -> int:

@@ -48,6 +48,8 @@ class Job:
         What is known of how long things take; the speeds in it are by party.
     compared : bool
         Whether the plan is to say what else could have been chosen. It is the same plan.
+    unrounded : bool
+        Whether answers are wanted as they are before `Filter.finish`, all of them.
     """
 
     planes: NDArray[np.generic] = field(repr=False)
@@ -59,6 +61,7 @@ class Job:
     seed: int
     forecast: Forecast
     compared: bool = False
+    unrounded: bool = False
 
     @cached_property
     def shown(self) -> NDArray[np.integer]:
@@ -198,7 +201,8 @@ class ProtectionScheme(Protocol):
     def place(self, result: NDArray[np.generic], answer: NDArray[np.generic], task: Task, entry: Any) -> None:
         """Write one task's answer, made exact again, into the result; ValueError if it cannot be one.
 
-        `entry` is what the manifest holds for the task, the result has the shape of the job's planes.
+        `entry` is what the manifest holds for the task, the result has the shape of the job's planes. Of a
+        job that wants unrounded answers it is one of these.
         """
 
     def plain(self, job: Job, plan: Plan, pieces: NDArray[np.intp]) -> list[tuple[int, NDArray[np.generic]]]:

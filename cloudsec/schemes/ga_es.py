@@ -42,14 +42,15 @@ class _Placement:
     """Where the answers of one task belong, and how to undo what was done to their pixels.
 
     Each answer is of one colour component; `origins` are the result's pixels where it begins, and `kept` the
-    part of it that is its own: firsts, then stops, plane (of a volume), row and column.
+    part of it that is its own: firsts, then stops, plane (of a volume), row and column. `dtype` is that of
+    the pixels for which answers are finished; None where they stay unrounded.
     """
 
     components: NDArray[np.intp] = field(repr=False)
     origins: NDArray[np.intp] = field(repr=False)
     kept: NDArray[np.intp] = field(repr=False)
     scramble: Scramble = field(repr=False)
-    dtype: np.dtype[Any]
+    dtype: np.dtype[Any] | None
 
 
 class GaEs:
@@ -149,11 +150,13 @@ class GaEs:
                 corners = firsts + job.halo
                 (top, bottom) = np.split(plan.boxes[own[piece]] - np.tile(corners, 2), 2, axis=1)
                 origins, kept = np.hstack([plane, corners]), np.hstack([within[0], top, within[1], bottom])
-                placement = _Placement(component, origins, kept, scramble, job.planes.dtype)
+                finished = None if job.unrounded else job.planes.dtype
+                placement = _Placement(component, origins, kept, scramble, finished)
                 # Each window goes straight from the image to its place in the task.
                 starts = np.column_stack([component, plane, firsts])
                 stack = scramble.hide_windows(image, starts, window, dtype)
-                rounded = dtype.kind == "f" or job.operation.finishes_anywhere
+                anywhere = job.operation.finishes_anywhere and not job.unrounded
+                rounded = dtype.kind == "f" or anywhere
                 task = Task(task_identity(keys, len(entries)), job.operation, stack, rounded)
                 sealed = Sealed(task, int(party), component)
                 entries.append((sealed, np.unique(own[piece]), placement))
@@ -175,6 +178,10 @@ class GaEs:
                 entry.components.tolist(), firsts.tolist(), stops.tolist(), strict=True
             )
         ]
+        if entry.dtype is None:
+            # What wraps is no right answer, and found as any other.
+            scramble.reveal_into(zip(places, kept, strict=True), answer, facts, operation.scale)
+            return
         if _within(scramble, answer, task, operation.result_dtype(entry.dtype)):
             # No value wraps, so that the result's own dtype is wide enough to compute in.
             scramble.reveal_into(zip(places, kept, strict=True), answer, facts)

@@ -124,7 +124,7 @@ class GaEs2018:
                 piece = own[chosen]
                 corners = np.column_stack([component, starts.reshape(-1, 2)[plan.places[piece]]])
                 stack = cut(padded, corners, (1, *side))[:, 0]
-                task = Task(task_identity(keys, len(entries)), job.operation, stack, True)
+                task = Task(task_identity(keys, len(entries)), job.operation, stack, not job.unrounded)
                 sealed = Sealed(task, int(party), component)
                 entries.append((sealed, np.unique(piece), (component, plan.boxes[piece])))
         sending = keys.permutation("order of tasks", len(entries))

@@ -67,7 +67,8 @@ class Unprotected:
                 box = Box((*(0 for _ in job.depth), row, 0), (*job.depth, last, width))
                 for component, plane in enumerate(job.planes):
                     region = region_around(plane, job.operation, box)
-                    task = Task(task_identity(keys, len(sealed)), job.operation, region[None], True)
+                    name, rounded = task_identity(keys, len(sealed)), not job.unrounded
+                    task = Task(name, job.operation, region[None], rounded)
                     sealed.append(Sealed(task, int(plan.owners[first]), np.array([component])))
                     carried.append(np.arange(row, last))
                     places.append((component, box))

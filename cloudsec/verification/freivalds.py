@@ -33,7 +33,8 @@ from numpy.typing import NDArray
 
 from cloudsec.keystream import Keystream
 from providers.kernel import Kernel
-from providers.stencil import EXACT_FLOAT, EXACT_INT, MAX_TAPS, Stencil
+from providers.operations.linear import bounds
+from providers.stencil import EXACT_FLOAT, EXACT_INT, MAX_TAPS, Stencil, core
 
 PRIMES = (2097143, 2097133, 2097131, 2097097)
 """The largest below 2**21: three span nearly all of int64, and float64 adds up 4096 products of two."""
@@ -139,6 +140,7 @@ def tag(
     keys: Keystream,
     label: str,
     *,
+    shares: tuple[int, int] = (0, 1),
     columns: int = COLUMNS,
     primes: Sequence[int] = PRIMES,
 ) -> Tag:
@@ -154,6 +156,8 @@ def tag(
         Of the job.
     label : str
         A name that no other tag of these keys has.
+    shares : (int, int)
+        How often the pixel itself and the map's answer go into what is judged (`LinearFilter.shares`).
     columns : int
         Secret vectors on either side.
     primes : sequence of int
@@ -174,16 +178,20 @@ def tag(
             f"a linear map to be checked reaches at most {MAX_TAPS // 2} pixels; this: {part.halo}"
         )
     least, greatest = int(padded.min()), int(padded.max())
-    low, high = part.bounds(least, greatest)
-    core = tuple(n - 2 * h for n, h in zip(padded.shape[1:], part.halo, strict=True))
+    low, high = bounds(part, shares, least, greatest)
+    own = _lines(core(padded, part.halo))
+    sides, largest = core(padded, part.halo).shape[1:], max(abs(least), abs(greatest))
     probes = []
     for prime in _sufficient(primes, low, high):
-        left, right = _drawn(keys, f"{label} {prime}", prime, columns, core)
+        left, right = _drawn(keys, f"{label} {prime}", prime, columns, sides)
         vectors = _transposed(part, left, right, prime)
-        tags = _contracted(_lines(padded), max(abs(least), abs(greatest)), *vectors, prime)
-        probes.append(_Probe(prime, left.reshape(columns, prod(core[:-1])), right, tags))
+        tags = shares[1] % prime * _contracted(_lines(padded), largest, *vectors, prime) % prime
+        flat = left.reshape(columns, prod(sides[:-1]))
+        if shares[0]:
+            tags += shares[0] % prime * _contracted(own, largest, flat[..., None], _plain(right), prime)
+        probes.append(_Probe(prime, flat, right, tags % prime))
     odds = 2 * float(min(probe.prime for probe in probes)) ** -columns
-    return Tag(low, high, odds, (len(padded), *core), tuple(probes))
+    return Tag(low, high, odds, (len(padded), *sides), tuple(probes))
 
 
 def _sufficient(primes: Sequence[int], low: int, high: int) -> Sequence[int]:

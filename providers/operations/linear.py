@@ -52,6 +52,19 @@ class LinearFilter(Filter):
     def parts(self) -> tuple[Stencil | Kernel, ...]:
         return (self.stencil,)
 
+    @property
+    def shares(self) -> tuple[int, int]:
+        """How often the pixel itself and the stencil's answer go into an unrounded answer."""
+        return 0, 1
+
+    def unrounded_dtype(self, dtype: DTypeLike) -> np.dtype[Any]:
+        if np.dtype(dtype).kind == "f":
+            return super().unrounded_dtype(dtype)
+        limits = np.iinfo(np.dtype(dtype).name)
+        ends = bounds(self.stencil, self.shares, int(limits.min), int(limits.max))
+        found = np.promote_types(*map(np.min_scalar_type, ends))
+        return found if found.itemsize < 8 else np.dtype(np.int64)
+
     def run(self, stack: NDArray[np.generic]) -> Answers:
         return self.stencil.run(stack)
 
@@ -168,6 +181,15 @@ class Binomial(LinearFilter, WindowFilter):
     @property
     def stencil(self) -> Stencil:
         return Stencil(tuple(tuple(comb(side - 1, k) for k in range(side)) for side in self.sizes))
+
+
+def bounds(part: Stencil | Kernel, shares: tuple[int, int], low: int, high: int) -> tuple[int, int]:
+    """Between which sums of `shares` of a pixel and a map's answer lie, for pixels from `low` to `high`."""
+    terms = [
+        sorted(share * end for end in ends)
+        for share, ends in zip(shares, ((low, high), part.bounds(low, high)), strict=True)
+    ]
+    return terms[0][0] + terms[1][0], terms[0][1] + terms[1][1]
 
 
 def _radius(sigma: float, truncate: float) -> int:

@@ -59,14 +59,19 @@ class Unsharp(LinearFilter):
         return as_fraction(self.amount)
 
     @property
-    def _shares(self) -> tuple[int, int]:
+    def _gains(self) -> tuple[int, int]:
         """How often the pixel and the blurred pixel go into an answer, in units of the blur's scale."""
         amount = self._amount
         return amount.numerator + amount.denominator, -amount.numerator
 
+    @property
+    def shares(self) -> tuple[int, int]:
+        own, blurred = self._gains
+        return own * self.stencil.scale, blurred
+
     def resolved(self, ndim: int, dtype: DTypeLike) -> Self:
         radii = self._per_axis("radius", self.radius, ndim)
-        taken = sum(map(abs, self._shares)).bit_length()
+        taken = sum(map(abs, self._gains)).bit_length()
         weights = gaussian_weights(radii, TRUNCATE, np.dtype(dtype), abs(self._amount), taken)
         return replace(self, radius=radii, weights=weights)
 
@@ -87,14 +92,13 @@ class Unsharp(LinearFilter):
 
     @property
     def float_gain(self) -> float:
-        return sum(map(abs, self._shares)) / self._amount.denominator
+        return sum(map(abs, self._gains)) / self._amount.denominator
 
     def run(self, stack: NDArray[np.generic]) -> Answers:
         return self.combined((self.stencil.run(stack),), core(stack, self.halo))
 
     def combined(self, parts: Sequence[Answers], pixels: NDArray[np.generic]) -> Answers:
-        (blur,), (own, blurred) = parts, self._shares
-        own *= self.stencil.scale
+        (blur,), (own, blurred) = parts, self.shares
         dtype = answers_in(pixels.dtype)
         if dtype.kind != "f":
             bound = abs(own) * largest_magnitude(pixels) + abs(blurred) * largest_magnitude(blur)
