@@ -26,7 +26,7 @@ MARGIN = 4
 WORDS = {
     "dead": "failed with RuntimeError",
     "silent": "did not answer within",
-    "liar": "answered wrongly: a block that was computed again here differs",
+    "liar": "answered wrongly: a block that was checked here is not what it was asked for",
 }
 IMAGES = {
     4: np.random.default_rng(4).integers(0, 4096, (96, 112), np.uint16),

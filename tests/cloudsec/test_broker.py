@@ -38,10 +38,9 @@ IMAGE = np.random.default_rng(0).integers(0, 256, (256, 256), np.uint8)
         ((4,), {"timeout": 0}, "positive number of seconds"),
         ((4,), {"timeout": float("nan")}, "positive number of seconds"),
         ((4,), {"timeout": "long"}, "positive number of seconds"),
-        ((4,), {"verify": True}, "'sample' or False, not True; full verification is not built yet"),
-        ((4,), {"verify": "all"}, "verify must be 'sample' or False"),
-        ((4,), {"verify": 0}, "verify must be 'sample' or False"),
-        ((4,), {"verify": None}, "verify must be 'sample' or False"),
+        ((4,), {"verify": "all"}, "verify must be True, 'sample' or False"),
+        ((4,), {"verify": 0}, "verify must be True, 'sample' or False"),
+        ((4,), {"verify": None}, "verify must be True, 'sample' or False"),
         ((4,), {"on_loss": "retry"}, "on_loss must be 'home' or 'fail', not 'retry'"),
         ((4,), {"on_loss": ["home"]}, "on_loss must be 'home' or 'fail'"),
         ((4,), {"on_loss": None}, "on_loss must be 'home' or 'fail'"),
@@ -143,7 +142,8 @@ def test_defaults_are_the_safe_and_the_common_case() -> None:
     assert report.scheme == "ga-es"
     assert [provider.name for provider in report.providers] == [f"embedded-{i}" for i in range(1, 10)]
     assert report.plan["tolerate"] == 1
-    assert sum(provider.verified for provider in report.providers) == 8
+    # Every block that was sent.
+    assert sum(provider.verified for provider in report.providers) == 64
     lost = [Simulated("dead", fail), *(Simulated(f"c{i}") for i in range(3))]
     with cloudsec.Broker(lost) as broker:
         assert broker.process(IMAGE, "median").report.home["reasons"]["lost"] > 0

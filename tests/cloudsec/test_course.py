@@ -8,7 +8,7 @@ import pytest
 
 import cloudsec
 import providers
-from cloudsec import Dishonest, Unavailable, course, dispatch
+from cloudsec import Dishonest, Unavailable, dispatch
 from cloudsec.schemes import hiding
 from tests.losses import (
     IMAGES,
@@ -27,9 +27,8 @@ from tests.simulator import Simulated, changed, fail
 
 @pytest.fixture
 def over(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
-    """Set when the test is over, so that silent providers end; those that lie are found for certain."""
+    """Set when the test is over, so that silent providers end."""
     monkeypatch.setattr(dispatch, "GRACE", 0.1)
-    monkeypatch.setattr(course, "SAMPLED_SHARE", 1.0)
     event = threading.Event()
     yield event
     event.set()
@@ -226,11 +225,8 @@ def test_a_loss_in_one_study_is_none_in_another(over: threading.Event) -> None:
         assert not broker.process(IMAGES[4], "mean", study="b").report.losses
 
 
-def test_the_stated_odds_are_those_of_the_delivery_that_was_sampled_least(
-    over: threading.Event, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(course, "SAMPLED_SHARE", 0.01)
-    report = process(fleet(16, {1: fail}), IMAGES[16]).report
+def test_the_stated_odds_are_those_of_the_delivery_that_was_sampled_least() -> None:
+    report = process(fleet(16, {1: fail}), IMAGES[16], verify="sample").report
     # 9 × 9 blocks, of which 8 were chosen; of those that went to stand-ins, all.
     assert "of 81 pieces" in report.exact
     assert f"found with a chance of {8 / 81:.1%}," in report.exact

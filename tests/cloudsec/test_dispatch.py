@@ -295,7 +295,7 @@ def test_an_answer_that_no_image_leads_to_is_refused() -> None:
     flat = np.full((200, 200), 250, np.uint8)
     clouds = [Simulated("liar", beyond), *(Simulated(f"c{i}") for i in range(3))]
     with (
-        cloudsec.Broker(clouds, on_loss="fail") as broker,
+        cloudsec.Broker(clouds, on_loss="fail", verify="sample") as broker,
         pytest.raises(Dishonest, match="liar answered what no image leads to"),
     ):
         broker.process(flat, "mean")

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import cloudsec
+from cloudsec.checks import Checked
 from cloudsec.course import Account, Ended
 from cloudsec.experience import MOST_FACTOR, Estimate, Experience
 from cloudsec.forecast import LANE_COSTS, Forecast, Lane
@@ -102,7 +103,7 @@ def ended(job: Job, plan: Plan, true: Forecast) -> tuple[Ended, dict[str, float]
         for pixels, took in zip(work.answered, seconds, strict=True)
     ]
     delivered = np.arange(len(accounts))[:, None] == plan.owners
-    result = Ended(job.planes, plan.owners, (delivered,), tuple(accounts), (), (), 0, (0, 0))
+    result = Ended(job.planes, plan.owners, (delivered,), tuple(accounts), (), (), Checked(None, 0))
     return result, {"plan": 7.0, "total": 7.0 + true.seconds(work)}
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 import cloudsec
 import providers
-from cloudsec import course
+from cloudsec import checks
 from cloudsec.errors import IncompatibleScheme
 from providers import Filter, make_operation
 from providers.image import FLOAT_DTYPES
@@ -96,7 +96,7 @@ def test_a_provider_that_answers_floats_wrongly_is_found_and_spoils_nothing(
     lie: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # All are computed again: a sample would miss a liar now and then.
-    monkeypatch.setattr(course, "SAMPLED_SHARE", 1.0)
+    monkeypatch.setattr(checks, "SAMPLED_SHARE", 1.0)
     image = np.random.default_rng(0).normal(0, 1, (96, 96))
     liar = changed(lambda answer: replace(answer, stack=answer.stack + lie))
     fleet = [Simulated(name, liar) if name == "cloud-2" else Simulated(name) for name in names(4)]
@@ -107,7 +107,7 @@ def test_a_provider_that_answers_floats_wrongly_is_found_and_spoils_nothing(
 
 
 def test_nobody_is_a_liar_for_how_the_smallest_floats_are_rounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(course, "SAMPLED_SHARE", 1.0)
+    monkeypatch.setattr(checks, "SAMPLED_SHARE", 1.0)
     # Of so few bits that eps times them is no float any more.
     image = np.random.default_rng(0).normal(0, 1e-310, (96, 96))
     with cloudsec.Broker(4, plan={"block": 16}, key=bytes(32)) as broker:

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 import cloudsec
 import providers
-from cloudsec import Dishonest, course
-from cloudsec.course import _Course
+from cloudsec import Dishonest, checks, course
+from cloudsec.checks import Sample
 from cloudsec.keystream import Keystream
 from providers.boxes import filter_boxes
 from providers.wire import Answer
@@ -26,20 +26,20 @@ WANTED = {count: providers.apply(image, "median", size=3) for count, image in IM
 
 @pytest.fixture
 def all_sampled(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(course, "SAMPLED_SHARE", 1.0)
+    monkeypatch.setattr(checks, "SAMPLED_SHARE", 1.0)
 
 
 @pytest.fixture
 def samples(monkeypatch: pytest.MonkeyPatch) -> list[NDArray[np.intp]]:
     """The pieces that were chosen to be computed again, delivery by delivery."""
     chosen: list[NDArray[np.intp]] = []
-    original = _Course._sample
+    original = Sample.begin
 
-    def noted(self: _Course, *arguments: Any) -> NDArray[np.intp]:
-        chosen.append(original(self, *arguments))
-        return chosen[-1]
+    def noted(self: Sample, *arguments: Any) -> None:
+        original(self, *arguments)
+        chosen.append(self._chosen)
 
-    monkeypatch.setattr(_Course, "_sample", noted)
+    monkeypatch.setattr(Sample, "begin", noted)
     return chosen
 
 
@@ -63,7 +63,6 @@ def seeded(monkeypatch: pytest.MonkeyPatch) -> Seeded:
     return Seeded(monkeypatch)
 
 
-@pytest.mark.usefixtures("all_sampled")
 @pytest.mark.parametrize("count", [4, 12])
 def test_a_liar_is_not_asked_again_by_its_broker_and_the_report_says_so(count: int) -> None:
     before, image = healthy(count), IMAGES[count]
@@ -89,7 +88,6 @@ def test_a_liar_is_not_asked_again_by_its_broker_and_the_report_says_so(count: i
     assert clouds[1].requests
 
 
-@pytest.mark.usefixtures("all_sampled")
 @pytest.mark.parametrize("lie", [lie_once, lambda a: replace(a, stack=np.zeros_like(a.stack[:, :-1]))])
 def test_a_liar_is_not_asked_again_though_its_lie_ended_the_job(lie: Any) -> None:
     clouds = fleet(4, {1: changed(lie)})
@@ -102,7 +100,6 @@ def test_a_liar_is_not_asked_again_though_its_lie_ended_the_job(lie: Any) -> Non
     assert [len(cloud.requests) for cloud in clouds] == sent
 
 
-@pytest.mark.usefixtures("all_sampled")
 def test_a_provider_that_could_not_be_had_is_asked_again_in_the_next_job() -> None:
     clouds = fleet(4, {1: FailsOnce()})
     with cloudsec.Broker(clouds, key=KEY, plan={"block": BLOCK}) as broker:
@@ -123,7 +120,6 @@ class FailsOnce:
         return providers.handle(request)
 
 
-@pytest.mark.usefixtures("all_sampled")
 def test_when_all_lied_the_next_job_is_computed_at_home() -> None:
     clouds = fleet(9, dict.fromkeys(range(9), LIAR))
     with cloudsec.Broker(clouds, key=KEY, plan={"block": BLOCK}) as broker:
@@ -146,7 +142,7 @@ def test_the_sample_is_chosen_before_anything_is_sent(
         chosen_before.append(len(samples))
         return providers.handle(request)
 
-    process(fleet(9, dict.fromkeys(range(9), noting)), IMAGES[9])
+    process(fleet(9, dict.fromkeys(range(9), noting)), IMAGES[9], verify="sample")
     assert chosen_before == [1] * 9
     assert [len(sample) for sample in samples] == [8]
 
@@ -156,7 +152,7 @@ def test_the_sample_does_not_depend_on_answers_and_changes_with_the_job(
 ) -> None:
     for seed, behaviours in ((1, {}), (1, dict.fromkeys(range(9), LIAR)), (2, {})):
         seeded.begin(seed)
-        process(fleet(9, behaviours), IMAGES[9])
+        process(fleet(9, behaviours), IMAGES[9], verify="sample")
     honest, lied, other = samples[0], samples[1], samples[-1]
     assert (honest == lied).all()
     assert not np.array_equal(honest, other)
@@ -166,7 +162,7 @@ def test_the_sample_does_not_depend_on_answers_and_changes_with_the_job(
 def test_one_piece_in_a_hundred_and_no_fewer_than_eight_are_sampled() -> None:
     image = np.random.default_rng(0).integers(0, 4096, (130, 130), np.uint16)
     for block, wanted in ((4, ceil(0.01 * 33 * 33)), (10, 8)):
-        with cloudsec.Broker(9, key=KEY, plan={"block": block}) as broker:
+        with cloudsec.Broker(9, key=KEY, plan={"block": block}, verify="sample") as broker:
             report = broker.process(image, "median", size=3, study=f"{block}").report
         assert sum(provider.verified for provider in report.providers) == wanted
         assert f"and {wanted} of {(-(-130 // block)) ** 2} pieces" in report.exact
@@ -180,7 +176,6 @@ def test_the_sample_is_no_part_of_what_is_computed_at_home() -> None:
     assert [p.pixel_share for p in verified.providers] == [p.pixel_share for p in plain.providers]
 
 
-@pytest.mark.usefixtures("all_sampled")
 def test_without_verification_nothing_is_computed_again(monkeypatch: pytest.MonkeyPatch) -> None:
     computed: list[int] = []
 
@@ -188,7 +183,8 @@ def test_without_verification_nothing_is_computed_again(monkeypatch: pytest.Monk
         computed.append(len(boxes))
         return filter_boxes(planes, operation, boxes)
 
-    monkeypatch.setattr(course, "filter_boxes", noting)
+    for module in (course, checks):
+        monkeypatch.setattr(module, "filter_boxes", noting)
     result = process(fleet(4, {1: LIAR}), IMAGES[4], verify=False)
     assert computed[1:] == [0]
     wrong = np.argwhere(result.image != WANTED[4])
@@ -212,7 +208,7 @@ def test_a_liar_is_found_with_the_chance_that_the_report_states(seeded: Seeded) 
 
         clouds = [Simulated(f"c{i}") for i in range(4)]
         clouds[seed % 4].behaviour = changed(lie)
-        with cloudsec.Broker(clouds, key=KEY, plan={"block": 8}) as broker:
+        with cloudsec.Broker(clouds, key=KEY, plan={"block": 8}, verify="sample") as broker:
             result = broker.process(image, "median", size=3)
         caught = bool(result.report.losses)
         assert caught == bool((result.image == wanted).all())
@@ -226,4 +222,5 @@ def test_a_liar_is_found_with_the_chance_that_the_report_states(seeded: Seeded) 
 def test_the_odds_of_many_spoiled_pieces_are_those_of_a_draw_without_repeats() -> None:
     # 49 pieces, 8 sampled, 4 spoiled: C(45, 8) / C(49, 8) of the draws miss all.
     missed = (41 * 40 * 39 * 38) / (49 * 48 * 47 * 46)
-    assert f"a tenth of all with {1 - missed:.1%}" in process(fleet(9), IMAGES[9]).report.exact
+    report = process(fleet(9), IMAGES[9], verify="sample").report
+    assert f"a tenth of all with {1 - missed:.1%}" in report.exact

@@ -25,7 +25,7 @@ LEAKAGE = {
 
 
 def test_every_figure_of_a_job_built_by_hand_is_right() -> None:
-    with cloudsec.Broker(4) as broker:
+    with cloudsec.Broker(4, verify="sample") as broker:
         report = broker.process(IMAGE, "median", size=5).report
     fields = report.to_dict()
     # 10 × 10 blocks of 32, all whole: 25 for each; a quarter of a block at each edge stays at home.
@@ -235,11 +235,21 @@ def test_a_report_says_plainly_that_unprotected_protects_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("verify", "says"), [(False, "not computed again"), ("sample", "were computed again")]
+    ("verify", "operation", "says"),
+    [
+        (False, "mean", "not computed again"),
+        ("sample", "mean", "were computed again"),
+        (True, "mean", "a wrong one does with a chance of at most 2^-82"),
+        (True, "median", "which no wrong one passes"),
+        (True, "maximum", "every pixel that was answered was computed again here"),
+        (True, "sobel", "a provider that spoils one piece is found with a chance of"),
+    ],
 )
-def test_a_report_says_whether_answers_were_computed_again(verify: Any, says: str) -> None:
+def test_a_report_says_how_answers_were_checked_and_with_what_odds(
+    verify: Any, operation: str, says: str
+) -> None:
     with cloudsec.Broker(4, verify=verify) as broker:
-        assert says in broker.process(IMAGE, "mean").report.exact
+        assert says in broker.process(IMAGE, operation).report.exact
 
 
 @pytest.mark.parametrize("scheme", ["ga-es", "ga-es-2018", "unprotected"])
