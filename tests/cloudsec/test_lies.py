@@ -186,7 +186,8 @@ def test_without_verification_nothing_is_computed_again(monkeypatch: pytest.Monk
     for module in (course, checks):
         monkeypatch.setattr(module, "filter_boxes", noting)
     result = process(fleet(4, {1: LIAR}), IMAGES[4], verify=False)
-    assert computed[1:] == [0]
+    # What is the broker's own anyhow.
+    assert len(computed) == 1
     wrong = np.argwhere(result.image != WANTED[4])
     assert len(wrong) == len(healthy(4).of("c1"))
     assert result.report.losses == ()
