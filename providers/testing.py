@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from providers.image import FLOAT_DTYPES, IMAGE_DTYPES, LARGEST_FLOAT
 from providers.operation import Filter, float_tolerance
+from providers.operations.linear import LinearFilter
 from providers.service import handle
 from providers.stencil import Answers, core
 from providers.wire import Task, decode_answer, decode_task, encode_task
@@ -127,6 +128,8 @@ def _check_laws(operation: Filter, dtype: str, window: tuple[int, ...], examples
         exact = operation.run(stack)
         _require(np.array_equal(stack, before), operation, "run must not change its pixels")
         _require(exact.dtype == np.int64, operation, "run must answer int64")
+        narrow = exact.astype(operation.unrounded_dtype(stack.dtype))
+        _require(np.array_equal(narrow, exact), operation, "unrounded_dtype must hold all answers")
         _check_shape(operation, stack, exact)
         _check_parts(operation, stack, exact)
         _check_tiles(operation, stack, exact, data)
@@ -161,6 +164,13 @@ def _check_parts(operation: Filter, stack: NDArray[Any], exact: Answers) -> None
         operation,
         "parts are declared, but what is combined of their answers is not what run answers",
     )
+    if isinstance(operation, LinearFilter):
+        own, times = operation.shares
+        _require(
+            np.array_equal(own * core(stack, operation.halo).astype(np.int64) + times * answers[0], exact),
+            operation,
+            "run does not answer as many pixels and answers of the stencil as shares say",
+        )
 
 
 def _check_tiles(operation: Filter, stack: NDArray[Any], exact: Answers, data: st.DataObject) -> None:

@@ -20,6 +20,9 @@ from providers.stencil import Answers, Stencil
 from regions import Symmetries
 
 
+_NARROW = ("uint8", "int16", "uint16", "int32", "uint32")
+
+
 class LinearFilter(Filter):
     """A filter that is one integer stencil: halo, symmetries and arithmetic follow from its weights."""
 
@@ -61,9 +64,11 @@ class LinearFilter(Filter):
         if np.dtype(dtype).kind == "f":
             return super().unrounded_dtype(dtype)
         limits = np.iinfo(np.dtype(dtype).name)
-        ends = bounds(self.stencil, self.shares, int(limits.min), int(limits.max))
-        found = np.promote_types(*map(np.min_scalar_type, ends))
-        return found if found.itemsize < 8 else np.dtype(np.int64)
+        low, high = bounds(self.stencil, self.shares, int(limits.min), int(limits.max))
+        for name in _NARROW:
+            if np.iinfo(name).min <= low <= high <= np.iinfo(name).max:
+                return np.dtype(name)
+        return super().unrounded_dtype(dtype)
 
     def run(self, stack: NDArray[np.generic]) -> Answers:
         return self.stencil.run(stack)

@@ -95,6 +95,21 @@ def test_boxes_are_answered_as_each_alone_and_as_the_whole_image_each_once(
     assert (answered == 1).all()
 
 
+def test_unrounded_answers_are_those_that_are_finished() -> None:
+    planes = np.random.default_rng(0).integers(0, 256, (3, 20, 21), np.uint8)
+    operation = providers.make_operation("gaussian").resolved(2, "uint8")
+    boxes = np.array([[0, 0, 20, 21], [6, 6, 9, 11], [7, 7, 10, 12]])
+    finished = dict(_each(filter_boxes(planes, operation, boxes)))
+    unrounded = dict(_each(filter_boxes(planes, operation, boxes, unrounded=True)))
+    for number, answer in unrounded.items():
+        assert answer.dtype == np.int64
+        assert (operation.finish(answer, "uint8") == finished[number]).all()
+
+
+def _each(found: Any) -> Any:
+    return ((n, answer) for numbers, answers in found for n, answer in zip(numbers, answers, strict=True))
+
+
 @pytest.mark.parametrize("count", [1, 3])
 def test_no_boxes_have_no_answers(count: int) -> None:
     planes = np.zeros((count, 9, 9), np.uint8)

@@ -35,6 +35,27 @@ def test_all_linear_operations_have_one_part_and_sobel_one_for_each_axis() -> No
     assert len(make_operation("sobel").resolved(3, "uint16").parts) == 3
 
 
+@pytest.mark.parametrize(
+    ("name", "parameters", "dtype", "wanted"),
+    [
+        ("binomial", {"size": 5}, "uint8", "uint16"),
+        ("binomial", {"size": 5}, "int16", "int32"),
+        ("laplacian", {}, "uint8", "int16"),
+        ("convolve", {"weights": [[-1, 2]]}, "uint16", "int32"),
+        ("mean", {"size": 2}, "uint16", "uint32"),
+        ("unsharp", {"radius": 0, "amount": 1}, "uint8", "int16"),
+        ("gaussian", {"sigma": 2.0}, "uint16", "int64"),
+        ("gaussian", {"sigma": 2.0}, "float32", "float64"),
+        ("sobel", {}, "uint8", "int64"),
+    ],
+)
+def test_unrounded_answers_travel_in_the_narrowest_dtype_that_is_proven_to_hold_them(
+    name: str, parameters: dict[str, Any], dtype: str, wanted: str
+) -> None:
+    operation = make_operation(name, **parameters).resolved(2, dtype)
+    assert operation.unrounded_dtype(dtype) == wanted
+
+
 @given(float_images((2, 9, 10)), st.sampled_from(sorted(LINEAR | {"sobel"})))
 def test_on_floats_too_the_parts_combine_to_what_the_operation_answers(
     stack: NDArray[Any], name: str
@@ -76,8 +97,37 @@ class NarrowPart(Sobel):
         return (Kernel(((-1, 0, 1),)), Kernel(((-1,), (0,), (1,))))
 
 
+@dataclass(frozen=True, kw_only=True)
+class OtherShares(Unsharp):
+    name: ClassVar[str] = "unsharp"
+
+    @property
+    def shares(self) -> tuple[int, int]:
+        return 0, 1
+
+    def run(self, stack: Any) -> Any:
+        return 2 * self.stencil.run(stack)
+
+    def combined(self, parts: Any, pixels: Any) -> Any:
+        return 2 * parts[0]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Narrow(Unsharp):
+    name: ClassVar[str] = "unsharp"
+
+    def unrounded_dtype(self, dtype: Any) -> Any:
+        return np.dtype(np.uint8)
+
+
 @pytest.mark.parametrize(
-    ("operation", "says"), [(ForgottenPixel(), "combined of their answers"), (NarrowPart(), "every part")]
+    ("operation", "says"),
+    [
+        (ForgottenPixel(), "combined of their answers"),
+        (NarrowPart(), "every part"),
+        (OtherShares(), "as shares say"),
+        (Narrow(), "hold all answers"),
+    ],
 )
 def test_false_parts_are_found(operation: Any, says: str) -> None:
     with pytest.raises(AssertionError, match=says):

@@ -30,7 +30,7 @@ def test_a_task_is_answered_rounded_or_exact(name: str) -> None:
     rounded = decode_answer(providers.handle(request(name)))
     exact = decode_answer(providers.handle(request(name, rounded=False)))
     assert rounded.id == exact.id == "ab" * 16
-    assert exact.stack.dtype == np.int64
+    assert exact.stack.dtype == operation.unrounded_dtype(np.uint16)
     assert (exact.stack == operation.run(STACK)).all()
     assert (rounded.stack == operation.finish(exact.stack, np.uint16)).all()
 

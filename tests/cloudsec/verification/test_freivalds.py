@@ -13,7 +13,7 @@ from cloudsec.keystream import Keystream
 from cloudsec.verification import freivalds
 from cloudsec.verification.freivalds import COLUMNS, PRIMES, Tag, tag
 from providers.kernel import Kernel, nested
-from providers.stencil import Stencil
+from providers.stencil import Stencil, core
 from providers.testing import images
 from tests.tampering import TAMPERINGS
 
@@ -48,6 +48,17 @@ PARTS = st.sampled_from([2, 2, 3]).flatmap(maps)
 def test_right_answers_are_always_accepted(part: Stencil | Kernel, data: st.DataObject) -> None:
     stack = data.draw(padded_stacks(part))
     assert tag(part, stack, KEYS, "right").holds(part.run(stack)).all()
+
+
+@given(PARTS, st.integers(-(2**9), 2**9), st.integers(-(2**9), 2**9), st.data())
+def test_sums_of_pixels_and_answers_are_judged_by_how_often_they_go_in(
+    part: Stencil | Kernel, own: int, times: int, data: st.DataObject
+) -> None:
+    stack = data.draw(padded_stacks(part))
+    judge = tag(part, stack, KEYS, "shares", shares=(own, times))
+    right = own * core(stack, part.halo).astype(np.int64) + times * part.run(stack)
+    assert judge.holds(right).all()
+    assert not judge.holds(right + 1).any()
 
 
 @given(PARTS, st.data())
