@@ -19,7 +19,6 @@ from providers.operation import MAX_RADIUS, Filter, PerAxis, WindowFilter, deriv
 from providers.stencil import Answers, Stencil
 from regions import Symmetries
 
-
 _NARROW = ("uint8", "int16", "uint16", "int32", "uint32")
 
 
