@@ -45,10 +45,10 @@ class Counted:
         filtered = course.filter_boxes
 
         def marked(
-            planes: NDArray[Any], operation: Filter, boxes: NDArray[np.intp]
+            planes: NDArray[Any], operation: Filter, boxes: NDArray[np.intp], **options: Any
         ) -> Iterator[tuple[NDArray[np.intp], NDArray[Any]]]:
             self.at_home |= coverage(shape, boxes)
-            yield from filtered(planes, operation, boxes)
+            yield from filtered(planes, operation, boxes, **options)
 
         monkeypatch.setattr(course, "filter_boxes", marked)
         # What times the operation before its plan is no part of the job.
