@@ -59,3 +59,21 @@ def test_a_colour_picture_is_filtered_in_colour(tmp_path: Path) -> None:
     assert main([*words, "--providers", "4"]) == 0
     wanted = providers.apply(picture, "median", channel_axis=-1)
     assert (np.asarray(Image.open(tmp_path / "out.png")) == wanted).all()
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ([], "agrees with a secret tag"),
+        (["--verify", "full"], "agrees with a secret tag"),
+        (["--verify", "sample"], "chosen by a secret key"),
+        (["--verify", "off"], "but not computed again"),
+    ],
+)
+def test_answers_are_checked_as_the_command_says_and_in_full_where_it_says_nothing(
+    source: Path, tmp_path: Path, words: list[str], says: str
+) -> None:
+    report, fixed = tmp_path / "r.json", ["--providers", "4", "--scheme", "ga-es"]
+    command = ["process", str(source), str(tmp_path / "out.npy"), "-o", "mean", "--report", str(report)]
+    assert main([*command, *fixed, *words]) == 0
+    assert says in json.loads(report.read_text())["exact"]
