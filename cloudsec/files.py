@@ -101,7 +101,7 @@ def _opened(path: Path, burned_in: BurnedIn) -> ImageFile:
         if start.startswith(marker):
             raise ImageFileError(f"is not an image that is read, but {kind}")
     raise ImageFileError(
-        "is not an image that is read; those are PNG (grey of 8 or 16 bits, RGB of 8), TIFF, JPEG, "
+        "is not an image that is read; those are PNG (grey of 8 or 16 bits, RGB and RGBA of 8), TIFF, JPEG, "
         "NPY, NIfTI and DICOM"
     )
 
@@ -148,7 +148,7 @@ def write_image(
 ) -> None:
     """The result of an image, as the suffix says: .npy holds any, .tif all but several volumes.
 
-    A .png holds grey levels from 0 to 65535, or RGB values from 0 to 255, of one plane; .dcm, .nii and
+    A .png holds grey levels from 0 to 65535, or RGB(A) values from 0 to 255, of one plane; .dcm, .nii and
     .nii.gz a result of what was such a file. Without a suffix, slices of a volume are written into a new
     directory. What is written appears whole or not at all. All but DICOM and NIfTI hold stored values
     without any header.

@@ -1,4 +1,4 @@
-"""Grey PNGs of 8 and 16 bits and RGB of 8, exactly; every claim is checked before Pillow sees the file."""
+"""Grey PNGs of 8 and 16 bits, RGB and RGBA of 8, exactly; claims are checked before Pillow sees a file."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ MAX_CHUNKS = 1 << 20
 
 _DEFLATE_RATIO = 1032
 """No deflate stream expands by more (zlib's technical notes); less data than that is no image."""
-_COMPONENTS: dict[int, tuple[int, ...]] = {0: (), 2: (3,)}
-"""What a pixel of the colour types that are read adds to the shape of an image: grey and RGB."""
-_REFUSED = {3: "a palette of colours", 4: "an alpha channel", 6: "RGB colour and alpha"}
-_ACCEPTED = "greyscale of 8 or 16 bits, or to RGB of 8 bits"
+_COMPONENTS: dict[int, tuple[int, ...]] = {0: (), 2: (3,), 6: (4,)}
+"""What a pixel of the colour types that are read adds to the shape of an image: grey, RGB and RGBA."""
+_REFUSED = {3: "a palette of colours", 4: "grey and alpha"}
+_ACCEPTED = "greyscale of 8 or 16 bits, or to RGB or RGBA of 8 bits"
 _INTERLACED = (
     (0, 0, 8, 8),
     (0, 4, 8, 8),
@@ -41,7 +41,7 @@ _PIECE = 1 << 20
 
 
 def read_png(file: BinaryIO, *, max_pixels: int) -> NDArray[np.generic]:
-    """The pixels of a grey PNG of 8 or 16 bits, or of an RGB one of 8, exactly.
+    """The pixels of a grey PNG of 8 or 16 bits, or of an RGB or RGBA one of 8, exactly.
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ def read_png(file: BinaryIO, *, max_pixels: int) -> NDArray[np.generic]:
 
     Returns
     -------
-    (M, N) ndarray of uint8 or uint16, or (M, N, 3) ndarray of uint8
+    (M, N) ndarray of uint8 or uint16, or (M, N, 3|4) ndarray of uint8
 
     Raises
     ------
@@ -162,11 +162,11 @@ def _inflated_length(pieces: Iterator[bytes], enough: int) -> int:
 
 
 def png_bytes(pixels: NDArray[np.generic], channel_axis: int | None = None) -> bytes:
-    """A PNG of an image: with `channel_axis` RGB of 8 bits, else grey, of 8 bits for uint8 and else of 16.
+    """A PNG of an image: with `channel_axis` RGB or RGBA of 8 bits, else grey, of 8 for uint8, else of 16.
 
     Parameters
     ----------
-    pixels : (M, N) or, with `channel_axis`, (M, N, 3) ndarray of integers
+    pixels : (M, N) or, with `channel_axis`, (M, N, 3|4) ndarray of integers
     channel_axis : int or None
 
     Raises
@@ -176,12 +176,13 @@ def png_bytes(pixels: NDArray[np.generic], channel_axis: int | None = None) -> b
     """
     from PIL import Image
 
-    kind, components = ("a grey PNG", ()) if channel_axis is None else ("an RGB PNG", (3,))
-    if pixels.ndim != 2 + len(components) or pixels.shape[2:] != components:
+    grey = channel_axis is None
+    kind = "a grey PNG" if grey else "an RGB PNG"
+    if pixels.ndim < 2 or pixels.shape[2:] not in ([()] if grey else [(3,), (4,)]):
         raise ImageFileError(f"as {kind} cannot hold an image of the shape {pixels.shape}; write a .npy file")
     if pixels.dtype.kind not in "iu":
         raise ImageFileError(f"as {kind} cannot hold pixels of {pixels.dtype}; write a .npy file")
-    held = np.uint8 if components or pixels.dtype == np.uint8 else np.uint16
+    held = np.uint8 if not grey or pixels.dtype == np.uint8 else np.uint16
     low, high = int(pixels.min()), int(pixels.max())
     if low < 0 or high > np.iinfo(held).max:
         raise ImageFileError(f"as {kind} cannot hold values from {low} to {high}; write a .npy file")

@@ -1,4 +1,4 @@
-"""Grey and RGB TIFFs, volumes of pages too, exactly; every claim is checked before memory is taken for it."""
+"""Grey, RGB and RGBA TIFFs, volumes of pages too, exactly; claims are checked before memory is taken."""
 
 from __future__ import annotations
 
@@ -27,8 +27,11 @@ MAX_PAGES = 1 << 14
 """Pages of a volume: each is parsed, at more cost than its bytes; scanners give a few thousand planes."""
 
 _GREY, _RGB = 1, 2
+_UNASSOCIATED = 2
+"""An extra sample that colours were not multiplied by: those are others' colours."""
 _TOP_LEFT = 1
-_CONVERT = "write it again as grey or RGB, without alpha, and plain, LZW or Deflate"
+_OPAQUE = 3
+_CONVERT = "write it again as grey, RGB or RGBA (unassociated alpha), and plain, LZW or Deflate"
 _ALIKE = ("shape", "dtype", "photometric")
 
 
@@ -37,7 +40,7 @@ def read_tiff(file: BinaryIO, *, max_pixels: int) -> tuple[NDArray[np.generic], 
 
     Returns
     -------
-    pixels : (M, N), (P, M, N), (M, N, 3) or (F, M, N, 3) ndarray
+    pixels : (M, N), (P, M, N), (M, N, 3|4) or (F, M, N, 3|4) ndarray
         Colours of uint8 or uint16, and else of all dtypes that an image may have.
     channel_axis : int or None
         -1 of colours.
@@ -112,13 +115,16 @@ def _whole(pages: list[TiffPage], size: int) -> bool:
 
 
 def _refuse_what_is_not_read(page: TiffPage) -> None:
-    samples = 3 if page.photometric == _RGB else 1
+    alpha = page.photometric == _RGB and page.extrasamples == (_UNASSOCIATED,)
+    samples = 3 + alpha if page.photometric == _RGB else 1
     shape = page.shape
-    if page.photometric not in (_GREY, _RGB) or page.compression not in _RATIOS or page.extrasamples:
+    if page.extrasamples and not alpha:
+        raise ImageFileError(f"is a TIFF with samples beside colours, or multiplied by alpha; {_CONVERT}")
+    if page.photometric not in (_GREY, _RGB) or page.compression not in _RATIOS:
         raise ImageFileError(f"is a TIFF of a kind that is not read; {_CONVERT}")
-    if shape[2:] != ((3,) if samples == 3 else ()) or min(shape) < 1 or page.samplesperpixel != samples:
+    if shape[2:] != ((samples,) if samples > 1 else ()) or min(shape) < 1 or page.samplesperpixel != samples:
         raise ImageFileError(f"is a TIFF of separate colours, or of a volume in one page; {_CONVERT}")
-    dtypes = ("uint8", "uint16") if samples == 3 else IMAGE_DTYPES + FLOAT_DTYPES
+    dtypes = ("uint8", "uint16") if samples > 1 else IMAGE_DTYPES + FLOAT_DTYPES
     if page.dtype is None or page.dtype.name not in dtypes or page.bitspersample != 8 * page.dtype.itemsize:
         raise ImageFileError(f"is a TIFF without pixels of {', '.join(dtypes)}; convert them first")
     orientation = page.tags.get("Orientation")
@@ -131,7 +137,7 @@ def tiff_bytes(pixels: NDArray[np.generic], channel_axis: int | None) -> bytes:
 
     Parameters
     ----------
-    pixels : (..., M, N), or with `channel_axis` (..., M, N, 3) ndarray
+    pixels : (..., M, N), or with `channel_axis` (..., M, N, 3|4) ndarray
     channel_axis : int or None
     """
     from tifffile import imwrite
@@ -141,6 +147,7 @@ def tiff_bytes(pixels: NDArray[np.generic], channel_axis: int | None) -> bytes:
         buffer,
         np.ascontiguousarray(pixels),
         photometric="minisblack" if channel_axis is None else "rgb",
+        extrasamples=["unassalpha"] if channel_axis is not None and pixels.shape[-1] > _OPAQUE else None,
         metadata=None,
         software=False,
     )

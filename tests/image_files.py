@@ -25,7 +25,7 @@ from cloudsec.image_file import ImageFile
 Pixels: TypeAlias = NDArray[np.generic]
 PLANE = np.arange(12, dtype=np.uint16).reshape(3, 4) * 5000
 COLOUR = (np.arange(11 * 13 * 3) * 457 % 251).astype(np.uint8).reshape(11, 13, 3)
-COLOURS = hnp.arrays(np.uint8, st.tuples(st.integers(1, 9), st.integers(1, 9), st.just(3)))
+COLOURS = hnp.arrays(np.uint8, st.tuples(st.integers(1, 9), st.integers(1, 9), st.sampled_from([3, 4])))
 PASSES = (
     (0, 0, 8, 8),
     (0, 4, 8, 8),

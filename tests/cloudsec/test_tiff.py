@@ -40,9 +40,11 @@ def test_a_tiff_gives_back_what_was_written(pixels: Pixels) -> None:
     assert np.array_equal(back, pixels)
 
 
+@pytest.mark.parametrize("components", [3, 4])
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
-def test_colour_comes_back_as_colour(tmp_path: Path, dtype: Any) -> None:
-    pixels = COLOUR.astype(dtype) * (200 if dtype == np.uint16 else 1)
+def test_colour_comes_back_as_colour(tmp_path: Path, dtype: Any, components: int) -> None:
+    colour = np.concatenate([COLOUR, COLOUR[..., :1]], axis=-1)[..., :components]
+    pixels = colour.astype(dtype) * (200 if dtype == np.uint16 else 1)
     write(tmp_path / "out.tiff", pixels, -1)
     back = read_image(tmp_path / "out.tiff")
     assert back.channel_axis == -1
@@ -89,7 +91,12 @@ def test_tiffs_of_other_programs_are_read_exactly(
         (np.stack([PLANE] * 6).reshape(2, 3, 3, 4), {"photometric": "minisblack"}, "more axes"),
         (np.stack([PLANE, PLANE]), {"photometric": "minisblack", "truncate": True}, "more axes"),
         (PLANE, {"photometric": "miniswhite"}, "kind that is not read"),
-        (np.zeros((4, 5, 4), np.uint8), {"photometric": "rgb", "extrasamples": ["unassalpha"]}, "alpha"),
+        (np.zeros((4, 5, 4), np.uint8), {"photometric": "rgb", "extrasamples": ["assocalpha"]}, "alpha"),
+        (
+            np.zeros((4, 5, 2), np.uint8),
+            {"photometric": "minisblack", "planarconfig": "contig"},
+            "samples beside",
+        ),
         (np.zeros((3, 8, 9), np.uint8), {"photometric": "rgb", "planarconfig": "separate"}, "separate"),
         (PLANE.astype(np.float16), {"photometric": "minisblack"}, "uint8, int16, uint16, int32"),
         (COLOUR.astype(np.int16), {"photometric": "rgb"}, "uint8, uint16"),
