@@ -95,7 +95,7 @@ def test_the_content_tells_the_format_and_not_the_suffix(tmp_path: Path) -> None
     (tmp_path / "image.png").rename(tmp_path / "image.npy")
     assert np.array_equal(read_image(tmp_path / "image.npy").pixels, PLANE)
     (tmp_path / "notes.png").write_text("patient was seen\n" * 20)
-    assert "PNG (grey of 8 or 16 bits, RGB of 8), TIFF, JPEG, NPY, NIfTI and DICOM" in refusal(
+    assert "PNG (grey of 8 or 16 bits, RGB and RGBA of 8), TIFF, JPEG, NPY, NIfTI and DICOM" in refusal(
         tmp_path / "notes.png"
     )
 
