@@ -39,12 +39,12 @@ def summary(fields: Mapping[str, Any]) -> str:
     seconds = f"{fields['timings']['total']:.2f} s"
     lines = [
         *_wrapped(f"{fields['operation']} by scheme {fields['scheme']} ({fields['assurance']}), {seconds}"),
-        *(_wrapped(sentence(fields["choice"])) if fields["choice"] else ()),
         *_providers(fields),
         *(line for loss in fields["losses"] for line in _loss(loss)),
         *(_wrapped(search_sentence(fields["plan"])) if was_searched(fields["plan"]) else ()),
         *_leakage(fields),
         *_wrapped(fields["statement"]),
+        *(_wrapped(sentence(fields["choice"])) if fields["choice"] else ()),
         *_wrapped(f"Exact: {fields['exact']}".removesuffix(".") + "."),
     ]
     return "\n".join(lines)

@@ -40,6 +40,7 @@ def example(providers: int = 9, *, lost: bool = True, searched: bool = False) ->
         "assurance": "heuristic",
         "statement": "Each provider received at most 13.3% of the pixels; a block is not encrypted.",
         "stronger_scheme": "additive",
+        "choice": "auto took 'ga-es': because",
         "operation": "gaussian sigma=2 truncate=4",
         "image": {"shape": [509, 521], "dtype": "uint16"},
         "home": {"pixel_share": 0.2155, "reasons": {"edge": 0.0651, "ring": 0.1207, "lost": 0.0297}},

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cloudsec.demo.samples import Sample
+from cloudsec.exposure import Exposure
 from cloudsec.result import Result
 from cloudsec.wording import share
 
@@ -76,9 +77,9 @@ class Comparison:
     @property
     def searched_block(self) -> int:
         """Side in pixels of the blocks whose entropy a search went by."""
-        plans = (each.result.report.plan for each in self.shown)
-        block: int = next(plan["block"] for plan in plans if plan.get("thresholds") is not None)
-        return block
+        exposures = (each.result.report.exposure for each in self.shown)
+        plans = (exposure.plan for exposure in exposures if isinstance(exposure, Exposure))
+        return next(plan.block for plan in plans if plan.thresholds is not None and plan.block)
 
     @property
     def headline(self) -> str:

@@ -15,7 +15,8 @@ from tests.simulator import Simulated, fail
 
 IMAGE = np.random.default_rng(0).integers(0, 4096, (320, 320), np.uint16)
 FIELDS = {
-    "scheme", "assurance", "statement", "stronger_scheme", "operation", "image", "home", "providers",
+    "scheme", "assurance", "statement", "stronger_scheme", "choice", "operation", "image", "home",
+    "providers",
     "losses", "leakage", "paper_metrics", "plan", "exact", "timings",
 }  # fmt: skip
 LEAKAGE = {
