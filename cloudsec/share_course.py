@@ -35,7 +35,7 @@ class Shared:
     at_home : float
         Share of the pixels that was computed by the broker in the end.
     odds : float
-        The chance, at most, with which a wrong slab was accepted; 1 where nothing was checked.
+        The chance, at most, with which a wrong result is accepted; 1 where nothing was checked.
     """
 
     result: NDArray[np.generic] = field(repr=False)
@@ -210,7 +210,7 @@ class _Course:
         failed: dict[int, CloudsecError],
     ) -> None:
         """Write a slab into the result, if enough answers are right; names whose are not."""
-        # Nothing is kept of a provider that answered wrongly, of no slab.
+        # Of a provider that answered wrongly nothing more is taken; what was checked before is right.
         kept = {
             holder: answer
             for holder, answer in answers.items()
@@ -218,12 +218,13 @@ class _Course:
         }
         while len(kept) >= dealing.sharing.quorum:
             parts = self._scheme.recovered(self._job, dealing, kept)
+            # Of every slab each answer that was tried had this chance.
+            self._odds += sum(each.odds for each in tags)
             flat = [part.reshape(-1, *part.shape[2:]) for part in parts]
             if all(each.holds(part).all() for each, part in zip(tags, flat, strict=bool(tags))):
                 self._place(dealing, number, parts)
                 for holder in kept:
                     self._accounts[dealing.parties[holder]].verified += bool(tags)
-                self._odds = max([self._odds, *(each.odds for each in tags)])
                 return
             liars = [holder for holder, answer in kept.items() if not _is_right(tasks[holder], answer)]
             if not liars:

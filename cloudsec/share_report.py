@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import log2
+from math import ceil, log2
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,6 +57,6 @@ def _exact(shared: Shared) -> str:
         )
     return (
         "by construction, and every pixel was checked against a secret tag before it was kept: a wrong "
-        f"result is accepted with a chance of at most 2^{log2(shared.odds):.0f}"
+        f"result is accepted with a chance of at most 2^{ceil(log2(shared.odds))}"
         ", even if all providers collude"
     )

@@ -1,6 +1,7 @@
 """The law on shares, what any tolerated coalition is sent, and providers that are lost or lie."""
 
 import os
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -201,6 +202,22 @@ def test_a_share_of_a_lost_provider_is_never_sent_to_another() -> None:
     # It was sent its own twice, the second time because it had not been there.
     assert len(stacks) == 4 + 3 + 1
     assert len(set(stacks)) == 4 + 3
+
+
+def test_the_chance_that_is_stated_counts_every_slab_and_every_answer_that_was_tried(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def exponent(named: list[Simulated]) -> int:
+        with cloudsec.Broker(named, scheme="shamir") as broker:
+            found = re.search(r"at most 2\^(-\d+)", broker.process(IMAGE, "mean", size=5).report.exact)
+        assert found is not None
+        return int(found[1])
+
+    # 2 / 2097143**4, rounded up.
+    assert exponent(clouds(3)) == -82
+    assert exponent(clouds(3, {0: LIES["one more"]})) == -81
+    monkeypatch.setattr("cloudsec.schemes.shares.SLAB_BYTES", 2000)
+    assert -82 < exponent(clouds(3)) < -70
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
