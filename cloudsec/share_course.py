@@ -16,9 +16,9 @@ from cloudsec.keystream import Keystream
 from cloudsec.schemes import Job, Sealed
 from cloudsec.schemes.shares import Dealing, SecretSharing
 from cloudsec.verification.freivalds import Tag, tag
-from providers import modular
 from providers.boxes import filter_box
 from providers.residues import Residues, are_residues
+from providers.service import computed
 from providers.wire import Task
 from regions import Box
 
@@ -226,7 +226,11 @@ class _Course:
                 for holder in kept:
                     self._accounts[dealing.parties[holder]].verified += bool(tags)
                 return
-            liars = [holder for holder, answer in kept.items() if not _is_right(tasks[holder], answer)]
+            liars = [
+                holder
+                for holder, answer in kept.items()
+                if not np.array_equal(computed(tasks[holder]), answer)
+            ]
             if not liars:
                 raise AssertionError("shares that were all computed rightly give a wrong answer")
             for holder in liars:
@@ -245,11 +249,3 @@ class _Course:
             self._result[(slice(None), *place)] = finished[band]
             rows = place[-2]
             self._rows[rows] = True
-
-
-def _is_right(task: Task, answer: Residues) -> bool:
-    """Whether a share's answer is that of its share: it is computed again."""
-    assert task.modulus is not None
-    share = task.stack.astype(task.answer_dtype, copy=False)
-    found = [modular.run(part, share, task.modulus) for part in task.operation.parts]
-    return np.array_equal(np.stack(found, axis=1).reshape(answer.shape), answer)

@@ -38,7 +38,7 @@ def answer(request: bytes, limit: int = MAX_REQUEST) -> bytes:
             raise TooLarge(f"the answer would have {task.answer_bytes} bytes; this provider sends {limit}")
         if task.stack.size * _taps(task) > MAX_WORK:
             raise TooLarge("the task is more work than this provider does at one time; send smaller ones")
-        return encode_answer(Answer(task.id, _answers(task)))
+        return encode_answer(Answer(task.id, computed(task)))
     except (ValueError, OverflowError) as error:
         raise BadTask(str(error)) from error
     except MemoryError as error:
@@ -52,7 +52,8 @@ def _taps(task: Task) -> int:
     return sum(modular.work(part, task.modulus) for part in task.operation.parts)
 
 
-def _answers(task: Task) -> NDArray[np.generic]:
+def computed(task: Task) -> NDArray[np.generic]:
+    """The right answer to a task, in the shape and dtype that it says."""
     operation, stack, modulus = task.operation, task.stack, task.modulus
     if modulus is not None:
         # One answer for each part of each region, region by region.
