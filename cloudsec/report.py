@@ -73,7 +73,7 @@ class Report:
     Attributes
     ----------
     scheme, operation : str
-    assurance : {"heuristic", "none"}
+    assurance : {"perfect", "computational", "heuristic", "none"}
         How far the scheme protects what a provider sees.
     stronger_scheme : str or None
         One that protects more and carries the operation too.
