@@ -54,7 +54,7 @@ class Proposal:
     Attributes
     ----------
     scheme, operation : str
-    assurance : {"heuristic", "none"}
+    assurance : {"perfect", "computational", "heuristic", "none"}
     image : dict
         ``shape`` and ``dtype`` of the input.
     plan : dict
