@@ -32,9 +32,7 @@ def combinations(matrix: Sequence[Sequence[int]], planes: Sequence[Residues], mo
     flat = [np.ascontiguousarray(plane).reshape(-1) for plane in planes]
     answer: Residues = np.empty((len(rows), *planes[0].shape), residue_dtype(modulus))
     outs = answer.reshape(len(rows), -1)
-    passes = [
-        _Pass((len(row), 1), {(i, 0): weight for i, weight in enumerate(row) if weight}) for row in rows
-    ]
+    passes = [Pass((len(row), 1), {(i, 0): weight for i, weight in enumerate(row) if weight}) for row in rows]
     in_residues = [wraps(modulus) or _is_pair(row, modulus) for row in rows]
     words = [
         answer.dtype if narrow else _word([each], modulus) or np.dtype(np.uint64)
@@ -60,7 +58,7 @@ def run(part: Stencil | Kernel, stack: Residues, modulus: int) -> Residues:
     """Residues of a linear map's answers, for the pixels of ``(n, *window)`` that have their whole halo."""
     core = tuple(n - 2 * h for n, h in zip(stack.shape[1:], part.halo, strict=True))
     answer: Residues = np.empty((len(stack), *core), residue_dtype(modulus))
-    passes = _passes(part, modulus)
+    passes = passes_of(part, modulus)
     # So many regions, or lines of one, at a time as fit into a processor's cache.
     word = _word(passes, modulus) or np.dtype(np.uint64)
     at_once = TILE_BYTES // word.itemsize
@@ -76,7 +74,7 @@ def run(part: Stencil | Kernel, stack: Residues, modulus: int) -> Residues:
 
 def work(part: Stencil | Kernel, modulus: int) -> int:
     """Residues read for one answer."""
-    passes = _passes(part, modulus)
+    passes = passes_of(part, modulus)
     if _word(passes, modulus) is not None:
         return sum(len(each.weights) for each in passes)
     return sum(
@@ -86,7 +84,7 @@ def work(part: Stencil | Kernel, modulus: int) -> int:
     )
 
 
-class _Pass(NamedTuple):
+class Pass(NamedTuple):
     """A weighted sum over a window of these sides: the weight at each place in it."""
 
     sides: tuple[int, ...]
@@ -103,14 +101,14 @@ class _Pass(NamedTuple):
         return up * low + down * high, up * high + down * low
 
 
-def _passes(part: Stencil | Kernel, modulus: int) -> list[_Pass]:
+def passes_of(part: Stencil | Kernel, modulus: int) -> list[Pass]:
     """The sums that a linear map is made of, one after the other, over a stack of regions."""
     if isinstance(part, Kernel):
         array = np.array(part.weights, dtype=object)
         places = list(zip(*np.nonzero(array), strict=True))
         centred = _centred([int(array[place]) for place in places], modulus)
         return [
-            _Pass(
+            Pass(
                 (1, *array.shape),
                 {(0, *map(int, at)): weight for at, weight in zip(places, centred, strict=True) if weight},
             )
@@ -120,7 +118,7 @@ def _passes(part: Stencil | Kernel, modulus: int) -> list[_Pass]:
         before, after = (0,) * axis, (0,) * (len(part.weights) - axis)
         weights = {(*before, k, *after): w for k, w in enumerate(_centred(row, modulus)) if w}
         passes.append(
-            _Pass(tuple(len(row) if i == axis else 1 for i in range(len(part.weights) + 1)), weights)
+            Pass(tuple(len(row) if i == axis else 1 for i in range(len(part.weights) + 1)), weights)
         )
     return passes
 
@@ -131,7 +129,7 @@ def _centred(weights: Iterable[int], modulus: int) -> list[int]:
     return [(weight + half) % modulus - half for weight in weights]
 
 
-def _word(passes: Sequence[_Pass], modulus: int) -> np.dtype[Any] | None:
+def _word(passes: Sequence[Pass], modulus: int) -> np.dtype[Any] | None:
     """The smallest words in which sums of residues come out right; None if they overflow all."""
     dtype = residue_dtype(modulus)
     if wraps(modulus):
@@ -142,14 +140,14 @@ def _word(passes: Sequence[_Pass], modulus: int) -> np.dtype[Any] | None:
     return next((np.dtype(f"u{bits // 8}") for bits in fitting), None)
 
 
-def _span(passes: Sequence[_Pass], largest: int) -> tuple[int, int]:
+def _span(passes: Sequence[Pass], largest: int) -> tuple[int, int]:
     low, high = 0, largest
     for each in passes:
         low, high = each.span(low, high)
     return low, high
 
 
-def _answers(stack: Residues, passes: Sequence[_Pass], modulus: int) -> Residues:
+def _answers(stack: Residues, passes: Sequence[Pass], modulus: int) -> Residues:
     """Residues of the passes' answers, in words that may be wider than residues need."""
     word = _word(passes, modulus)
     if word is not None:
@@ -163,7 +161,7 @@ def _answers(stack: Residues, passes: Sequence[_Pass], modulus: int) -> Residues
     return stack
 
 
-def _weighted(words: Residues, each: _Pass) -> Residues:
+def _weighted(words: Residues, each: Pass) -> Residues:
     """The sums of a pass in wrapping words."""
     core = tuple(n - side + 1 for n, side in zip(words.shape, each.sides, strict=True))
     if not each.weights:
@@ -204,7 +202,7 @@ def _total(terms: Sequence[tuple[int, Residues]], out: Residues | None = None) -
     return total if owned else np.positive(total, out=out)
 
 
-def _in_limbs(stack: Residues, each: _Pass, modulus: int) -> Residues:
+def _in_limbs(stack: Residues, each: Pass, modulus: int) -> Residues:
     """A pass by so few bits of residues and weights at a time that sums fit into words (Horner's scheme)."""
     words = stack.astype(np.uint64, copy=False)
     sums: list[Residues] = []
@@ -220,7 +218,7 @@ def _in_limbs(stack: Residues, each: _Pass, modulus: int) -> Residues:
     return sums[0] if len(sums) == 1 else _next(sums[0], WEIGHT_BITS, sums[1], modulus)
 
 
-def _parts(each: _Pass, modulus: int) -> list[_Pass]:
+def _parts(each: Pass, modulus: int) -> list[Pass]:
     """A pass as two, for the upper and the lower bits of its weights, where these are large."""
     if modulus & (modulus + 1):
         raise ValueError(f"sums modulo {modulus} do not fit into 64 bits, and it is no Mersenne prime")
@@ -228,12 +226,12 @@ def _parts(each: _Pass, modulus: int) -> list[_Pass]:
         return [each]
     lower = (1 << WEIGHT_BITS) - 1
     return [
-        _Pass(each.sides, {place: weight >> WEIGHT_BITS for place, weight in each.weights.items()}),
-        _Pass(each.sides, {place: weight & lower for place, weight in each.weights.items()}),
+        Pass(each.sides, {place: weight >> WEIGHT_BITS for place, weight in each.weights.items()}),
+        Pass(each.sides, {place: weight & lower for place, weight in each.weights.items()}),
     ]
 
 
-def _limbs(each: _Pass, modulus: int) -> list[tuple[int, int]]:
+def _limbs(each: Pass, modulus: int) -> list[tuple[int, int]]:
     """First bit and bits of the parts that residues are cut into, the highest ones first."""
     size = modulus.bit_length()
     # The sums, and a modulus or two, are to fit into 64 bits. All limbs are equally long.

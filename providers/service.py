@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from providers import modular
+from providers import ciphertexts, modular
 from providers.errors import BadTask, ProviderError, TooLarge
 from providers.wire import MAX_STACK, Answer, Task, decode_task, encode_answer, encode_error
 
@@ -36,7 +36,7 @@ def answer(request: bytes, limit: int = MAX_REQUEST) -> bytes:
         task = decode_task(request, limit)
         if task.answer_bytes > limit:
             raise TooLarge(f"the answer would have {task.answer_bytes} bytes; this provider sends {limit}")
-        if task.stack.size * _taps(task) > MAX_WORK:
+        if _work(task) > MAX_WORK:
             raise TooLarge("the task is more work than this provider does at one time; send smaller ones")
         return encode_answer(Answer(task.id, computed(task)))
     except (ValueError, OverflowError) as error:
@@ -45,22 +45,26 @@ def answer(request: bytes, limit: int = MAX_REQUEST) -> bytes:
         raise TooLarge("the task needs more memory than this provider has") from error
 
 
-def _taps(task: Task) -> int:
-    """Pixels or residues that are read for one of the task's."""
-    if task.modulus is None:
-        return task.operation.taps
-    return sum(modular.work(part, task.modulus) for part in task.operation.parts)
-
-
 def computed(task: Task) -> NDArray[np.generic]:
     """The right answer to a task, in the shape and dtype that it says."""
     operation, stack, modulus = task.operation, task.stack, task.modulus
     if modulus is not None:
         # One answer for each part of each region, region by region.
         residues = stack.astype(task.answer_dtype, copy=False)
-        parts = [modular.run(part, residues, modulus) for part in operation.parts]
+        run = ciphertexts.run if task.is_encrypted else modular.run
+        parts = [run(part, residues, modulus) for part in operation.parts]
         return np.stack(parts, axis=1).reshape(task.answer_shape) if len(parts) > 1 else parts[0]
     exact = operation.run(stack)
     return (
         operation.finish(exact, stack.dtype) if task.rounded else exact.astype(task.answer_dtype, copy=False)
     )
+
+
+def _work(task: Task) -> int:
+    """Pixels or residues that are read, or would be in the time that ciphertexts take."""
+    parts, modulus = task.operation.parts, task.modulus
+    if modulus is None:
+        return task.stack.size * task.operation.taps
+    if task.is_encrypted:
+        return task.stack[..., 0].size * sum(ciphertexts.work(part, modulus) for part in parts)
+    return task.stack.size * sum(modular.work(part, modulus) for part in parts)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import struct
+from contextlib import suppress
 from dataclasses import dataclass, field
 from math import prod
 from typing import Any
@@ -17,6 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from providers import ciphertexts
 from providers.errors import CODES, BadTask, ProviderError, TooLarge
 from providers.image import MOST_AXES
 from providers.operation import Filter
@@ -31,8 +33,8 @@ MAX_HEADER = 1 << 20
 """Bytes of a header: room for the weights of the widest stencils, and nothing that burdens a parser."""
 MAX_STACK = 64 << 20
 """Bytes of the stack that a seed stands for: as many as a request may have otherwise."""
-MAX_AXES = 1 + MOST_AXES
-"""Axes of a stack: the regions, and up to three of theirs."""
+MAX_AXES = 1 + MOST_AXES + 1
+"""Axes of a stack: the regions, up to three of theirs, and one of the bytes of ciphertexts."""
 _ALIGNMENT = 64
 _HEXADECIMAL = frozenset("0123456789abcdef")
 _SHARES = frozenset({"modulus", "seed"})
@@ -61,7 +63,9 @@ class Task:
         them all (`Filter.unrounded_dtype`). Floats are always finished, residues never.
     modulus : int or None
         One of `MODULI`, if the stack is one of residues. Then the provider answers with residues of what
-        the operation's linear parts make of them: for each region one answer for each part.
+        the operation's linear parts make of them: for each region one answer for each part. Any larger odd
+        number: the stack is one of ciphertexts under it (`providers.ciphertexts`), and so is the answer; the
+        last axis are their bytes.
     seed : bytes or None
         What the stack is expanded from (`providers.residues.expanded`), if it is; sent in its place.
     """
@@ -74,13 +78,25 @@ class Task:
     seed: bytes | None = field(default=None, repr=False)
 
     @property
+    def is_encrypted(self) -> bool:
+        return self.modulus is not None and self.modulus not in MODULI
+
+    @property
     def answer_shape(self) -> tuple[int, ...]:
-        halo = self.operation.halo
-        core = (n - 2 * h for n, h in zip(self.stack.shape[1:], halo, strict=True))
-        return (len(self.stack) * (1 if self.modulus is None else len(self.operation.parts)), *core)
+        window, octets = self.stack.shape[1:], ()
+        if self.is_encrypted:
+            window, octets = window[:-1], window[-1:]
+        core = (n - 2 * h for n, h in zip(window, self.operation.halo, strict=True))
+        return (
+            len(self.stack) * (1 if self.modulus is None else len(self.operation.parts)),
+            *core,
+            *octets,
+        )
 
     @property
     def answer_dtype(self) -> np.dtype[Any]:
+        if self.is_encrypted:
+            return np.dtype(np.uint8)
         if self.modulus is not None:
             return residue_dtype(self.modulus)
         facts = self.operation
@@ -117,7 +133,8 @@ def task_parts(task: Task) -> tuple[bytes, memoryview]:
         "rounded": task.rounded,
     }
     if task.modulus is not None:
-        header["modulus"] = task.modulus
+        # No parser of JSON need know integers of thousands of bits.
+        header["modulus"] = f"{task.modulus:x}" if task.is_encrypted else task.modulus
     if task.seed is not None:
         header["seed"] = task.seed.hex()
     return _message(TASK_MARKER, header, task.stack, bare=task.seed is not None)
@@ -137,10 +154,9 @@ def decode_task(request: bytes, largest: int = MAX_STACK) -> Task:
     modulus, seed = _modulus(header), _seed(header)
     stack = _stack(header, body) if seed is None else _expanded(header, body, seed, modulus, largest)
     task = Task(_identity(header), resolved_operation(**named), stack, rounded, modulus, seed)
-    if len(task.operation.halo) != stack.ndim - 1:
-        raise BadTask(
-            f"the operation is for {len(task.operation.halo)} axes, the regions have {stack.ndim - 1}"
-        )
+    axes = stack.ndim - 1 - task.is_encrypted
+    if len(task.operation.halo) != axes:
+        raise BadTask(f"the operation is for {len(task.operation.halo)} axes, the regions have {axes}")
     _check_pixels(task)
     if min(task.answer_shape) < 1:
         raise BadTask(f"regions of {stack.shape[1:]} hold nothing but the halo of {task.operation.halo}")
@@ -158,7 +174,10 @@ def _check_pixels(task: Task) -> None:
                 f"{name} is not linear, so that it cannot be computed on residues; send pixels under a "
                 "scheme that hides them otherwise, such as ga-es"
             )
-        if not are_residues(stack, task.modulus):
+        if task.is_encrypted:
+            if stack.dtype != np.uint8 or stack.shape[-1] != ciphertexts.row_bytes(task.modulus):
+                raise BadTask("ciphertexts must be bytes, twice as many as the modulus has in each")
+        elif not are_residues(stack, task.modulus):
             raise BadTask(f"residues modulo {task.modulus} must be {residue_dtype(task.modulus)} below it")
     elif stack.dtype == np.uint64:
         raise BadTask("pixels of 64 bits must be signed; unsigned ones are residues, which need a modulus")
@@ -173,8 +192,14 @@ def _modulus(header: dict[str, Any]) -> int | None:
     modulus: object = header.get("modulus")
     if "modulus" not in header:
         return None
+    if isinstance(modulus, str) and set(modulus) <= _HEXADECIMAL:
+        with suppress(ValueError):
+            return ciphertexts.checked_modulus(int(modulus, 16))
     if type(modulus) is not int or modulus not in MODULI:
-        raise BadTask(f"a modulus must be one of {', '.join(map(str, MODULI))}")
+        raise BadTask(
+            f"a modulus must be one of {', '.join(map(str, MODULI))}, or, of ciphertexts, odd and of "
+            f"{ciphertexts.FEWEST_BITS} to {ciphertexts.MOST_BITS} bits in hexadecimal digits"
+        )
     return modulus
 
 
@@ -191,7 +216,7 @@ def _expanded(
     header: dict[str, Any], body: memoryview, seed: bytes, modulus: int | None, largest: int
 ) -> NDArray[np.generic]:
     dtype, shape = _layout(header)
-    if modulus is None or dtype != residue_dtype(modulus) or len(body):
+    if modulus not in MODULI or dtype != residue_dtype(modulus) or len(body):
         raise BadTask(
             "a seed stands for residues: it needs a modulus and their dtype, and no others beside it"
         )

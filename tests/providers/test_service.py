@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import providers
-from providers import service
+from providers import ciphertexts, make_operation, service
 from providers.errors import BadTask, ProviderError, TooLarge
 from providers.registry import example_operation
 from providers.residues import MODULI, expanded, integers, reduced
@@ -135,6 +135,24 @@ def test_limits_of_size_and_work_hold_for_residues_too(monkeypatch: pytest.Monke
     monkeypatch.setattr(service, "MAX_WORK", 100 * 100 * 12 - 1)
     with pytest.raises(TooLarge, match="more work"):
         answer(encode_task(seeded))
+
+
+def test_limits_of_work_hold_for_ciphertexts_whatever_the_modulus(monkeypatch: pytest.MonkeyPatch) -> None:
+    operation, modulus = make_operation("mean", size=3).resolved(2, "uint8"), 2**2047 + 1
+    stack = ciphertexts.rows(ciphertexts.as_numbers([1] * 12).reshape(1, 3, 4), modulus)
+    task = encode_task(Task("ab" * 16, operation, stack, False, modulus))
+    assert (decode_answer(answer(task)).stack == stack[:, :1, :2]).all()
+    (part,) = operation.parts
+    monkeypatch.setattr(service, "MAX_WORK", 12 * ciphertexts.work(part, modulus) - 1)
+    with pytest.raises(TooLarge, match="more work"):
+        answer(task)
+
+
+def test_what_is_no_ciphertext_is_refused() -> None:
+    operation, modulus = make_operation("mean", size=1).resolved(2, "uint8"), 2**2047 + 1
+    task = Task("ab" * 16, operation, np.zeros((1, 1, 1, 512), np.uint8), False, modulus)
+    with pytest.raises(BadTask, match="a ciphertext is above zero"):
+        answer(encode_task(task))
 
 
 def test_an_operation_that_is_not_linear_is_refused_on_residues_with_a_way_out() -> None:

@@ -285,3 +285,35 @@ def test_a_seed_that_stands_for_more_than_the_limit_is_refused_before_it_is_expa
         decode_task(message(b"CST1", header))
     with pytest.raises(TooLarge, match="stands for 18 bytes; this provider takes 17"):
         decode_task(message(b"CST1", SHARE | {"seed": SEED}), largest=17)
+
+
+MODULUS = 2**2047 + 1
+CIPHERTEXTS = SHARE | {"modulus": f"{MODULUS:x}", "dtype": "|u1", "shape": [1, 3, 4, 512]}
+
+
+def test_a_task_on_ciphertexts_written_by_hand_is_read_and_written_again() -> None:
+    task = decode_task(message(b"CST1", CIPHERTEXTS, bytes(12 * 512)))
+    assert (task.modulus, task.is_encrypted, task.answer_dtype) == (MODULUS, True, "u1")
+    assert task.answer_shape == (1, 1, 2, 512)
+    assert decode_task(encode_task(task)).modulus == MODULUS
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"modulus": MODULUS}, "must be one of"),
+        ({"modulus": f"{MODULUS + 1:x}"}, "odd and of 2048 to 4096 bits"),
+        ({"modulus": f"{2**1023 + 1:x}"}, "odd and of 2048 to 4096 bits"),
+        ({"modulus": "f" * 100_000}, "odd and of 2048 to 4096 bits"),
+        ({"modulus": ""}, "odd and of 2048 to 4096 bits"),
+        ({"modulus": f"-{MODULUS:x}"}, "in hexadecimal digits"),
+        ({"shape": [1, 3, 8, 256]}, "twice as many as the modulus"),
+        ({"shape": [1, 3, 3, 4, 512 // 3]}, "holds 6144 bytes"),
+        ({"shape": [12, 512]}, "for 2 axes, the regions have 0"),
+        ({"dtype": "<u2", "shape": [1, 3, 4, 256]}, "must be bytes"),
+        ({"seed": SEED}, "no others beside it"),
+    ],
+)
+def test_a_task_on_ciphertexts_with_a_wrong_field_is_refused(changes: dict[str, Any], says: str) -> None:
+    with pytest.raises(BadTask, match=says):
+        decode_task(message(b"CST1", CIPHERTEXTS | changes, bytes(12 * 512)))
