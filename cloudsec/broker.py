@@ -28,7 +28,7 @@ from cloudsec.proposal import Proposal, proposal_of, proposal_of_shares
 from cloudsec.rehearsal import kernel_seconds
 from cloudsec.report import Report, report_of
 from cloudsec.result import Result
-from cloudsec.schemes import Job, ProtectionScheme, SecretSharing
+from cloudsec.schemes import Job, LinearScheme, ProtectionScheme
 from cloudsec.schemes.hiding import grey_range, wire_values
 from cloudsec.settings import Settings
 from cloudsec.share_course import carried_out_on_shares
@@ -197,7 +197,7 @@ class Broker:
         chosen = as_operation(operation, parameters)
         job = self._job(pixels, chosen, channel_axis)
         scheme, why = self._settings.scheme_for(job)
-        if isinstance(scheme, SecretSharing):
+        if isinstance(scheme, LinearScheme):
             planes, report = self._on_shares(job, scheme, clock)
         else:
             planes, report = self._in_pieces(job, scheme, study, clock)
@@ -236,7 +236,7 @@ class Broker:
         chosen = as_operation(operation, parameters)
         job = replace(self._job(pixels, chosen, channel_axis), compared=True)
         scheme, _ = self._settings.scheme_for(job)
-        if isinstance(scheme, SecretSharing):
+        if isinstance(scheme, LinearScheme):
             return proposal_of_shares(job, scheme, operation=str(chosen), pixels=pixels)
         keys, ledger = self._study(scheme, study)
         plan = ledger.foreseen(job) if ledger else scheme.plan(job, Study(), keys)
@@ -340,7 +340,7 @@ class Broker:
         return ended.result, report
 
     def _on_shares(
-        self, job: Job, scheme: SecretSharing, clock: Clock
+        self, job: Job, scheme: LinearScheme[Any], clock: Clock
     ) -> tuple[NDArray[np.generic], Callable[..., Report]]:
         """The result of a job on shares, and what is to be reported."""
         dealing = scheme.plan(job)

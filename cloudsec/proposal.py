@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from cloudsec.exposure import Exposure
 from cloudsec.page.proposal import proposal_page
 from cloudsec.report import home_fields, plain, plan_fields, write_report
-from cloudsec.schemes import Job, Plan, ProtectionScheme, SecretSharing
+from cloudsec.schemes import Job, LinearScheme, Plan, ProtectionScheme
 from cloudsec.schemes.front import Candidate
 from cloudsec.share_exposure import ShareExposure
 from cloudsec.table import proposal_summary
@@ -136,7 +136,7 @@ def proposal_of(
 
 
 def proposal_of_shares(
-    job: Job, scheme: SecretSharing, *, operation: str, pixels: NDArray[np.generic]
+    job: Job, scheme: LinearScheme[Any], *, operation: str, pixels: NDArray[np.generic]
 ) -> Proposal:
     """What a job on shares would be, of an operation as the user named it on an image as it was given."""
     dealing = scheme.plan(job)

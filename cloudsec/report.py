@@ -20,8 +20,7 @@ from cloudsec.exposure import Exposure
 from cloudsec.page import page
 from cloudsec.pictures import View, sheet
 from cloudsec.png import png_bytes
-from cloudsec.schemes import HOME, SCHEMES, Job, Plan, ProtectionScheme, Sealed
-from cloudsec.schemes.shares import Dealing
+from cloudsec.schemes import HOME, SCHEMES, Dealing, Job, Plan, ProtectionScheme, Sealed
 from cloudsec.share_exposure import ShareExposure
 from cloudsec.table import summary
 from providers import Filter

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from cloudsec.schemes import SCHEMES, Job, ProtectionScheme, SecretSharing
+from cloudsec.schemes import SCHEMES, Job, LinearScheme, ProtectionScheme
 
 AUTO = "auto"
 """Stands for the strongest scheme that carries an operation exactly with the providers that there are."""
@@ -67,19 +67,19 @@ class Settings:
             )
 
     @property
-    def candidates(self) -> tuple[ProtectionScheme | SecretSharing, ...]:
+    def candidates(self) -> tuple[ProtectionScheme | LinearScheme[Any], ...]:
         """The schemes of which the first that carries a job is taken, the strongest first."""
         if self.scheme != AUTO:
             return (SCHEMES[self.scheme],)
         return tuple(scheme for scheme in SCHEMES.values() if scheme.assurance != "none")
 
-    def scheme_for(self, job: Job) -> tuple[ProtectionScheme | SecretSharing, str | None]:
+    def scheme_for(self, job: Job) -> tuple[ProtectionScheme | LinearScheme[Any], str | None]:
         """The scheme that carries a job, and, where there was a choice, why it is this one."""
         *stronger, last = self.candidates
         refusals: list[str] = []
         for scheme in stronger:
             try:
-                if isinstance(scheme, SecretSharing):
+                if isinstance(scheme, LinearScheme):
                     scheme.plan(job)
                 why = f"auto took {scheme.name!r}, the strongest scheme that there is"
                 return scheme, f"{why}; {refusals[0]}" if refusals else why

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,9 +14,9 @@ from cloudsec.course import Account, Loss, Terms
 from cloudsec.dispatch import Delivered, Delivery, Lost
 from cloudsec.errors import CloudsecError, Dishonest, IncompatibleScheme
 from cloudsec.keystream import Keystream
-from cloudsec.schemes import Job, Sealed
-from cloudsec.schemes.shares import Dealing, SecretSharing
+from cloudsec.schemes import Dealing, Job, LinearScheme, Sealed
 from cloudsec.verification.freivalds import Tag, tag
+from providers import ciphertexts
 from providers.boxes import filter_box
 from providers.residues import Residues, are_residues
 from providers.service import computed
@@ -48,7 +49,7 @@ class Shared:
 
 
 def carried_out_on_shares(
-    job: Job, dealing: Dealing, scheme: SecretSharing, keys: Keystream, terms: Terms, clock: Clock
+    job: Job, dealing: Dealing, scheme: LinearScheme[Any], keys: Keystream, terms: Terms, clock: Clock
 ) -> Shared:
     """Deal the pixels out until every slab of the result is there.
 
@@ -79,7 +80,7 @@ def _without_regions(job: Job) -> dict[str, object]:
 class _Course:
     """What has happened so far in one job."""
 
-    def __init__(self, job: Job, scheme: SecretSharing, terms: Terms, clock: Clock) -> None:
+    def __init__(self, job: Job, scheme: LinearScheme[Any], terms: Terms, clock: Clock) -> None:
         self._job, self._scheme, self._terms, self._clock = job, scheme, terms, clock
         self._result = np.empty(job.planes.shape, job.operation.result_dtype(job.planes.dtype))
         self._rows = np.zeros(job.shape[0], bool)
@@ -116,7 +117,7 @@ class _Course:
             tags.append(self._tags(dealing, number, keys) if self._terms.verify else [])
         self._tasks += len(sealed)
         self._clock.ends("protect")
-        count = dealing.sharing.parties
+        count = len(dealing.parties)
         answers: list[dict[int, Residues]] = [{} for _ in numbers]
         failed: dict[int, CloudsecError] = {}
         with Delivery(sealed, self._terms.endpoints, self._terms.timeout) as delivery:
@@ -186,16 +187,16 @@ class _Course:
     def _noted(
         self, sealed: Sequence[Sealed], outcome: Delivered, answers: list[dict[int, Residues]]
     ) -> CloudsecError | None:
-        """Keep an answer; what is wrong with it, if it is none of residues."""
-        task = sealed[outcome.number].task
-        assert task.modulus is not None
-        if not are_residues(outcome.stack, task.modulus):
+        """Keep an answer; what is wrong with it, if it is none of what was sent."""
+        task, answer = sealed[outcome.number].task, outcome.stack
+        if not _is_of_its_kind(answer, task):
+            kind = "ciphertexts" if task.is_encrypted else f"residues modulo {task.modulus}"
             return Dishonest(
-                f"provider {self._job.providers[outcome.party]} answered numbers that are no residues modulo "
-                f"{task.modulus}; do not use it until you know why"
+                f"provider {self._job.providers[outcome.party]} answered numbers that are no {kind}; do not "
+                "use it until you know why"
             )
         count = len(sealed) // len(answers)
-        answers[outcome.number // count][outcome.number % count] = outcome.stack
+        answers[outcome.number // count][outcome.number % count] = answer
         self._accounts[outcome.party].add(outcome)
         self._done += 1
         return None
@@ -216,7 +217,7 @@ class _Course:
             for holder, answer in answers.items()
             if not isinstance(failed.get(dealing.parties[holder]), Dishonest)
         }
-        while len(kept) >= dealing.sharing.quorum:
+        while len(kept) >= dealing.quorum:
             parts = self._scheme.recovered(self._job, dealing, kept)
             # Of every slab each answer that was tried had this chance.
             self._odds += sum(each.odds for each in tags)
@@ -249,3 +250,11 @@ class _Course:
             self._result[(slice(None), *place)] = finished[band]
             rows = place[-2]
             self._rows[rows] = True
+
+
+def _is_of_its_kind(answer: NDArray[np.generic], task: Task) -> TypeGuard[Residues]:
+    """Whether an answer is one of residues, or of ciphertexts, modulo what its task is."""
+    assert task.modulus is not None
+    if task.is_encrypted:
+        return ciphertexts.are_ciphertexts(answer, task.modulus)
+    return are_residues(answer, task.modulus)

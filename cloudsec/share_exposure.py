@@ -11,8 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cloudsec.exposure import FEWEST_COLLUDERS
-from cloudsec.schemes import Job, Sealed
-from cloudsec.schemes.shares import Dealing, SecretSharing
+from cloudsec.schemes import Dealing, Job, LinearScheme, Sealed
 from regions import CollusionCurve, Figure, collusion_threshold
 
 
@@ -23,13 +22,13 @@ class ShareExposure:
     Attributes
     ----------
     job : Job
-    scheme : SecretSharing
+    scheme : LinearScheme
     dealings : tuple of Dealing
         Independent of one another; empty if nothing was sent.
     """
 
     job: Job = field(repr=False)
-    scheme: SecretSharing = field(repr=False)
+    scheme: LinearScheme[Any] = field(repr=False)
     dealings: tuple[Dealing, ...] = field(repr=False)
 
     @property
@@ -51,7 +50,7 @@ class ShareExposure:
         shares = [0.0] * len(self.job.providers)
         for dealing in self.dealings[-1:]:
             for party in dealing.parties:
-                shares[party] = 1 / dealing.sharing.secrets
+                shares[party] = dealing.pixel_share
         return tuple(shares)
 
     @property
@@ -76,10 +75,9 @@ class ShareExposure:
     @cached_property
     def assembled(self) -> CollusionCurve:
         """Nothing up to as many as are withstood; then, at worst, all."""
-        privacy = min((dealing.sharing.privacy for dealing in self.dealings), default=0)
         sizes = range(1, max(self.job.tolerate + 1, FEWEST_COLLUDERS) + 1)
-        worst = 1.0 if self.dealings else 0.0
-        return CollusionCurve(tuple(0.0 if size <= privacy else worst for size in sizes), "exact")
+        held = (all(dealing.withstands(size) for dealing in self.dealings) for size in sizes)
+        return CollusionCurve(tuple(0.0 if each else 1.0 for each in held), "exact")
 
     @property
     def adjacent(self) -> CollusionCurve:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from math import ceil, log2
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cloudsec.report import Report, plan_fields
-from cloudsec.schemes import Job, SecretSharing
-from cloudsec.schemes.shares import Dealing
+from cloudsec.schemes import Dealing, Job, LinearScheme
 from cloudsec.share_course import Shared
 from cloudsec.share_exposure import ShareExposure
 
@@ -17,7 +17,7 @@ from cloudsec.share_exposure import ShareExposure
 def report_of_shares(
     job: Job,
     dealing: Dealing,
-    scheme: SecretSharing,
+    scheme: LinearScheme[Any],
     shared: Shared,
     *,
     operation: str,

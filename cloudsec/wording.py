@@ -133,6 +133,12 @@ def shares_sentence(shares: Mapping[str, int]) -> str:
     >>> shares_sentence({"parties": 5, "privacy": 1, "quorum": 4, "secrets": 3, "modulus": 65521})
     'Shares modulo 65521 for 5 providers: 1 learns nothing, 4 give the answer, 3 bands of the image in each.'
     """
+    if "slots" in shares:
+        return (
+            f"Ciphertexts under a key of {shares['key_bits']} bits for "
+            f"{counted(shares['parties'], 'provider')}, "
+            f"which learn nothing; {counted(shares['slots'], 'pixel')} in each."
+        )
     bands = f", {shares['secrets']} bands of the image in each" if shares["secrets"] > 1 else ""
     few = f"{shares['privacy']} learn{'s' if shares['privacy'] == 1 else ''} nothing"
     return (

@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from math import prod
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cloudsec.errors import IncompatibleScheme
-from cloudsec.forecast import Workload
 from cloudsec.keystream import Keystream
 from cloudsec.schemes.base import Job, Sealed, chosen_number, refuse_choices, task_identity
+from cloudsec.schemes.linear import NOTHING_LEFT, Dealing, LinearScheme, whole_bits
 from cloudsec.schemes.sharing import Sharing, modulus_for
-from providers import Filter
-from providers.boxes import region_around
 from providers.modular import work
 from providers.residues import SEED_BYTES, Residues, expanded, integers, reduced, residue_dtype, uniform
 from providers.service import MAX_WORK
 from providers.wire import Task
-from regions import Box
 
 SLAB_BYTES = 8 << 20
 """Residues of one share of a slab: tasks and answers stay well within a provider's limit."""
@@ -29,80 +26,46 @@ NAMES = ("additive", "shamir", "packed")
 
 
 @dataclass(frozen=True, eq=False)
-class Dealing:
-    """How the pixels of a job become shares.
+class Shares(Dealing):
+    """How the pixels of a job become shares; each band rides as a secret of its own.
 
     Attributes
     ----------
     sharing : Sharing
-    parties : tuple of int
-        The party that gets each share.
-    low, high : int
-        Between which all pixels and what lies beyond the border are taken to be: whole bits, no secret.
-    bands : tuple of int
-        First rows of the bands of the image, each of which rides as a secret of its own.
-    slabs : tuple of (int, int)
-        Rows of a band, first and after the last, that travel in one task.
     seeded : bool
         Whether random shares are sent as seeds, and not drawn whole from the system's generator.
     """
 
     sharing: Sharing
-    parties: tuple[int, ...]
-    low: int
-    high: int
-    bands: tuple[int, ...]
-    slabs: tuple[tuple[int, int], ...]
     seeded: bool
-
-    # What is planned of blocks, where there are none.
-    block: None = field(default=None, repr=False)
-    halo_policy: None = field(default=None, repr=False)
-    thresholds: None = field(default=None, repr=False)
-    convergence: tuple[float, ...] = field(default=(), repr=False)
-    reused: bool = field(default=False, repr=False)
 
     @property
     def assurance(self) -> str:
         return "computational" if self.seeded else "perfect"
 
     @property
+    def quorum(self) -> int:
+        return self.sharing.quorum
+
+    @property
+    def pixel_share(self) -> float:
+        return 1 / self.sharing.secrets
+
+    @property
+    def octets(self) -> float:
+        return residue_dtype(self.sharing.modulus).itemsize
+
+    def withstands(self, colluders: int) -> bool:
+        return colluders <= self.sharing.privacy
+
+    @property
     def told(self) -> dict[str, int]:
-        """What a report says of it."""
         names = ("parties", "privacy", "quorum", "secrets", "modulus")
         return {name: getattr(self.sharing, name) for name in names}
 
-    @property
-    def regions(self) -> int:
-        """Providers that are used."""
-        return len(self.parties)
-
-    def workload(self, job: Job) -> Workload:
-        """What it asks of everybody: each answers its part of all pixels, in words of residues."""
-        pixels = job.planes.size / self.sharing.secrets
-        answered = np.zeros(len(job.providers))
-        answered[list(self.parties)] = pixels * len(job.operation.parts)
-        words = residue_dtype(self.sharing.modulus).itemsize / job.planes.itemsize
-        return Workload(len(self.slabs), 0.0, answered + answered * words, answered)
-
-    def regions_of(self, job: Job, slab: tuple[int, int]) -> NDArray[np.generic]:
-        """The pixels of a slab with their halo, ``(bands, components, *window)``."""
-        first, last = slab
-        boxes = [self._box(job, top + first, top + last) for top in self.bands]
-        return np.stack([[region_around(plane, job.operation, box) for plane in job.planes] for box in boxes])
-
-    def places(self, job: Job, slab: tuple[int, int]) -> Iterator[tuple[int, tuple[slice, ...]]]:
-        """Band by band, where the answers of a slab belong in each component of the result."""
-        first, last = slab
-        for number, top in enumerate(self.bands):
-            yield number, self._box(job, top + first, top + last).slices
-
-    def _box(self, job: Job, first: int, last: int) -> Box:
-        return Box((*(0 for _ in job.depth), first, 0), (*job.depth, last, job.shape[1]))
-
 
 @dataclass(frozen=True)
-class SecretSharing:
+class SecretSharing(LinearScheme[Shares]):
     """A linear operation on shares of the pixels: what comes back are shares of the answer.
 
     Any `tolerate` providers see uniform noise, whatever the image shows, and with seeds whoever cannot break
@@ -113,18 +76,8 @@ class SecretSharing:
     provider does that much less (Franklin and Yung 1992).
     """
 
-    name: str
-
-    @property
-    def assurance(self) -> str:
-        return "computational"
-
-    def carries(self, operation: Filter) -> bool:
-        return bool(operation.parts)
-
-    def plan(self, job: Job) -> Dealing:
-        """How a job is shared among the providers that may be asked. IncompatibleScheme or ValueError."""
-        self._refuse_what_is_not_linear(job)
+    def plan(self, job: Job) -> Shares:
+        self.refuse_what_is_not_linear(job)
         own = ("spare",) if self.name == "packed" else ()
         refuse_choices(job.choices, ("regions", "seeds", *own), self.name)
         present = tuple(job.present.values())
@@ -138,7 +91,7 @@ class SecretSharing:
                 f"scheme {self.name!r} needs at least {max(2, privacy + 1, used)} providers here, and there "
                 f"are {len(present)} that may be asked; name more, or tolerate fewer"
             )
-        low, high = _whole_bits(job)
+        low, high = whole_bits(job)
         bounds = [part.bounds(low, high) for part in job.operation.parts]
         ends = min(low for low, _ in bounds), max(high for _, high in bounds)
         try:
@@ -157,10 +110,9 @@ class SecretSharing:
         # A last band that would reach beyond the image begins farther up.
         bands = tuple(min(number * height, rows - height) for number in range(sharing.secrets))
         slabs = _slabs(job, height, sharing.modulus)
-        return Dealing(sharing, present[:used], low, high, bands, slabs, seeded)
+        return Shares(present[:used], low, high, bands, slabs, sharing, seeded)
 
-    def protect(self, job: Job, dealing: Dealing, number: int, keys: Keystream) -> tuple[Sealed, ...]:
-        """The tasks of a slab, one for each share in order, under the keys of one delivery."""
+    def protect(self, job: Job, dealing: Shares, number: int, keys: Keystream) -> tuple[Sealed, ...]:
         sharing, slab = dealing.sharing, dealing.slabs[number]
         pixels = dealing.regions_of(job, slab)
         seeds: list[bytes | None] = [None] * sharing.parties
@@ -192,29 +144,17 @@ class SecretSharing:
         )
 
     def recovered(
-        self, job: Job, dealing: Dealing, answers: Mapping[int, Residues]
+        self, job: Job, dealing: Shares, answers: Mapping[int, Residues]
     ) -> list[NDArray[np.int64]]:
-        """Each part's unrounded answers, ``(bands, components, *core)``, from those to a quorum of shares."""
         sharing, parts = dealing.sharing, job.operation.parts
         found = sharing.recovered(answers)
         found = found.reshape(len(found), len(job.planes), len(parts), *found.shape[2:])
         lows = [part.bounds(dealing.low, dealing.high)[0] for part in parts]
         return [integers(found[:, :, at], low, sharing.modulus) for at, low in enumerate(lows)]
 
-    def finished(
-        self, job: Job, parts: Sequence[NDArray[np.int64]], pixels: NDArray[np.generic]
-    ) -> NDArray[np.generic]:
-        """Grey levels from the parts' answers and pixels with their halo, all ``(bands, components, …)``."""
-        core = tuple(slice(h, n - h) for h, n in zip(job.operation.halo, pixels.shape[2:], strict=True))
-        own = pixels[(slice(None), slice(None), *core)]
-        flat = [part.reshape(-1, *part.shape[2:]) for part in parts]
-        exact = job.operation.combined(flat, own.reshape(-1, *own.shape[2:]))
-        return job.operation.finish(exact, job.planes.dtype).reshape(own.shape)
-
-    def statement(self, job: Job, dealing: Dealing | None) -> str:
-        """One plain sentence on what the providers could learn."""
+    def statement(self, job: Job, dealing: Shares | None) -> str:
         if dealing is None:
-            return "Nothing left the house: every provider was lost, and all was computed here."
+            return NOTHING_LEFT
         privacy = dealing.sharing.privacy
         who = "one provider" if privacy == 1 else f"{privacy} colluding providers"
         secure = "to whoever cannot break AES" if dealing.seeded else "whatever they compute"
@@ -223,18 +163,6 @@ class SecretSharing:
             f"noise, {secure}. The image's size, its {(dealing.high - dealing.low).bit_length()} bits and "
             "the operation are no secrets."
         )
-
-    def _refuse_what_is_not_linear(self, job: Job) -> None:
-        if not self.carries(job.operation):
-            raise IncompatibleScheme(
-                f"scheme {self.name!r} needs a linear operation, and {job.operation.name!r} is none; use "
-                "scheme 'ga-es'"
-            )
-        if job.planes.dtype.kind == "f":
-            raise IncompatibleScheme(
-                f"scheme {self.name!r} shares integers; make the image one of int32, in steps that are fine "
-                "enough for you, or use scheme 'ga-es'"
-            )
 
     def _sharing(self, job: Job, parties: int, privacy: int, low: int, high: int) -> Sharing:
         if self.name == "additive":
@@ -247,15 +175,6 @@ class SecretSharing:
         spare = chosen_number(job.choices, "spare", 0, most - 1)
         spare = int(most > 2) if spare is None else spare
         return Sharing.polynomial(parties, privacy, most - spare, modulus)
-
-
-def _whole_bits(job: Job) -> tuple[int, int]:
-    """The range of numbers of as many bits as pixels and border need, with a sign if they have one."""
-    ends = [int(job.planes.min()), int(job.planes.max())]
-    if job.operation.mode == "constant":
-        ends.append(job.operation.cval)
-    bits = max((end if end >= 0 else -end - 1).bit_length() for end in ends)
-    return (-(1 << bits) if min(ends) < 0 else 0), (1 << bits) - 1
 
 
 def _slabs(job: Job, height: int, modulus: int) -> tuple[tuple[int, int], ...]:

@@ -267,7 +267,7 @@ def test_what_cannot_be_shared_is_refused_with_the_way_out(
 
 
 def test_floats_are_refused() -> None:
-    with pytest.raises(IncompatibleScheme, match="shares integers"):
+    with pytest.raises(IncompatibleScheme, match="takes integers"):
         cloudsec.process(IMAGE.astype(np.float32), "mean", scheme="additive")
 
 

@@ -1,0 +1,172 @@
+"""Schemes that let providers compute the linear parts of operations on numbers that tell them nothing."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Generic, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cloudsec.errors import IncompatibleScheme
+from cloudsec.forecast import Workload
+from cloudsec.keystream import Keystream
+from cloudsec.schemes.base import Job, Sealed
+from providers import Filter
+from providers.boxes import region_around
+from regions import Box
+
+
+@dataclass(frozen=True, eq=False)
+class Dealing(ABC):
+    """How the pixels of a job become what providers are sent.
+
+    Attributes
+    ----------
+    parties : tuple of int
+        Who is sent something of every slab, in the order of its tasks: its holders.
+    low, high : int
+        Between which all pixels and what lies beyond the border are taken to be: whole bits, no secret.
+    bands : tuple of int
+        First rows of the bands of the image that travel side by side.
+    slabs : tuple of (int, int)
+        Rows of a band, first and after the last, that travel in one task for each holder.
+    """
+
+    parties: tuple[int, ...]
+    low: int
+    high: int
+    bands: tuple[int, ...]
+    slabs: tuple[tuple[int, int], ...]
+
+    # What is planned of blocks, where there are none.
+    block: ClassVar[None] = None
+    halo_policy: ClassVar[None] = None
+    thresholds: ClassVar[None] = None
+    convergence: ClassVar[tuple[float, ...]] = ()
+    reused: ClassVar[bool] = False
+
+    @property
+    @abstractmethod
+    def assurance(self) -> str:
+        """How far it protects: "computational" or "perfect"."""
+
+    @property
+    @abstractmethod
+    def quorum(self) -> int:
+        """How many holders' answers give those of a slab."""
+
+    @property
+    @abstractmethod
+    def pixel_share(self) -> float:
+        """The share of the pixels that each holder computes."""
+
+    @property
+    @abstractmethod
+    def octets(self) -> float:
+        """Bytes in which each pixel of a holder's share travels."""
+
+    @abstractmethod
+    def withstands(self, colluders: int) -> bool:
+        """Whether so many holders together learn nothing."""
+
+    @property
+    @abstractmethod
+    def told(self) -> dict[str, int]:
+        """What a report says of it."""
+
+    @property
+    def regions(self) -> int:
+        """Providers that are used."""
+        return len(self.parties)
+
+    def workload(self, job: Job) -> Workload:
+        """What it asks of everybody: each answers its part of all pixels, in so many bytes."""
+        answered = np.zeros(len(job.providers))
+        answered[list(self.parties)] = job.planes.size * self.pixel_share * len(job.operation.parts)
+        words = self.octets / job.planes.itemsize
+        return Workload(len(self.slabs), 0.0, answered + answered * words, answered)
+
+    def regions_of(self, job: Job, slab: tuple[int, int]) -> NDArray[np.generic]:
+        """The pixels of a slab with their halo, ``(bands, components, *window)``."""
+        first, last = slab
+        boxes = [self._box(job, top + first, top + last) for top in self.bands]
+        return np.stack([[region_around(plane, job.operation, box) for plane in job.planes] for box in boxes])
+
+    def places(self, job: Job, slab: tuple[int, int]) -> Iterator[tuple[int, tuple[slice, ...]]]:
+        """Band by band, where the answers of a slab belong in each component of the result."""
+        first, last = slab
+        for number, top in enumerate(self.bands):
+            yield number, self._box(job, top + first, top + last).slices
+
+    def _box(self, job: Job, first: int, last: int) -> Box:
+        return Box((*(0 for _ in job.depth), first, 0), (*job.depth, last, job.shape[1]))
+
+
+D = TypeVar("D", bound=Dealing)
+
+
+@dataclass(frozen=True)
+class LinearScheme(ABC, Generic[D]):
+    """A scheme that sends numbers of which no pixel can be told, and gets linear answers back as such."""
+
+    name: str
+
+    @property
+    def assurance(self) -> str:
+        return "computational"
+
+    def carries(self, operation: Filter) -> bool:
+        return bool(operation.parts)
+
+    @abstractmethod
+    def plan(self, job: Job) -> D:
+        """How a job is dealt to the providers that may be asked. IncompatibleScheme or ValueError."""
+
+    @abstractmethod
+    def protect(self, job: Job, dealing: D, number: int, keys: Keystream) -> tuple[Sealed, ...]:
+        """The tasks of a slab, one for each holder in order, under the keys of one delivery."""
+
+    @abstractmethod
+    def recovered(self, job: Job, dealing: D, answers: Mapping[int, NDArray[Any]]) -> list[NDArray[np.int64]]:
+        """Each part's unrounded answers, ``(bands, components, *core)``, from those of a quorum."""
+
+    @abstractmethod
+    def statement(self, job: Job, dealing: D | None) -> str:
+        """One plain sentence on what the providers could learn."""
+
+    def finished(
+        self, job: Job, parts: Sequence[NDArray[np.int64]], pixels: NDArray[np.generic]
+    ) -> NDArray[np.generic]:
+        """Grey levels from the parts' answers and pixels with their halo, all ``(bands, components, …)``."""
+        core = tuple(slice(h, n - h) for h, n in zip(job.operation.halo, pixels.shape[2:], strict=True))
+        own = pixels[(slice(None), slice(None), *core)]
+        flat = [part.reshape(-1, *part.shape[2:]) for part in parts]
+        exact = job.operation.combined(flat, own.reshape(-1, *own.shape[2:]))
+        return job.operation.finish(exact, job.planes.dtype).reshape(own.shape)
+
+    def refuse_what_is_not_linear(self, job: Job) -> None:
+        if not self.carries(job.operation):
+            raise IncompatibleScheme(
+                f"scheme {self.name!r} needs a linear operation, and {job.operation.name!r} is none; use "
+                "scheme 'ga-es'"
+            )
+        if job.planes.dtype.kind == "f":
+            raise IncompatibleScheme(
+                f"scheme {self.name!r} takes integers; make the image one of int32, in steps that are fine "
+                "enough for you, or use scheme 'ga-es'"
+            )
+
+
+NOTHING_LEFT = "Nothing left the house: every provider was lost, and all was computed here."
+
+
+def whole_bits(job: Job) -> tuple[int, int]:
+    """The range of numbers of as many bits as pixels and border need, with a sign if they have one."""
+    ends = [int(job.planes.min()), int(job.planes.max())]
+    if job.operation.mode == "constant":
+        ends.append(job.operation.cval)
+    bits = max((end if end >= 0 else -end - 1).bit_length() for end in ends)
+    return (-(1 << bits) if min(ends) < 0 else 0), (1 << bits) - 1

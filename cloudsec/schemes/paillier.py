@@ -1,0 +1,175 @@
+"""The scheme `paillier`: linear operations on ciphertexts, many pixels in each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from math import prod
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cloudsec.errors import IncompatibleScheme
+from cloudsec.keystream import Keystream
+from cloudsec.paillier import PaillierKey
+from cloudsec.schemes.base import Job, Sealed, chosen_number, refuse_choices, task_identity
+from cloudsec.schemes.linear import NOTHING_LEFT, Dealing, LinearScheme, whole_bits
+from cloudsec.schemes.packing import Slots, Tiling, bands
+from providers import ciphertexts
+from providers.service import MAX_WORK
+from providers.stencil import EXACT_INT
+from providers.wire import Task
+
+KEY_BITS = 2048
+SLAB_BYTES = 16 << 20
+"""Ciphertexts of a slab, for all holders together, up or down."""
+
+
+@dataclass(frozen=True, eq=False)
+class Encryption(Dealing):
+    """How the pixels of a job become ciphertexts: slabs in tiles, of which each holder gets a band of rows.
+
+    Attributes
+    ----------
+    slots : Slots
+        Of a ciphertext: one for a pixel of each tile.
+    tiling : Tiling
+        Of every slab; all have as many rows.
+    """
+
+    slots: Slots
+    tiling: Tiling
+
+    @cached_property
+    def key(self) -> PaillierKey:
+        """Made for this job alone, of which it never leaves the broker."""
+        return PaillierKey.fresh(KEY_BITS, len(self.slabs) * prod(self.tiling.sides))
+
+    @property
+    def assurance(self) -> str:
+        return "computational"
+
+    @property
+    def quorum(self) -> int:
+        return len(self.parties)
+
+    @property
+    def pixel_share(self) -> float:
+        return 1 / len(self.parties)
+
+    @property
+    def octets(self) -> float:
+        return KEY_BITS / 4 / self.tiling.count
+
+    def withstands(self, colluders: int) -> bool:
+        return True
+
+    @property
+    def told(self) -> dict[str, int]:
+        return {"parties": len(self.parties), "key_bits": KEY_BITS, "slots": self.slots.count}
+
+
+class Paillier(LinearScheme[Encryption]):
+    """A linear operation on ciphertexts of the pixels: providers multiply where they would add.
+
+    No provider, nor all together, learn anything unless they break Paillier's scheme. Everybody knows
+    the image's size, the bits of its grey levels, and the operation. ``packing=False`` puts one pixel into
+    a ciphertext, as the literature does it, at a hundred times the cost.
+    """
+
+    def plan(self, job: Job) -> Encryption:
+        self.refuse_what_is_not_linear(job)
+        refuse_choices(job.choices, ("regions", "packing"), self.name)
+        present = tuple(job.present.values())
+        used = chosen_number(job.choices, "regions", 1, len(job.providers)) or len(present)
+        packing = job.choices.get("packing", True)
+        if not isinstance(packing, bool):
+            raise ValueError(f"plan: packing must be True or False, not {packing!r}")
+        if not present or used > len(present):
+            raise IncompatibleScheme(
+                f"scheme {self.name!r} needs at least {max(1, used)} providers here, and there are "
+                f"{len(present)} that may be asked; name more"
+            )
+        low, high = whole_bits(job)
+        ranges = [(low, high), *(part.bounds(low, high) for part in job.operation.parts)]
+        width = max(1, *((end - first).bit_length() for first, end in ranges))
+        if 1 << width > EXACT_INT or any(max(-first, end) >= EXACT_INT for first, end in ranges):
+            raise IncompatibleScheme(
+                f"scheme {self.name!r} cannot carry {job.operation.name!r}: its answers may have {width} "
+                "bits, and there are 63; use a smaller kernel, or an image of fewer bits"
+            )
+        used = min(used, job.shape[0])
+        # The sum of all slots, with its sign, stays below the modulus.
+        most = (KEY_BITS - 2) // width if packing else 1
+        height = _height(job, most, used)
+        tiling = Tiling.of((height, job.shape[1]), job.halo, most, used)
+        tops = (min(top, job.shape[0] - height) for top in range(0, job.shape[0], height))
+        slabs = tuple((top, top + height) for top in tops)
+        return Encryption(present[:used], low, high, (0,), slabs, Slots(tiling.count, width), tiling)
+
+    def protect(self, job: Job, dealing: Encryption, number: int, keys: Keystream) -> tuple[Sealed, ...]:
+        (pixels,) = dealing.regions_of(job, dealing.slabs[number])
+        tiles = dealing.tiling.cut(pixels, job.halo)
+        sums = dealing.slots.packed(tiles.reshape(-1, dealing.slots.count), dealing.low)
+        stack = ciphertexts.rows(dealing.key.encrypted(sums), dealing.key.modulus)
+        stack = stack.reshape(*tiles.shape[:-1], -1)
+        count = len(dealing.parties)
+        return tuple(
+            Sealed(
+                Task(
+                    task_identity(keys, number * count + holder),
+                    job.operation,
+                    np.ascontiguousarray(stack[..., first : last + 2 * job.halo[0], :, :]),
+                    False,
+                    dealing.key.modulus,
+                ),
+                dealing.parties[holder],
+                np.arange(len(job.planes)),
+            )
+            for holder, (first, last) in enumerate(bands(dealing.tiling.sides[0], count))
+        )
+
+    def recovered(
+        self, job: Job, dealing: Encryption, answers: Mapping[int, NDArray[np.uint8]]
+    ) -> list[NDArray[np.int64]]:
+        whole = np.concatenate([answers[holder] for holder in sorted(answers)], axis=-3)
+        shape = (len(job.planes), len(job.operation.parts), *whole.shape[1:-1], dealing.slots.count)
+        sums = dealing.key.decrypted(ciphertexts.numbers(whole, dealing.key.modulus).ravel())
+        lows = [part.bounds(dealing.low, dealing.high)[0] for part in job.operation.parts]
+        per_part = ciphertexts.as_numbers(sums).reshape(shape[:-1])
+        found = []
+        for at, low in enumerate(lows):
+            values = dealing.slots.unpacked(per_part[:, at].ravel(), low)
+            tiles = values.reshape(shape[0], *shape[2:])
+            found.append(dealing.tiling.joined(tiles)[None])
+        return found
+
+    def statement(self, job: Job, dealing: Encryption | None) -> str:
+        if dealing is None:
+            return NOTHING_LEFT
+        return (
+            "Withstands all providers together: what they received are ciphertexts, which tell nothing to "
+            f"whoever cannot break Paillier's scheme with {KEY_BITS} bits. The image's size, its "
+            f"{(dealing.high - dealing.low).bit_length()} bits and the operation are no secrets."
+        )
+
+
+def _height(job: Job, most: int, least: int) -> int:
+    """Rows of a slab, in tasks that providers take."""
+    *ends, above, aside = job.operation.halo
+    deep = prod(planes + 2 * reach for planes, reach in zip(job.depth, ends, strict=True)) * len(job.planes)
+    price = sum(ciphertexts.work(part, (1 << KEY_BITS) - 1) for part in job.operation.parts)
+    octets = KEY_BITS // 4 * len(job.operation.parts)
+    bound = min(SLAB_BYTES // octets, MAX_WORK // price) // deep
+    rows = job.shape[0]
+    # Halves, until the ciphertexts of a slab are few enough.
+    while rows > least:
+        down, across = Tiling.of((rows, job.shape[1]), (above, aside), most, least).sides
+        if (down + 2 * above) * (across + 2 * aside) <= bound:
+            break
+        rows = max(least, -(-rows // 2))
+    return rows
+
+
+PAILLIER = Paillier("paillier")
