@@ -13,6 +13,7 @@ import numpy as np
 import cloudsec
 import providers
 from cloudsec.fleet import local_providers
+from cloudsec.schemes import BLOCK_SCHEMES
 
 SHAPE = (1024, 1024)
 ROUNDS = 7
@@ -37,12 +38,12 @@ def print_cost() -> None:
     print(f"median of {ROUNDS} rounds after one to warm up; a ratio of 1 is the unsplit operation here.\n")
     head = f"{'operation':<29}{'unsplit s':>10}" + "".join(
         f"{name + ' s':>15}{'ratio':>7}{'broker cpu s':>14}{'home':>7}{'MB up':>7}{'MB down':>8}"
-        for name in cloudsec.SCHEMES
+        for name in BLOCK_SCHEMES
     )
     print(head + "\n" + "-" * len(head))
     with local_providers(4) as fleet:
         urls = [provider.url for provider in fleet]
-        brokers = [cloudsec.Broker(urls, scheme=name) for name in cloudsec.SCHEMES]
+        brokers = [cloudsec.Broker(urls, scheme=name) for name in BLOCK_SCHEMES]
         for name, parameters in OPERATIONS:
             operation = providers.make_operation(name, **parameters)
             reference = providers.apply(image, operation)
