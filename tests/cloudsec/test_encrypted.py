@@ -99,15 +99,15 @@ def test_many_pixels_ride_in_a_ciphertext_or_one(packing: bool) -> None:
     assert report.plan["shares"]["slots"] == 90 // sent
 
 
-def raised(answer: Answer) -> Answer:
-    """A product of two ciphertexts in the place of one: right in form, and of the right key."""
+def swapped(answer: Answer) -> Answer:
+    """Another's ciphertext in the place of one: right in form, and of the right key."""
     stack = answer.stack.copy()
     stack[0, 0, 0] = stack[0, 0, 1]
     return replace(answer, stack=stack)
 
 
 LIES: dict[str, Behaviour] = {
-    "another's": changed(raised),
+    "another's": changed(swapped),
     "one": changed(lambda a: replace(a, stack=np.eye(1, a.stack.shape[-1], dtype=np.uint8) + 0 * a.stack)),
     "zeros": changed(lambda a: replace(a, stack=np.zeros_like(a.stack))),
     "too large": changed(lambda a: replace(a, stack=np.full_like(a.stack, 255))),
