@@ -307,6 +307,7 @@ def test_the_report_of_a_weaker_scheme_names_one_that_proves_more() -> None:
         ("median", {}, "ga-es", "'median' is none"),
         ("mean", {"plan": {"block": 8}}, "ga-es", "has no choice 'block'"),
         ("mean", {"plan": {"spare": 1}, "providers": 5}, "packed", "strongest"),
+        ("mean", {"providers": 1}, "paillier", "at least 2 providers"),
     ],
 )
 def test_auto_takes_the_strongest_scheme_that_carries_a_job_and_says_why(
@@ -326,4 +327,4 @@ def test_auto_takes_the_strongest_scheme_that_carries_a_job_and_says_why(
 
 def test_auto_with_too_few_providers_is_refused_like_the_last_that_it_tried() -> None:
     with pytest.raises(IncompatibleScheme, match="at least 2 providers"):
-        cloudsec.process(IMAGE, "mean", scheme="auto", providers=1)
+        cloudsec.process(IMAGE, "median", scheme="auto", providers=1)
