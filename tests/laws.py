@@ -62,6 +62,9 @@ OPERATIONS = st.one_of(
         st.sampled_from([1.0, 0.5, -0.3, 1.5]),
         MODES,
     ),
+    st.builds(
+        lambda mode: make_operation("gabor_bank", frequencies=0.5, orientations=2, n_stds=1, mode=mode), MODES
+    ),
 )
 POINTWISE = st.one_of(
     st.builds(lambda value: make_operation("threshold", value=value), st.integers(-300, 300)),
@@ -71,6 +74,12 @@ POINTWISE = st.one_of(
         st.sampled_from([1, 256, 400.25, 2**17]),
     ),
     st.just(make_operation("invert")),
+    st.builds(lambda offset: make_operation("brightness", offset=offset), st.sampled_from([-70, 3, 2**17])),
+    st.builds(
+        lambda factor, pivot: make_operation("contrast", factor=factor, pivot=pivot),
+        st.sampled_from([-1.5, 0, 0.3, 2]),
+        st.sampled_from([0, 128, -70000]),
+    ),
 )
 LAYOUTS = st.sampled_from(["C", "Fortran", "strided", "reversed", "read-only", "big-endian"])
 CHANNELS = st.sampled_from([None, None, 3, 4])

@@ -1,17 +1,21 @@
 """The operations that come with CloudSec."""
 
 from providers.operations.convolution import Convolve, Laplacian
+from providers.operations.gabor import GaborBank
 from providers.operations.gradient import Sobel
 from providers.operations.linear import Binomial, Gaussian, Mean
 from providers.operations.measurement import Histogram, Statistics
-from providers.operations.pointwise import Invert, Threshold, Window
+from providers.operations.pointwise import Brightness, Contrast, Invert, Threshold, Window
 from providers.operations.rank import Maximum, Median, Minimum, Percentile
 from providers.operations.sharpen import Unsharp
 
 __all__ = [
     "BUILT_IN",
     "Binomial",
+    "Brightness",
+    "Contrast",
     "Convolve",
+    "GaborBank",
     "Gaussian",
     "Histogram",
     "Invert",
@@ -30,7 +34,10 @@ __all__ = [
 
 BUILT_IN = (
     Binomial,
+    Brightness,
+    Contrast,
     Convolve,
+    GaborBank,
     Gaussian,
     Histogram,
     Invert,

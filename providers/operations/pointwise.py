@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import ceil, floor, lcm
@@ -10,12 +12,14 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from providers.operation import AxesFilter, as_fraction, derived, required
-from providers.stencil import Answers, answers_in, largest_magnitude
+from providers.kernel import Kernel, nested
+from providers.operation import AxesFilter, as_fraction, derived, parameter, required
+from providers.stencil import EXACT_INT, Answers, answers_in, largest_magnitude
 from regions import Symmetries
 
 FARTHEST = 2**32
 """Grey levels from zero within which a threshold or a window lies: beyond all pixels of all images."""
+MAX_FACTOR = 100
 _WHITE = 255
 
 
@@ -141,3 +145,112 @@ class Invert(PointFilter):
         if stack.dtype.kind in "iu" and largest_magnitude(stack) >= 2**62:
             raise ValueError("invert is exact for pixels below 2**62 only")
         return self.ends - stack.astype(answers_in(stack.dtype))
+
+
+class LinearPointFilter(PointFilter):
+    """A multiple of the pixel and a constant: linear, then clipped to the range of the image's dtype."""
+
+    @property
+    @abstractmethod
+    def gain(self) -> Fraction:
+        """What pixels are multiplied by."""
+
+    @property
+    @abstractmethod
+    def constant(self) -> Fraction:
+        """What is added then, in grey levels: a multiple of one over the gain's denominator."""
+
+    @property
+    def scale(self) -> int:
+        return lcm(self.gain.denominator, self.constant.denominator)
+
+    @property
+    def parts(self) -> tuple[Kernel, ...]:
+        return (Kernel(nested(np.full((1,) * self.axes, int(self.gain * self.scale)))),)
+
+    def run(self, stack: NDArray[np.generic]) -> Answers:
+        (part,) = self.parts
+        return self.combined((part.run(stack),), stack)
+
+    def combined(self, parts: Sequence[Answers], pixels: NDArray[np.generic]) -> Answers:
+        (multiple,) = parts
+        constant = int(self.constant * self.scale)
+        if multiple.dtype.kind != "f" and largest_magnitude(multiple) + abs(constant) >= EXACT_INT:
+            raise ValueError(
+                f"{self.name} is not exact for pixels of this size: answers must stay below 2**63"
+            )
+        return multiple + constant
+
+    def fitted(self, rounded: Answers, dtype: DTypeLike) -> NDArray[np.generic]:
+        target = self.result_dtype(dtype)
+        if target.kind == "f":
+            return super().fitted(rounded, dtype)
+        limits = np.iinfo(target)
+        return rounded.clip(int(limits.min), int(limits.max)).astype(target)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Brightness(LinearPointFilter):
+    """A number of grey levels more, clipped to the range of the image's dtype; floats are not clipped.
+
+    Parameters
+    ----------
+    offset : int
+        In stored units; below 0 makes the image darker.
+    """
+
+    name: ClassVar[str] = "brightness"
+
+    offset: int = required(16, "grey levels, in stored units, that are added; below 0 they are taken away")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if abs(self._integer("offset", self.offset)) > FARTHEST:
+            raise ValueError(f"brightness: offset must be from {-FARTHEST} to {FARTHEST}, not {self.offset}")
+        self._set("offset", self._integer("offset", self.offset))
+
+    @property
+    def gain(self) -> Fraction:
+        return Fraction(1)
+
+    @property
+    def constant(self) -> Fraction:
+        return Fraction(self.offset)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contrast(LinearPointFilter):
+    """Distances from a grey level, multiplied: ``pivot + factor * (image - pivot)``, rounded, and clipped.
+
+    Rounded to the nearest grey level, halves to even, and clipped to the range of the image's dtype;
+    floats are neither rounded nor clipped.
+
+    Parameters
+    ----------
+    factor : float
+        Above 1 for more contrast, from -100 to 100; the nearest fraction with a denominator of at most 1000.
+    pivot : int
+        The grey level, in stored units, that stays as it is.
+    """
+
+    name: ClassVar[str] = "contrast"
+
+    factor: float = parameter(
+        1.5, "by what distances from the pivot are multiplied; above 1 for more contrast"
+    )
+    pivot: int = required(128, "grey level, in stored units, that stays as it is")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._set("factor", self._number("factor", self.factor, -MAX_FACTOR, MAX_FACTOR))
+        if abs(self._integer("pivot", self.pivot)) > FARTHEST:
+            raise ValueError(f"contrast: pivot must be from {-FARTHEST} to {FARTHEST}, not {self.pivot}")
+        self._set("pivot", self._integer("pivot", self.pivot))
+
+    @property
+    def gain(self) -> Fraction:
+        return as_fraction(self.factor)
+
+    @property
+    def constant(self) -> Fraction:
+        return (1 - self.gain) * self.pivot

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 import providers
-from providers.operations import Convolve
+from providers.operations import Convolve, GaborBank
 from providers.registry import example_operation
 from providers.testing import check_operation, images
 from tests.drawing import COLOURS, MODES
@@ -40,6 +40,9 @@ DECLARED = [
     ("window", {"center": 40.5, "width": 400}),
     ("window", {"center": 127.3, "width": 1}),
     ("invert", {}),
+    ("brightness", {"offset": -40}),
+    ("contrast", {"factor": -1.7, "pivot": 90}),
+    ("gabor_bank", {"frequencies": (0.25, 0.5), "orientations": 3, "n_stds": 1}),
 ]
 
 
@@ -53,6 +56,9 @@ def test_the_declarations_hold_on_volumes_too() -> None:
         operation = example_operation(name)
         if isinstance(operation, Convolve):
             operation = replace(operation, weights=(((1, 2), (3, 4)), ((0, -1), (5, 0))))
+        if isinstance(operation, GaborBank):
+            # Four kernels of 121 weights would take most of the time.
+            operation = replace(operation, n_stds=1.0, frequencies=0.5)
         check_operation(operation, ndim=3, dtypes=("uint8", "int16"), examples=3)
 
 
@@ -65,7 +71,8 @@ def test_the_declarations_hold_on_volumes_too() -> None:
     + [("sobel", "int32", "int64")]
     + [("laplacian", "uint8", "int16"), ("laplacian", "int16", "int32"), ("laplacian", "uint16", "int32")]
     + [("laplacian", "int32", "int64"), ("invert", "uint16", "uint16")]
-    + [("threshold", "int32", "uint8"), ("window", "int16", "uint8")],
+    + [("threshold", "int32", "uint8"), ("window", "int16", "uint8")]
+    + [("brightness", "int16", "int16"), ("contrast", "uint16", "uint16"), ("gabor_bank", "uint8", "int16")],
 )
 def test_the_results_dtype_is_as_declared(name: str, dtype: str, result: str) -> None:
     limits = np.iinfo(dtype)
@@ -102,6 +109,8 @@ def test_strided_read_only_mapped_and_foreign_arrays_are_as_good_as_any(tmp_path
         ("convolve", {"weights": [[1, -2], [3, 0.5]]}),
         ("unsharp", {"radius": (0.5, 1.5)}),
         ("window", {"center": 9, "width": 99.5}),
+        ("contrast", {"factor": 1.5, "pivot": 9}),
+        ("gabor_bank", {"frequencies": 0.5, "orientations": 2, "n_stds": 1}),
     ],
 )
 @given(image=images(COLOURS), mode=st.sampled_from(MODES), cval=st.integers(0, 100))

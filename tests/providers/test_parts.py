@@ -19,7 +19,8 @@ from providers.registry import example_operation
 from providers.stencil import Stencil
 from providers.testing import check_operation, float_images, images
 
-LINEAR = {"binomial", "convolve", "gaussian", "laplacian", "mean", "unsharp"}
+LINEAR = {"binomial", "brightness", "contrast", "convolve", "gaussian", "laplacian", "mean", "unsharp"}
+SEVERAL = {"gabor_bank": 4, "sobel": 2}
 SHAPES = st.tuples(st.integers(1, 12), st.integers(1, 12))
 MODES = ("reflect", "nearest", "mirror", "constant")
 
@@ -28,10 +29,10 @@ def core_of(stack: NDArray[Any], halo: tuple[int, ...]) -> NDArray[Any]:
     return stack[(slice(None), *(slice(h, n - h) for h, n in zip(halo, stack.shape[1:], strict=True)))]
 
 
-def test_all_linear_operations_have_one_part_and_sobel_one_for_each_axis() -> None:
+def test_linear_operations_have_one_part_sobel_one_for_each_axis_and_a_bank_one_for_each_kernel() -> None:
     for name in providers.operation_names():
         parts = example_operation(name).resolved(2, "uint16").parts
-        assert len(parts) == (1 if name in LINEAR else 2 if name == "sobel" else 0), name
+        assert len(parts) == (1 if name in LINEAR else SEVERAL.get(name, 0)), name
     assert len(make_operation("sobel").resolved(3, "uint16").parts) == 3
 
 
@@ -56,7 +57,7 @@ def test_unrounded_answers_travel_in_the_narrowest_dtype_that_is_proven_to_hold_
     assert operation.unrounded_dtype(dtype) == wanted
 
 
-@given(float_images((2, 9, 10)), st.sampled_from(sorted(LINEAR | {"sobel"})))
+@given(float_images((2, 9, 10)), st.sampled_from(sorted(LINEAR | {*SEVERAL})))
 def test_on_floats_too_the_parts_combine_to_what_the_operation_answers(
     stack: NDArray[Any], name: str
 ) -> None:

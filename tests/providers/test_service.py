@@ -88,11 +88,11 @@ def test_errors_travel_as_bytes() -> None:
 def test_pixels_that_would_not_be_exact_are_refused() -> None:
     huge = np.full((1, 20, 20), 2**62, np.int64)
     comparing = {"maximum": 2**62, "minimum": 2**62, "threshold": 1, "window": 255}
-    comparing |= {"histogram": 2**62, "statistics": 2**62}
+    comparing |= {"histogram": 2**62, "statistics": 2**62, "brightness": 2**62 + 16}
     for name in set(providers.operation_names()) - comparing.keys():
         with pytest.raises(BadTask, match="accumulator|exact"):
             decode_answer(providers.handle(request(name, stack=huge)))
-    # What only compares is exact on all integers.
+    # What only compares or adds is exact on all integers.
     for name, level in comparing.items():
         assert (decode_answer(providers.handle(request(name, stack=huge))).stack == level).all()
 

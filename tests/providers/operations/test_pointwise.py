@@ -1,4 +1,4 @@
-"""Thresholds, windows and inverted images against their definitions."""
+"""Thresholds, windows, inverted, brighter and harder images against their definitions."""
 
 from fractions import Fraction
 from typing import Any
@@ -65,3 +65,33 @@ def test_a_window_is_pydicoms_rounded() -> None:
     theirs = apply_windowing(image, header)
     ours = providers.apply(image, "window", center=40, width=400)
     assert np.abs(ours - theirs).max() <= 0.5 + 1e-9
+
+
+def clipped(levels: list[Fraction], dtype: np.dtype[Any]) -> list[int]:
+    limits = np.iinfo(dtype)
+    return [min(max(round(level), int(limits.min)), int(limits.max)) for level in levels]
+
+
+@given(images(SHAPES), st.integers(-(2**32), 2**32))
+def test_a_brighter_image_has_so_many_levels_more_and_is_clipped(image: NDArray[Any], offset: int) -> None:
+    ours = providers.apply(image, "brightness", offset=offset)
+    assert ours.dtype == image.dtype
+    assert ours.ravel().tolist() == clipped(
+        [Fraction(p + offset) for p in image.ravel().tolist()], image.dtype
+    )
+
+
+@given(images(SHAPES), st.integers(-(10**5), 10**5), st.integers(-(2**32), 2**32))
+def test_contrast_multiplies_distances_from_the_pivot_rounds_halves_to_even_and_clips(
+    image: NDArray[Any], thousandths: int, pivot: int
+) -> None:
+    factor = Fraction(thousandths, 1000)
+    ours = providers.apply(image, "contrast", factor=float(factor), pivot=pivot)
+    wanted = [pivot + factor * (pixel - pivot) for pixel in image.ravel().tolist()]
+    assert ours.ravel().tolist() == clipped(wanted, image.dtype)
+
+
+def test_floats_are_neither_rounded_nor_clipped() -> None:
+    image = np.array([[-1.0, 0.25, 300.5]])
+    assert providers.apply(image, "brightness", offset=-7).tolist() == [[-8.0, -6.75, 293.5]]
+    assert providers.apply(image, "contrast", factor=1.5, pivot=1).tolist() == [[-2.0, -0.125, 450.25]]
