@@ -129,10 +129,16 @@ class Histogram(Measurement):
                 f"histogram: the image's pixels all lie beyond what was given, which makes bins from {low:g} "
                 f"to {high:g}; give min and max"
             )
+        try:
+            edges = np.histogram_bin_edges(pixels[:0], self.bins, (low, high))
+        except ValueError as error:
+            raise ValueError(
+                f"histogram: {self.bins} bins from {low:g} to {high:g} are narrower than floats can tell "
+                "apart; give min and max that are farther from one another, or fewer bins"
+            ) from error
         counts = np.zeros(self.bins, np.int64)
         for part in _parts(pixels):
-            found, edges = np.histogram(part, self.bins, (low, high))
-            counts += found
+            counts += np.histogram(part, self.bins, (low, high))[0]
         return {"counts": counts, "edges": edges}
 
     def merged(self, values: Sequence[Mapping[str, Any]]) -> Value:
