@@ -69,16 +69,17 @@ def fixed_point(
     return _fewest_bits(rounded, most, dtype, WORST_DEVIATION * max(1.0, float(gain)))
 
 
-def fixed_point_kernel(kernel: NDArray[np.float64], dtype: DTypeLike) -> tuple[NDArray[np.int64], int]:
-    """Integer weights and an odd scale for a real kernel of any form, with a proven deviation.
+def fixed_point_kernels(kernels: NDArray[np.float64], dtype: DTypeLike) -> tuple[NDArray[np.int64], int]:
+    """Integer weights and one odd scale for real kernels of any form, with a proven deviation.
 
-    As `fixed_point`, with as many bits for the sum of the weights' magnitudes. The weights add up to the
+    As `fixed_point`, with as many bits for the sum of the weights' magnitudes. The weights add up to a
     kernel's sum times the scale, rounded, so that what is flat stays flat under a kernel of sum 1, and
     nothing is left of it under one of sum 0; the middle weight takes what rounding the others leaves.
 
     Parameters
     ----------
-    kernel : ndarray of any number of axes, of odd sides
+    kernels : (n, *sides) ndarray
+        Of any number of axes, of odd sides.
     dtype : dtype
         Of the image, as for `fixed_point`.
 
@@ -88,20 +89,31 @@ def fixed_point_kernel(kernel: NDArray[np.float64], dtype: DTypeLike) -> tuple[N
         As `fixed_point`.
     """
     low, high = _range(np.dtype(dtype))
-    flat, middle, magnitude = kernel.ravel(), kernel.size // 2, max(1.0, float(np.abs(kernel).sum()))
+    flat = kernels.reshape(len(kernels), -1)
+    magnitude = max(1.0, float(np.abs(flat).sum(axis=1).max()))
+
+    def weights(one: NDArray[np.float64], scales: NDArray[np.float64]) -> NDArray[np.float64]:
+        found = np.rint(one * scales)
+        found[:, one.size // 2] += np.rint(one.sum() * scales[:, 0]) - found.sum(axis=1)
+        return found
+
+    def moved(one: NDArray[np.float64], scales: NDArray[np.float64], bits: int) -> NDArray[np.float64]:
+        found = weights(one, scales)
+        errors = found / scales - one
+        up, down = errors.clip(min=0).sum(axis=1), errors.clip(max=0).sum(axis=1)
+        moves: NDArray[np.float64] = np.maximum(
+            np.abs(up * high + down * low), np.abs(up * low + down * high)
+        )
+        moves[np.abs(found).sum(axis=1) >= 2.0**bits] = inf
+        return moves
 
     def rounded(bits: int) -> tuple[tuple[NDArray[np.int64], int], float]:
         wanted = np.linspace(2.0 ** (bits - 1), 2.0**bits - 1, _SCALES)[:, None] / magnitude
         scales = 2 * np.floor(wanted / 2) + 1
-        weights = np.rint(flat * scales)
-        weights[:, middle] += np.rint(flat.sum() * scales[:, 0]) - weights.sum(axis=1)
-        errors = weights / scales - flat
-        up, down = errors.clip(min=0).sum(axis=1), errors.clip(max=0).sum(axis=1)
-        moves = np.maximum(np.abs(up * high + down * low), np.abs(up * low + down * high))
-        moves[np.abs(weights).sum(axis=1) >= 2.0**bits] = inf
+        moves = np.max([moved(one, scales, bits) for one in flat], axis=0)
         best = int(moves.argmin())
-        found = weights[best].astype(np.int64).reshape(kernel.shape), int(scales[best, 0])
-        return found, float(moves[best])
+        found = np.concatenate([weights(one, scales[best : best + 1]) for one in flat])
+        return (found.astype(np.int64).reshape(kernels.shape), int(scales[best, 0])), float(moves[best])
 
     if np.dtype(dtype).kind == "f":
         return rounded(FLOAT_BITS)[0]

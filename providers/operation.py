@@ -193,7 +193,7 @@ class Filter(ABC):
         Raises ValueError for a value that no image of that dtype could have led to.
         """
         if exact.dtype.kind != "f":
-            return self.fitted(divided(exact.astype(np.int64, copy=False), self.scale), dtype)
+            return self.fitted(_divided(exact.astype(np.int64, copy=False), self.scale), dtype)
         levels = np.asarray(exact / float(self.scale), np.float64)
         return self.fitted(levels if self.result_dtype(dtype).kind == "f" else np.rint(levels), dtype)
 
@@ -352,7 +352,7 @@ def wider_signed(dtype: DTypeLike) -> np.dtype[Any]:
     return np.dtype(f"i{min(8, 2 * np.dtype(dtype).itemsize)}")
 
 
-def divided(exact: NDArray[np.int64], scale: int) -> NDArray[np.int64]:
+def _divided(exact: NDArray[np.int64], scale: int) -> NDArray[np.int64]:
     """exact / scale to the nearest integer, halves to even (as numpy.rint)."""
     if scale == 1:
         return exact

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from providers.fixed_point import fixed_point_kernel, room_for_weights
+from providers.fixed_point import fixed_point_kernels, room_for_weights
 from providers.image import LARGEST_FLOAT, MOST_AXES
 from providers.kernel import Kernel, Nested, nested
 from providers.operation import AxesFilter, as_fraction, derived, required, wider_signed
@@ -169,5 +169,5 @@ def _in_integers(weights: Nested, dtype: np.dtype[Any]) -> tuple[Nested, int]:
     )
     if as_they_are and sum(map(abs, exact)).bit_length() <= room_for_weights(dtype):
         return nested(np.array(exact, dtype=object).reshape(values.shape)), divisor
-    found, divisor = fixed_point_kernel(np.array(weights, np.float64), dtype)
+    (found,), divisor = fixed_point_kernels(np.array([weights], np.float64), dtype)
     return nested(found), divisor

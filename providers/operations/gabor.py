@@ -11,9 +11,9 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from providers.fixed_point import fixed_point_kernel
+from providers.fixed_point import fixed_point_kernels
 from providers.kernel import Kernel, Nested, nested, tuples
-from providers.operation import Filter, derived, divided, parameter, wider_signed
+from providers.operation import Filter, derived, parameter, wider_signed
 from providers.operations.convolution import MAX_WEIGHTS
 from providers.stencil import Answers, core
 from regions import Symmetries
@@ -29,10 +29,9 @@ class GaborBank(Filter):
 
     Kernels are the real parts of skimage.filters.gabor_kernel with a bandwidth of one octave, for angles
     evenly spaced over half a turn, all cut to the window of the widest, and less so much of their envelope
-    that nothing is left of what is flat. Each answer is the convolution with
-    its kernel, rounded to whole grey levels, halves to even; it deviates from the real-valued one by at
-    most 1 grey level on 8- and 16-bit images. The answer has the next wider signed dtype. Volumes are
-    filtered plane by plane.
+    that nothing is left of what is flat. The answer is rounded to whole grey levels, halves to even, and
+    deviates from the real-valued one by at most 1 of them on 8- and 16-bit images. It has the next wider
+    signed dtype. Volumes are filtered plane by plane.
 
     Parameters
     ----------
@@ -50,7 +49,7 @@ class GaborBank(Filter):
     orientations: int = parameter(4, "angles for each frequency, evenly spaced over half a turn")
     n_stds: float = parameter(2.0, "where kernels end, in standard deviations of their envelopes")
     weights: tuple[Nested, ...] = derived(())
-    divisors: tuple[int, ...] = derived(())
+    divisor: int = derived(1)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -66,9 +65,8 @@ class GaborBank(Filter):
                 f"{len(self.frequencies)} times {self.orientations}"
             )
         self._set("weights", tuples(self.weights))
-        self._set("divisors", tuple(self._integer("divisors", each) for each in self.divisors))
-        if len(self.weights) != len(self.divisors):
-            raise ValueError("gabor_bank: there must be a divisor for each kernel")
+        if self._integer("divisor", self.divisor) < 1:
+            raise ValueError("gabor_bank: divisor must be at least 1")
         array = np.array(self.weights, dtype=object)
         if not all(type(weight) is int for weight in array.flat) or array.size > MAX_KERNELS * MAX_WEIGHTS:
             raise ValueError("gabor_bank: weights must be whole numbers, of kernels that are equally large")
@@ -76,25 +74,24 @@ class GaborBank(Filter):
     def resolved(self, ndim: int, dtype: DTypeLike) -> Self:
         if ndim < 2:
             raise ValueError("gabor_bank: an image has at least 2 axes")
-        kernels = _in_integers(self.frequencies, self.orientations, self.n_stds, np.dtype(dtype))
+        kernels, divisor = _in_integers(self.frequencies, self.orientations, self.n_stds, np.dtype(dtype))
         planar = (1,) * (ndim - 2)
-        return replace(
-            self,
-            weights=tuple(nested(weights.reshape(*planar, *weights.shape)) for weights, _ in kernels),
-            divisors=tuple(divisor for _, divisor in kernels),
-        )
+        weights = tuple(nested(kernel.reshape(*planar, *kernel.shape)) for kernel in kernels)
+        return replace(self, weights=weights, divisor=divisor)
 
     @property
     def parts(self) -> tuple[Kernel, ...]:
         if not self.weights:
             raise ValueError("gabor_bank is not resolved yet: it has no weights")
-        return tuple(
-            Kernel(weights, divisor) for weights, divisor in zip(self.weights, self.divisors, strict=True)
-        )
+        return tuple(Kernel(weights, self.divisor) for weights in self.weights)
 
     @property
     def halo(self) -> tuple[int, ...]:
         return self.parts[0].halo
+
+    @property
+    def scale(self) -> int:
+        return self.divisor
 
     @property
     def taps(self) -> int:
@@ -116,22 +113,13 @@ class GaborBank(Filter):
         return self.combined([part.run(stack) for part in self.parts], core(stack, self.halo))
 
     def combined(self, parts: Sequence[Answers], pixels: NDArray[np.generic]) -> Answers:
-        # The largest of what is rounded is the largest, rounded.
-        levels = (_levels(part, scale) for part, scale in zip(parts, self.divisors, strict=True))
-        return reduce(np.maximum, levels)
-
-
-def _levels(answers: Answers, scale: int) -> Answers:
-    """Unrounded answers in grey levels; those of integers rounded."""
-    if answers.dtype.kind == "f":
-        return np.asarray(answers / float(scale))
-    return divided(answers.astype(np.int64, copy=False), scale)
+        return np.asarray(reduce(np.maximum, parts))
 
 
 @lru_cache(16)
 def _in_integers(
     frequencies: tuple[float, ...], orientations: int, n_stds: float, dtype: np.dtype[Any]
-) -> tuple[tuple[NDArray[np.int64], int], ...]:
+) -> tuple[NDArray[np.int64], int]:
     waves = [
         (frequency, pi * turn / orientations) for frequency in frequencies for turn in range(orientations)
     ]
@@ -141,7 +129,7 @@ def _in_integers(
             f"gabor_bank: kernels of {2 * radius + 1} x {2 * radius + 1} weights are too large; use "
             f"frequencies above {min(frequencies):g}, or a smaller n_stds"
         )
-    return tuple(fixed_point_kernel(_kernel(*wave, radius), dtype) for wave in waves)
+    return fixed_point_kernels(np.stack([_kernel(*wave, radius) for wave in waves]), dtype)
 
 
 def _deviation(frequency: float) -> float:

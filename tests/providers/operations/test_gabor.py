@@ -66,4 +66,4 @@ def test_banks_that_cannot_be_are_refused(parameters: dict, message: str) -> Non
 def test_weights_from_elsewhere_are_whole_and_of_one_size() -> None:
     for weights in (((1.5,),), ((1, 2), (3,))):
         with pytest.raises(ValueError, match="whole numbers, of kernels that are equally large"):
-            GaborBank(weights=weights, divisors=(1,) * len(weights))
+            GaborBank(weights=weights)
