@@ -74,12 +74,12 @@ def print_forecast() -> None:
                 for number, (provider, how) in enumerate(zip(fleet, slowed, strict=True))
             ]
             for kind in ("one", "one, probed", "many, probed"):
-                broker = cloudsec.Broker(clouds, seed=0)
+                broker = cloudsec.Broker(clouds, scheme="ga-es", seed=0)
                 ratios, searched = [], []
                 for shape in SHAPES:
                     for name, parameters in JOBS:
                         if kind.startswith("many"):
-                            broker = cloudsec.Broker(clouds, seed=0)
+                            broker = cloudsec.Broker(clouds, scheme="ga-es", seed=0)
                         study = f"{name} {parameters} {shape} {title} {kind}"
                         part = image[: shape[0], : shape[1]]
                         if kind.endswith("probed"):

@@ -212,7 +212,7 @@ def _print_two_providers() -> None:
         urls = [provider.url for provider in fleet]
         for count, target in ((2, 0.60), (4, None)):
             with (
-                cloudsec.Broker(urls[:count]) as protecting,
+                cloudsec.Broker(urls[:count], scheme="ga-es") as protecting,
                 cloudsec.Broker(urls[:count], scheme="unprotected") as plain,
             ):
                 study = f"plane {count} {time.time_ns()}"

@@ -126,7 +126,12 @@ def job(
     clouds = [Cloud(f"cloud-{number + 1}", idle) for number in range(parties)]
     study = f"{picture.name} {parties} {plan}"
     with cloudsec.Broker(
-        clouds, key=KEY, plan=plan, tolerate=tolerate, verify=False if idle else "sample"
+        clouds,
+        scheme="ga-es",
+        key=KEY,
+        plan=plan,
+        tolerate=tolerate,
+        verify=False if idle else "sample",
     ) as broker:
         result = broker.process(picture.pixels, OPERATION, channel_axis=picture.channel_axis, study=study)
     if not idle:

@@ -68,7 +68,7 @@ def positions(shown: Exposure) -> dict[str, frozenset[int]]:
 def sent(volume: Volume, parties: int, study: str) -> tuple[Exposure, bool]:
     """What was sent of a volume, and whether its slices, one by one, went to the same positions."""
     first = max(0, (len(volume.voxels) - SLICES) // 2)
-    with cloudsec.Broker(parties, plan={"block": BLOCK}, key=bytes(32), seed=0) as broker:
+    with cloudsec.Broker(parties, scheme="ga-es", plan={"block": BLOCK}, key=bytes(32), seed=0) as broker:
         before = [
             positions(broker.process(plane, OPERATION, study=study).report.exposure)
             for plane in volume.voxels[first : first + SLICES]

@@ -25,7 +25,7 @@ from cloudsec.keystream import Keystream
 from cloudsec.ledger import Ledger
 from cloudsec.probe import probed
 from cloudsec.proposal import Proposal, proposal_of, proposal_of_shares
-from cloudsec.rehearsal import kernel_seconds
+from cloudsec.rehearsal import kernel_seconds, kind_of
 from cloudsec.report import Report, report_of
 from cloudsec.result import Result
 from cloudsec.schemes import Job, LinearScheme, ProtectionScheme
@@ -52,9 +52,9 @@ class Broker:
     providers : int or sequence of str or Endpoint
         URLs or endpoints, each another provider; or how many embedded ones to use in this process.
     scheme : str
-        A name of `cloudsec.SCHEMES`, or ``"auto"``: the first of them that carries the operation exactly with
-        these providers, but for ``"ga-es-2018"``, the paper's scheme, and ``"unprotected"``, which are for
-        comparisons.
+        ``"auto"``: of each job, the first of `cloudsec.SCHEMES` that carries the operation exactly with these
+        providers and has what `plan` fixes, but for ``"ga-es-2018"``, the paper's scheme, and
+        ``"unprotected"``, which are for comparisons; the report says why. Or the name of one.
     tolerate : int or None
         How many colluding providers to withstand; None: 1 where the scheme protects.
     verify : {True, "sample", False}
@@ -107,7 +107,7 @@ class Broker:
         self,
         providers: int | Sequence[str | Endpoint] = DEFAULT_PROVIDERS,
         *,
-        scheme: str = "ga-es",
+        scheme: str = "auto",
         tolerate: int | None = None,
         verify: Verify = True,
         plan: Mapping[str, Any] | None = None,
@@ -210,6 +210,18 @@ class Broker:
         told = report(operation=str(chosen), pixels=pixels, timings=clock.timings(), choice=why)
         return Result(filtered, value, told)
 
+    def scheme_for(
+        self,
+        image: ArrayLike,
+        operation: str | Filter,
+        *,
+        channel_axis: int | None = None,
+        **parameters: Any,
+    ) -> str:
+        """The name of the scheme that `process` would take, with its arguments and errors; sends nothing."""
+        job = self._job(checked_image(image, channel_axis), as_operation(operation, parameters), channel_axis)
+        return self._settings.scheme_for(job)[0].name
+
     def plan(
         self,
         image: ArrayLike,
@@ -235,12 +247,12 @@ class Broker:
         pixels = checked_image(image, channel_axis)
         chosen = as_operation(operation, parameters)
         job = replace(self._job(pixels, chosen, channel_axis), compared=True)
-        scheme, _ = self._settings.scheme_for(job)
+        scheme, why = self._settings.scheme_for(job)
         if isinstance(scheme, LinearScheme):
-            return proposal_of_shares(job, scheme, operation=str(chosen), pixels=pixels)
+            return proposal_of_shares(job, scheme, operation=str(chosen), pixels=pixels, choice=why)
         keys, ledger = self._study(scheme, study)
         plan = ledger.foreseen(job) if ledger else scheme.plan(job, Study(), keys)
-        return proposal_of(job, plan, scheme, operation=str(chosen), pixels=pixels)
+        return proposal_of(job, plan, scheme, operation=str(chosen), pixels=pixels, choice=why)
 
     def probe(
         self,
@@ -265,7 +277,7 @@ class Broker:
             operation takes here.
         """
         job = self._job(checked_image(image, channel_axis), as_operation(operation, parameters), channel_axis)
-        kind, known = _kind(job.operation, job.planes), self._experience
+        kind, known = kind_of(job.operation, job.planes), self._experience
         strangers = known.strangers(job.present)
         endpoints = [self._endpoints[job.present[name]] for name in strangers]
         pixels, timeout = _travelling(job.planes), self._settings.timeout
@@ -309,7 +321,7 @@ class Broker:
         planes = np.array(image_planes(pixels, channel_axis), order="C")
         names = tuple(endpoint.name for endpoint in self._endpoints)
         present = {name: place for place, name in enumerate(names) if name not in self._quarantined}
-        kind, known = _kind(resolved, planes), self._experience
+        kind, known = kind_of(resolved, planes), self._experience
         if kind not in known.kernels:
             # Another thread may learn something meanwhile; what this job goes by is its own.
             known = self._experience = known.rehearsed(kind, kernel_seconds(resolved, *_travelling(planes)))
@@ -333,7 +345,7 @@ class Broker:
         ended = carried_out(job, plan, scheme, keys, terms, clock)
 
         def report(**told: Any) -> Report:
-            kind = _kind(job.operation, job.planes)
+            kind = kind_of(job.operation, job.planes)
             self._experience = self._experience.after(job, plan, ended, told["timings"], kind)
             return report_of(job, plan, scheme, ended, **told)
 
@@ -377,8 +389,3 @@ def _travelling(planes: NDArray[np.generic]) -> tuple[np.dtype[Any], int]:
     """The dtype in which pixels of an image travel, and over how many values they spread."""
     low, high = grey_range(planes)
     return wire_values(high - low, planes.dtype)
-
-
-def _kind(resolved: Filter, planes: NDArray[np.generic]) -> str:
-    """What is timed apart: an operation with its parameters, on pixels of a dtype."""
-    return f"{resolved} {planes.dtype}"

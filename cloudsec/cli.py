@@ -118,8 +118,8 @@ def _add_job_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("-p", "--parameter", action="append", default=[], metavar="NAME=VALUE")
     command.add_argument(
         "--scheme",
-        default="ga-es",
-        help="auto, additive, shamir, packed, paillier, ga-es (default), ga-es-2018 or unprotected",
+        default="auto",
+        help="auto (default), additive, shamir, packed, paillier, ga-es, ga-es-2018 or unprotected",
     )
     command.add_argument("--provider", action="append", metavar="URL", help="one each")
     command.add_argument("--ca", type=Path, metavar="FILE", help="whose certificates they must show (PEM)")

@@ -77,9 +77,10 @@ def plan(options: argparse.Namespace) -> int:
         image = _image(options)
         _keep_the_input(options.source, options.report)
         study = image.study if options.study is None else options.study
+        frame = next(_illegible(options, broker, operation, image))
         if options.probe:
-            broker.probe(image.frames[0], operation, channel_axis=image.channel_axis)
-        proposal = broker.plan(image.frames[0], operation, channel_axis=image.channel_axis, study=study)
+            broker.probe(frame, operation, channel_axis=image.channel_axis)
+        proposal = broker.plan(frame, operation, channel_axis=image.channel_axis, study=study)
     if options.report is not None:
         proposal.save(options.report)
     print(proposal)
@@ -193,7 +194,7 @@ def _slice(options: argparse.Namespace, name: str) -> ImageFile:
     """One of them, which is one image."""
     from cloudsec.files import read_image
 
-    image = read_image(options.source / name, burned_in=options.burned_in)
+    image = read_image(options.source / name, burned_in="accept")
     if image.count > 1:
         raise ValueError(f"{options.source / name} holds several images; name it, not its directory")
     return image
@@ -207,9 +208,9 @@ def _image(options: argparse.Namespace) -> ImageFile:
     path = options.source
     series = read_series(path) if path.is_dir() else None
     if series and not options.one_by_one:
-        image = read_volume(path, series, burned_in=options.burned_in)
+        image = read_volume(path, series, burned_in="accept")
     else:
-        image = read_image(path / series.names[0] if series else path, burned_in=options.burned_in)
+        image = read_image(path / series.names[0] if series else path, burned_in="accept")
     for remark in image.remarks:
         say(f"{path}: {remark}")
     return image.plane_by_plane() if options.one_by_one else image
@@ -250,13 +251,35 @@ def _results(
     options: argparse.Namespace, broker: Broker, operation: Filter, image: ImageFile
 ) -> Iterator[Result]:
     """The results of all images of a file, one after the other."""
-    frames, axis = image.frames, image.channel_axis
+    axis = image.channel_axis
     study = image.study if options.study is None else options.study
     if options.probe:
-        broker.probe(frames[0], operation, channel_axis=axis)
+        broker.probe(image.frames[0], operation, channel_axis=axis)
+    frames = _illegible(options, broker, operation, image)
     if image.count > 1:
         return broker.map(frames, operation, channel_axis=axis, study=study)
-    return iter([broker.process(frames[0], operation, channel_axis=axis, study=study)])
+    return iter([broker.process(next(frames), operation, channel_axis=axis, study=study)])
+
+
+def _illegible(
+    options: argparse.Namespace, broker: Broker, operation: Filter, image: ImageFile
+) -> Iterator[NDArray[np.generic]]:
+    """The images of a file, one by one; refused where a name may be legible to providers, unless accepted."""
+    from cloudsec.errors import ImageFileError
+    from cloudsec.schemes import BLOCK_SCHEMES
+
+    def checked(frame: NDArray[np.generic]) -> NDArray[np.generic]:
+        scheme = broker.scheme_for(frame, operation, channel_axis=image.channel_axis)
+        if scheme in BLOCK_SCHEMES:
+            raise ImageFileError(
+                f"{options.source}: {image.letters}, and letters stay legible under scheme {scheme!r}; look "
+                "at it, then pass --burned-in accept, or use an operation that shares carry"
+            )
+        return frame
+
+    accepted = image.letters is None or options.burned_in == "accept"
+    # Unlike a generator's frame, this holds no image while the next is made.
+    return iter(image.frames) if accepted else map(checked, image.frames)
 
 
 def _keep_the_input(source: Path, *written: Path | None) -> None:

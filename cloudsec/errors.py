@@ -8,7 +8,15 @@ class CloudsecError(Exception):
 
 
 class IncompatibleScheme(CloudsecError, ValueError):
-    """The scheme cannot carry this operation exactly, or not with these providers."""
+    """The scheme cannot carry this operation exactly, or not with these providers.
+
+    The message names the cause and, behind a semicolon, the way out.
+    """
+
+    @property
+    def cause(self) -> str:
+        """Why not, without the way out."""
+        return str(self).partition("; ")[0]
 
 
 class ProviderFailed(CloudsecError):

@@ -22,6 +22,10 @@ class Source(Protocol):
     def study(self) -> str | None:
         """What the image belongs with, if the file says it."""
 
+    @property
+    def letters(self) -> str | None:
+        """Why pixels may show a name, if they may, by what the file says."""
+
 
 @dataclass(frozen=True, eq=False)
 class ImageFile:
@@ -71,6 +75,11 @@ class ImageFile:
     def study(self) -> str | None:
         """What the image belongs with, as DICOM files say."""
         return None if self.source is None else self.source.study
+
+    @property
+    def letters(self) -> str | None:
+        """Why pixels may show a name, if they may, as DICOM files say."""
+        return None if self.source is None else self.source.letters
 
     def plane_by_plane(self) -> ImageFile:
         """The same pixels, of which every plane is an image of its own."""

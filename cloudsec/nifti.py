@@ -46,6 +46,10 @@ class NiftiHeader:
     def study(self) -> None:
         """NIfTI names no study."""
 
+    @property
+    def letters(self) -> None:
+        """NIfTI says nothing of names in pixels."""
+
 
 def is_nifti(start: bytes) -> bool:
     """Whether a file that begins so is one of NIfTI, or the header of one in two files."""

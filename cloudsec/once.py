@@ -20,7 +20,7 @@ def process(
     operation: str | Filter,
     *,
     providers: int | Sequence[str | Endpoint] = DEFAULT_PROVIDERS,
-    scheme: str = "ga-es",
+    scheme: str = "auto",
     tolerate: int | None = None,
     verify: Verify = True,
     plan: Mapping[str, Any] | None = None,

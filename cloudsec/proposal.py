@@ -54,6 +54,8 @@ class Proposal:
     Attributes
     ----------
     scheme, operation : str
+    choice : str or None
+        Why it is this scheme, where there was a choice.
     assurance : {"perfect", "computational", "heuristic", "none"}
     image : dict
         ``shape`` and ``dtype`` of the input.
@@ -67,6 +69,7 @@ class Proposal:
     """
 
     scheme: str
+    choice: str | None
     assurance: str
     operation: str
     image: dict[str, Any]
@@ -96,6 +99,7 @@ class Proposal:
         return plain(
             {
                 "scheme": self.scheme,
+                "choice": self.choice,
                 "assurance": self.assurance,
                 "operation": self.operation,
                 "image": self.image,
@@ -119,12 +123,19 @@ class Proposal:
 
 
 def proposal_of(
-    job: Job, plan: Plan, scheme: ProtectionScheme, *, operation: str, pixels: NDArray[np.generic]
+    job: Job,
+    plan: Plan,
+    scheme: ProtectionScheme,
+    *,
+    operation: str,
+    pixels: NDArray[np.generic],
+    choice: str | None = None,
 ) -> Proposal:
     """What a plan comes to, of an operation as the user named it on an image as it was given."""
     received = np.arange(len(job.providers))[:, None] == plan.owners
     return Proposal(
         scheme.name,
+        choice,
         scheme.assurance,
         operation,
         {"shape": pixels.shape, "dtype": pixels.dtype.name},
@@ -136,12 +147,18 @@ def proposal_of(
 
 
 def proposal_of_shares(
-    job: Job, scheme: LinearScheme[Any], *, operation: str, pixels: NDArray[np.generic]
+    job: Job,
+    scheme: LinearScheme[Any],
+    *,
+    operation: str,
+    pixels: NDArray[np.generic],
+    choice: str | None = None,
 ) -> Proposal:
     """What a job on shares would be, of an operation as the user named it on an image as it was given."""
     dealing = scheme.plan(job)
     return Proposal(
         scheme.name,
+        choice,
         dealing.assurance,
         operation,
         {"shape": pixels.shape, "dtype": pixels.dtype.name},

@@ -22,6 +22,11 @@ LEAST_SECONDS = 1e-7
 """No clock tells less."""
 
 
+def kind_of(operation: Filter, planes: NDArray[np.generic]) -> str:
+    """What is timed apart: a resolved operation with its parameters, on pixels of a dtype."""
+    return f"{operation} {planes.dtype}"
+
+
 def kernel_seconds(operation: Filter, dtype: np.dtype[np.generic], values: int) -> float:
     """Seconds that a resolved operation takes here for one pixel of what providers get.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from math import prod
 from pathlib import Path
@@ -16,14 +16,14 @@ from numpy.typing import NDArray
 
 from cloudsec.atomic import write_whole
 from cloudsec.course import Account, Ended, Loss
+from cloudsec.errors import IncompatibleScheme
 from cloudsec.exposure import Exposure
 from cloudsec.page import page
 from cloudsec.pictures import View, sheet
 from cloudsec.png import png_bytes
-from cloudsec.schemes import HOME, SCHEMES, Dealing, Job, Plan, ProtectionScheme, Sealed
+from cloudsec.schemes import HOME, SCHEMES, Dealing, Job, LinearScheme, Plan, ProtectionScheme, Sealed
 from cloudsec.share_exposure import ShareExposure
 from cloudsec.table import summary
-from providers import Filter
 from regions import Figure, grey_levels
 
 
@@ -241,7 +241,7 @@ def report_of(
     return Report(
         scheme=scheme.name,
         assurance=scheme.assurance,
-        stronger_scheme=stronger(scheme.name, job.operation),
+        stronger_scheme=stronger(scheme.name, job),
         choice=choice,
         operation=operation,
         image={"shape": pixels.shape, "dtype": pixels.dtype.name},
@@ -298,12 +298,23 @@ def _exact(ended: Ended) -> str:
     return ended.checked.sentence(sent)
 
 
-def stronger(name: str, operation: Filter) -> str | None:
-    """The first scheme that protects more than the one of this name, and carries the operation."""
+def stronger(name: str, job: Job) -> str | None:
+    """The first scheme that protects more than the one of this name, and would carry the job."""
     ranks = ("perfect", "computational", "heuristic", "none")
     own = ranks.index(SCHEMES[name].assurance)
     better = (each for each in SCHEMES.values() if ranks.index(each.assurance) < own)
-    return next((each.name for each in better if each.carries(operation)), None)
+    free = replace(job, choices={})
+    return next((each.name for each in better if _would_carry(each, free)), None)
+
+
+def _would_carry(scheme: ProtectionScheme | LinearScheme[Any], job: Job) -> bool:
+    if not isinstance(scheme, LinearScheme):
+        return len(job.present) >= scheme.fewest and scheme.carries(job.operation)
+    try:
+        scheme.plan(job)
+    except IncompatibleScheme:
+        return False
+    return True
 
 
 def plain(fields: dict[str, Any]) -> dict[str, Any]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import operator
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from cloudsec.errors import IncompatibleScheme
 from cloudsec.schemes import SCHEMES, Job, LinearScheme, ProtectionScheme
 
 AUTO = "auto"
@@ -63,7 +64,7 @@ class Settings:
         if self.tolerate and not self.protects:
             raise ValueError(
                 f"scheme {self.scheme!r} withstands nobody, not even tolerate={self.tolerate}; use scheme "
-                "'ga-es'"
+                f"{AUTO!r}"
             )
 
     @property
@@ -74,18 +75,31 @@ class Settings:
         return tuple(scheme for scheme in SCHEMES.values() if scheme.assurance != "none")
 
     def scheme_for(self, job: Job) -> tuple[ProtectionScheme | LinearScheme[Any], str | None]:
-        """The scheme that carries a job, and, where there was a choice, why it is this one."""
-        *stronger, last = self.candidates
-        refusals: list[str] = []
-        for scheme in stronger:
-            try:
-                if isinstance(scheme, LinearScheme):
+        """The scheme that carries a job, and, where there was a choice, why it is this one.
+
+        Raises
+        ------
+        ValueError
+            If there is no scheme with all that the plan fixes; IncompatibleScheme if none of those that have
+            it carries the job. What is left to the last scheme is refused by that.
+        """
+        first, *others = self.candidates
+        if not others:
+            return first, None
+        offering = [each for each in (first, *others) if job.choices.keys() <= set(each.choices)]
+        if not offering:
+            schemes = "; ".join(f"{each.name}: {', '.join(each.choices)}" for each in (first, *others))
+            raise ValueError(f"no scheme takes {', '.join(map(repr, job.choices))} in one plan; {schemes}")
+        refusals: list[IncompatibleScheme] = []
+        for scheme in offering:
+            if isinstance(scheme, LinearScheme):
+                try:
                     scheme.plan(job)
-                why = f"auto took {scheme.name!r}, the strongest scheme that there is"
-                return scheme, f"{why}; {refusals[0]}" if refusals else why
-            except ValueError as error:
-                refusals.append(str(error))
-        return last, f"auto took {last.name!r}: {refusals[0]}" if refusals else None
+                except IncompatibleScheme as error:
+                    refusals.append(error)
+                    continue
+            return scheme, _why(scheme.name, job, refusals, first.choices)
+        raise refusals[0]
 
     @property
     def protects(self) -> bool:
@@ -111,6 +125,17 @@ class Settings:
     def search_seed(self) -> int:
         """The seed, or one from the system's generator."""
         return int.from_bytes(os.urandom(8)) if self.seed is None else operator.index(self.seed)
+
+
+def _why(taken: str, job: Job, refusals: Sequence[IncompatibleScheme], offered: Sequence[str]) -> str:
+    """Why a scheme was taken: what the first was refused for, or what only others offer; else its rank."""
+    if refusals:
+        return f"auto took {taken!r}: {refusals[0].cause}"
+    if elsewhere := [repr(choice) for choice in job.choices if choice not in offered]:
+        return f"auto took {taken!r}, because the plan fixes {' and '.join(elsewhere)}"
+    return (
+        f"auto took {taken!r}, the strongest scheme that carries {job.operation.name!r} with these providers"
+    )
 
 
 def _whole(value: object) -> int | None:

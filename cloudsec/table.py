@@ -62,7 +62,9 @@ def proposal_summary(fields: Mapping[str, Any]) -> str:
             fields,
             before_share=2,
         ),
-        *_wrapped(plan_sentence(fields)),
+        *(_wrapped(sentence(fields["choice"])) if fields["choice"] else ()),
+        # What there is to say of shares is said with what few of them tell.
+        *(() if "shares" in plan else _wrapped(plan_sentence(fields))),
         *(_wrapped(search_sentence(plan)) if was_searched(plan) else ()),
         *_leakage(fields),
         *_front(fields["front"]),

@@ -14,6 +14,7 @@ from cloudsec.endpoints import Endpoint
 from cloudsec.errors import IncompatibleScheme
 from providers import make_operation
 from providers.testing import images
+from tests import in_blocks
 
 MODES = st.sampled_from(["reflect", "nearest", "mirror", "constant"])
 SIDES = st.one_of(st.integers(1, 3), st.integers(1, 80))
@@ -132,4 +133,6 @@ def recommended_block(error: IncompatibleScheme) -> int:
 
 def broker_for(case: dict[str, Any], fleet: int | Sequence[Endpoint], **options: Any) -> cloudsec.Broker:
     # A key of its own makes the study one of its own.
-    return cloudsec.Broker(fleet, plan=case["plan"], tolerate=case["tolerate"], key=os.urandom(32), **options)
+    return in_blocks.Broker(
+        fleet, plan=case["plan"], tolerate=case["tolerate"], key=os.urandom(32), **options
+    )

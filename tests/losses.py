@@ -16,6 +16,7 @@ import cloudsec
 import providers
 from providers import handle
 from providers.wire import Answer
+from tests import in_blocks
 from tests.sightings import windows
 from tests.simulator import Behaviour, Simulated, changed, fail
 
@@ -85,7 +86,7 @@ def fleet(count: int, behaviours: Mapping[int, Behaviour] | None = None) -> list
 def process(
     clouds: Iterable[Simulated], image: NDArray[Any], study: str = "x", **options: Any
 ) -> cloudsec.Result:
-    with cloudsec.Broker(list(clouds), key=KEY, plan={"block": BLOCK}, **options) as broker:
+    with in_blocks.Broker(list(clouds), key=KEY, plan={"block": BLOCK}, **options) as broker:
         return broker.process(image, "median", size=3, study=study)
 
 

@@ -70,6 +70,11 @@ class DicomHeader:
         """The UID of the study that the image belongs to, if the header says it."""
         return str(self.dataset.get("StudyInstanceUID") or "") or None
 
+    @property
+    def letters(self) -> str | None:
+        """Why pixels may show a name, if they may, by what the header says."""
+        return burned_in_reason(self.dataset)
+
 
 def read_dicom(
     file: BinaryIO, *, max_pixels: int, burned_in: Literal["refuse", "accept"]

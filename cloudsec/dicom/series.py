@@ -63,6 +63,11 @@ class SliceHeaders:
         """The UID of their study, if they say it."""
         return self.headers[0].study
 
+    @property
+    def letters(self) -> str | None:
+        """Why pixels of one of them may show a name, if they may."""
+        return next((why for header in self.headers if (why := header.letters)), None)
+
 
 def ordered_series(slices: Sequence[tuple[str, Dataset]]) -> Series:
     """The order of some slices, by the name of each and its header.

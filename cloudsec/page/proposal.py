@@ -16,6 +16,7 @@ from cloudsec.wording import (
     candidate_figures,
     part_figures,
     plan_sentence,
+    sentence,
     share,
 )
 
@@ -35,6 +36,7 @@ def proposal_page(fields: Mapping[str, Any]) -> str:
                 f"{fields['operation']} on {shape} pixels, {image['dtype']}, by scheme {fields['scheme']} "
                 f"({fields['assurance']}): {plan['predicted_seconds']:.3f} s predicted.",
             ),
+            *([element("p", sentence(fields["choice"]))] if fields["choice"] else []),
         ),
         element(
             "main", _who(fields), _stays(fields["home"]), leaked(fields), _front(fields), searched(fields)

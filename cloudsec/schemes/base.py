@@ -189,6 +189,14 @@ class ProtectionScheme(Protocol):
     def assurance(self) -> str:
         """How far it protects: "heuristic" or "none"."""
 
+    @property
+    def choices(self) -> tuple[str, ...]:
+        """What a user may fix of its plan."""
+
+    @property
+    def fewest(self) -> int:
+        """Providers that there must be."""
+
     def carries(self, operation: Filter) -> bool:
         """Whether the scheme carries the resolved operation exactly."""
 

@@ -62,6 +62,8 @@ class GaEs:
 
     name: ClassVar[str] = "ga-es"
     assurance: ClassVar[str] = "heuristic"
+    choices: ClassVar[tuple[str, ...]] = ("block", "regions", "halo")
+    fewest: ClassVar[int] = 2
 
     def carries(self, operation: Filter) -> bool:
         return _can_hide(operation) or not any(operation.halo)
@@ -72,7 +74,7 @@ class GaEs:
                 f"scheme 'ga-es' hides grey levels by an offset, and {job.operation.name!r} does not say "
                 "what an offset does to its answer; use scheme 'unprotected' if the image may be seen"
             )
-        refuse_choices(job.choices, ("block", "regions", "halo"), self.name)
+        refuse_choices(job.choices, self.choices, self.name)
         if not _can_hide(job.operation):
             return _all_at_home(job, study, "pointwise")
         assigned = study_grid(job, study, keys)

@@ -56,12 +56,14 @@ class GaEs2018:
 
     name: ClassVar[str] = "ga-es-2018"
     assurance: ClassVar[str] = "none"
+    choices: ClassVar[tuple[str, ...]] = ("block", "regions", "halo")
+    fewest: ClassVar[int] = 2
 
     def carries(self, operation: Filter) -> bool:
         return True
 
     def plan(self, job: Job, study: Study, keys: Keystream) -> Plan:
-        refuse_choices(job.choices, ("block", "regions", "halo"), self.name)
+        refuse_choices(job.choices, self.choices, self.name)
         if job.tolerate:
             raise ValueError("scheme 'ga-es-2018' withstands nobody; use scheme 'ga-es', or tolerate=0")
         if job.depth:

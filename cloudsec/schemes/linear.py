@@ -118,6 +118,11 @@ class LinearScheme(ABC, Generic[D]):
     def assurance(self) -> str:
         return "computational"
 
+    @property
+    @abstractmethod
+    def choices(self) -> tuple[str, ...]:
+        """What a user may fix of its plan."""
+
     def carries(self, operation: Filter) -> bool:
         return bool(operation.parts)
 

@@ -78,9 +78,13 @@ class Paillier(LinearScheme[Encryption]):
     a ciphertext, as the literature does it, at a hundred times the cost.
     """
 
+    @property
+    def choices(self) -> tuple[str, ...]:
+        return ("regions", "packing")
+
     def plan(self, job: Job) -> Encryption:
         self.refuse_what_is_not_linear(job)
-        refuse_choices(job.choices, ("regions", "packing"), self.name)
+        refuse_choices(job.choices, self.choices, self.name)
         present = tuple(job.present.values())
         used = chosen_number(job.choices, "regions", 1, len(job.providers)) or len(present)
         packing = job.choices.get("packing", True)
@@ -88,8 +92,8 @@ class Paillier(LinearScheme[Encryption]):
             raise ValueError(f"plan: packing must be True or False, not {packing!r}")
         if not present or used > len(present):
             raise IncompatibleScheme(
-                f"scheme {self.name!r} needs at least {max(1, used)} providers here, and there are "
-                f"{len(present)} that may be asked; name more"
+                f"scheme {self.name!r} needs at least {max(1, used)} providers here, and only "
+                f"{len(present)} may be asked; name more"
             )
         low, high = whole_bits(job)
         ranges = [(low, high), *(part.bounds(low, high) for part in job.operation.parts)]

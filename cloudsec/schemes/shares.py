@@ -76,20 +76,23 @@ class SecretSharing(LinearScheme[Shares]):
     provider does that much less (Franklin and Yung 1992).
     """
 
+    @property
+    def choices(self) -> tuple[str, ...]:
+        return ("regions", "seeds", *(("spare",) if self.name == "packed" else ()))
+
     def plan(self, job: Job) -> Shares:
         self.refuse_what_is_not_linear(job)
-        own = ("spare",) if self.name == "packed" else ()
-        refuse_choices(job.choices, ("regions", "seeds", *own), self.name)
+        refuse_choices(job.choices, self.choices, self.name)
         present = tuple(job.present.values())
-        used = chosen_number(job.choices, "regions", 2, len(job.providers)) or len(present)
+        used = chosen_number(job.choices, "regions", 1, len(job.providers)) or len(present)
         seeded = job.choices.get("seeds", True)
         if not isinstance(seeded, bool):
             raise ValueError(f"plan: seeds must be True or False, not {seeded!r}")
         privacy = max(job.tolerate, 1)
-        if len(present) < max(2, privacy + 1) or used > len(present):
+        if not privacy < used <= len(present):
             raise IncompatibleScheme(
-                f"scheme {self.name!r} needs at least {max(2, privacy + 1, used)} providers here, and there "
-                f"are {len(present)} that may be asked; name more, or tolerate fewer"
+                f"scheme {self.name!r} needs at least {max(privacy + 1, used)} providers here, and only "
+                f"{min(used, len(present))} may be asked; name more, or tolerate fewer"
             )
         low, high = whole_bits(job)
         bounds = [part.bounds(low, high) for part in job.operation.parts]

@@ -27,12 +27,14 @@ class Unprotected:
 
     name: ClassVar[str] = "unprotected"
     assurance: ClassVar[str] = "none"
+    choices: ClassVar[tuple[str, ...]] = ()
+    fewest: ClassVar[int] = 1
 
     def carries(self, operation: Filter) -> bool:
         return True
 
     def plan(self, job: Job, study: Study, keys: Keystream) -> Plan:
-        refuse_choices(job.choices, (), self.name)
+        refuse_choices(job.choices, self.choices, self.name)
         if job.tolerate:
             raise ValueError("scheme 'unprotected' withstands nobody; use scheme 'ga-es', or tolerate=0")
         height, width = job.shape

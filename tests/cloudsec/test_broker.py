@@ -9,6 +9,7 @@ import cloudsec
 import providers
 import regions
 from cloudsec import IncompatibleScheme
+from tests import in_blocks
 from tests.simulator import Simulated, fail
 
 IMAGE = np.random.default_rng(0).integers(0, 256, (256, 256), np.uint8)
@@ -64,7 +65,7 @@ IMAGE = np.random.default_rng(0).integers(0, 256, (256, 256), np.uint8)
 )
 def test_a_broker_that_cannot_work_is_refused(arguments: Any, options: dict[str, Any], says: str) -> None:
     with pytest.raises(ValueError, match=says):
-        cloudsec.Broker(*arguments, **options)
+        in_blocks.Broker(*arguments, **options)
 
 
 @pytest.mark.parametrize(
@@ -92,7 +93,7 @@ def test_what_the_scheme_cannot_do_is_refused_before_anything_is_sent(
     clouds = [Simulated(f"c{i}") for i in range(count)]
     tolerate = 0 if count == 1 else None
     with (
-        cloudsec.Broker(clouds, plan=plan, tolerate=tolerate) as broker,
+        in_blocks.Broker(clouds, plan=plan, tolerate=tolerate) as broker,
         pytest.raises(ValueError, match=says),
     ):
         broker.process(IMAGE, operation, **parameters)
@@ -101,21 +102,21 @@ def test_what_the_scheme_cannot_do_is_refused_before_anything_is_sent(
 
 def test_an_incompatible_scheme_is_a_value_error_and_one_of_ours() -> None:
     with pytest.raises(IncompatibleScheme) as caught:
-        cloudsec.process(IMAGE, "median", providers=1, tolerate=0)
+        in_blocks.process(IMAGE, "median", providers=1, tolerate=0)
     assert isinstance(caught.value, ValueError)
     assert isinstance(caught.value, cloudsec.CloudsecError)
 
 
 def test_one_provider_withstands_nobody() -> None:
     with pytest.raises(ValueError, match="less than the number of providers, 1, not 1"):
-        cloudsec.Broker(1, tolerate=1)
+        in_blocks.Broker(1, tolerate=1)
 
 
 @pytest.mark.parametrize("study", ["", " ", "a\nb", "\ud800", 7, b"knee", "x" * 1001, ["knee"]])
 def test_what_is_no_name_of_a_study_is_refused_before_anything_is_sent(study: Any) -> None:
     clouds = [Simulated(f"c{i}") for i in range(4)]
     with (
-        cloudsec.Broker(clouds) as broker,
+        in_blocks.Broker(clouds) as broker,
         pytest.raises(ValueError, match="a name of 1 to 1000 printable characters"),
     ):
         broker.process(IMAGE, "median", study=study)
@@ -124,12 +125,12 @@ def test_what_is_no_name_of_a_study_is_refused_before_anything_is_sent(study: An
 
 @pytest.mark.parametrize("study", ["x" * 1000, "Knie 17/ä", "../.."])
 def test_any_words_name_a_study(study: str) -> None:
-    with cloudsec.Broker(4) as broker:
+    with in_blocks.Broker(4) as broker:
         assert (broker.process(IMAGE, "mean", study=study).image == providers.apply(IMAGE, "mean")).all()
 
 
 def test_a_study_has_one_name_however_its_letters_are_composed() -> None:
-    with cloudsec.Broker(4) as broker:
+    with in_blocks.Broker(4) as broker:
         reused = [
             broker.process(IMAGE, "mean", study=study).report.plan["reused"]
             for study in ("M\u00fcller", "Mu\u0308ller", " M\u00fcller ", "Muller")
@@ -138,14 +139,14 @@ def test_a_study_has_one_name_however_its_letters_are_composed() -> None:
 
 
 def test_defaults_are_the_safe_and_the_common_case() -> None:
-    report = cloudsec.process(IMAGE, "median").report
+    report = in_blocks.process(IMAGE, "median").report
     assert report.scheme == "ga-es"
     assert [provider.name for provider in report.providers] == [f"embedded-{i}" for i in range(1, 10)]
     assert report.plan["tolerate"] == 1
     # Every block that was sent.
     assert sum(provider.verified for provider in report.providers) == 64
     lost = [Simulated("dead", fail), *(Simulated(f"c{i}") for i in range(3))]
-    with cloudsec.Broker(lost) as broker:
+    with in_blocks.Broker(lost) as broker:
         assert broker.process(IMAGE, "median").report.home["reasons"]["lost"] > 0
     unprotected = cloudsec.process(IMAGE, "median", scheme="unprotected").report
     assert unprotected.plan["tolerate"] == 0
@@ -154,11 +155,11 @@ def test_defaults_are_the_safe_and_the_common_case() -> None:
 def test_the_key_is_the_users_unless_one_is_given(tmp_path: Path) -> None:
     user = Path(os.environ["CLOUDSEC_KEY_FILE"])
     cloudsec.process(IMAGE, "mean", scheme="unprotected")
-    cloudsec.process(IMAGE, "mean", key=bytes(32))
-    cloudsec.process(IMAGE, "mean", key=tmp_path / "key")
-    cloudsec.process(IMAGE, "mean", key=str(tmp_path / "key"))
+    in_blocks.process(IMAGE, "mean", key=bytes(32))
+    in_blocks.process(IMAGE, "mean", key=tmp_path / "key")
+    in_blocks.process(IMAGE, "mean", key=str(tmp_path / "key"))
     assert not user.exists()
-    cloudsec.process(IMAGE, "mean")
+    in_blocks.process(IMAGE, "mean")
     assert user.exists()
 
 
@@ -175,7 +176,7 @@ def test_bad_images_and_parameters_are_refused_as_by_apply() -> None:
         (IMAGE, {"sz": 3}),
     ):
         with pytest.raises(ValueError) as ours:
-            cloudsec.process(image, "median", **parameters)
+            in_blocks.process(image, "median", **parameters)
         with pytest.raises(ValueError) as reference:
             providers.apply(image, "median", **parameters)
         assert str(ours.value) == str(reference.value)
@@ -184,16 +185,16 @@ def test_bad_images_and_parameters_are_refused_as_by_apply() -> None:
 def test_blocks_are_32_wide_unless_the_plan_says_otherwise_whatever_the_operation() -> None:
     image = np.zeros((600, 600), np.uint8)
     for sigma in (0.5, 2.0):
-        assert cloudsec.process(image, "gaussian", providers=4, sigma=sigma).report.plan["block"] == 32
+        assert in_blocks.process(image, "gaussian", providers=4, sigma=sigma).report.plan["block"] == 32
     with pytest.raises(IncompatibleScheme, match=r"another study .* plan=\{'block': 48\}"):
-        cloudsec.process(image, "gaussian", providers=4, sigma=3.0)
-    with cloudsec.Broker(4, plan={"block": 48}) as broker:
+        in_blocks.process(image, "gaussian", providers=4, sigma=3.0)
+    with in_blocks.Broker(4, plan={"block": 48}) as broker:
         assert broker.process(image, "gaussian", sigma=3.0).report.plan["block"] == 48
 
 
 def test_a_count_of_numpy_is_a_count_and_an_iterator_a_list() -> None:
     for four in (np.int64(4), (Simulated(f"c{i}") for i in range(4))):
-        with cloudsec.Broker(four) as broker:
+        with in_blocks.Broker(four) as broker:
             assert (broker.process(IMAGE, "mean").image == providers.apply(IMAGE, "mean")).all()
 
 
@@ -203,14 +204,14 @@ def test_a_broker_closes_the_connections_that_it_opened_and_no_others(
     closed: list[str] = []
     monkeypatch.setattr(cloudsec.HttpEndpoint, "close", lambda self: closed.append(self.name))
     given = cloudsec.HttpEndpoint(http_providers[0])
-    with cloudsec.Broker([given, *http_providers[1:4]]):
+    with in_blocks.Broker([given, *http_providers[1:4]]):
         pass
     assert closed == http_providers[1:4]
 
 
 def test_progress_counts_every_task() -> None:
     calls: list[tuple[int, int]] = []
-    with cloudsec.Broker(4, progress=lambda done, total: calls.append((done, total))) as broker:
+    with in_blocks.Broker(4, progress=lambda done, total: calls.append((done, total))) as broker:
         broker.process(IMAGE, "median")
     assert calls == [(i, 4) for i in range(1, 5)]
 
@@ -219,7 +220,7 @@ def test_one_broker_serves_many_threads() -> None:
     from concurrent.futures import ThreadPoolExecutor
 
     wanted = providers.apply(IMAGE, "median")
-    with cloudsec.Broker(4) as broker, ThreadPoolExecutor(4) as pool:
+    with in_blocks.Broker(4) as broker, ThreadPoolExecutor(4) as pool:
         for result in pool.map(lambda _: broker.process(IMAGE, "median"), range(12)):
             assert (result.image == wanted).all()
 

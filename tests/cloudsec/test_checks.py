@@ -15,6 +15,7 @@ from cloudsec.verification import freivalds
 from providers import Filter, make_operation
 from providers.operations.linear import Gaussian
 from providers.wire import Answer
+from tests import in_blocks
 from tests.simulator import Simulated, changed
 from tests.tampering import TAMPERINGS
 
@@ -70,7 +71,7 @@ def run(
     clouds = [Simulated(f"c{number}") for number in range(chosen.pop("providers"))]
     if lie is not None:
         clouds[1].behaviour = changed(lie)
-    with cloudsec.Broker(clouds, key=KEY, **chosen) as broker:
+    with in_blocks.Broker(clouds, key=KEY, **chosen) as broker:
         return broker.process(image, operation, channel_axis=-1 if image.shape[-1] == 3 else None)
 
 
@@ -133,7 +134,7 @@ def test_all_may_lie_and_nothing_of_theirs_is_kept() -> None:
         if name == "window":
             continue
         clouds = [Simulated(f"c{n}", changed(Liar("zero", n))) for n in range(4)]
-        with cloudsec.Broker(clouds, key=KEY, plan={"block": 8}) as broker:
+        with in_blocks.Broker(clouds, key=KEY, plan={"block": 8}) as broker:
             result = broker.process(IMAGE, operation)
         assert (result.image == providers.apply(IMAGE, operation)).all()
         assert {loss.provider for loss in result.report.losses} == {"c0", "c1", "c2", "c3"}
@@ -146,7 +147,7 @@ def test_a_second_liar_is_found_when_the_first_is_gone() -> None:
     clouds = [Simulated(f"c{n}") for n in range(16)]
     clouds[3].behaviour, clouds[5].behaviour = map(changed, lies)
     image = np.random.default_rng(0).integers(0, 4096, (144, 144), np.uint16)
-    with cloudsec.Broker(clouds, key=KEY, plan={"block": 8}) as broker:
+    with in_blocks.Broker(clouds, key=KEY, plan={"block": 8}) as broker:
         result = broker.process(image, "binomial", size=3)
     assert (result.image == providers.apply(image, "binomial", size=3)).all()
     assert {loss.provider for loss in result.report.losses} == {"c3", "c5"}

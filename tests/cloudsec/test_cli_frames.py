@@ -22,6 +22,7 @@ from cloudsec.broker import Broker
 from cloudsec.cli import main
 from cloudsec.result import Result
 from providers import apply
+from tests import in_blocks
 from tests.dicom_files import dataset_of, file_of
 
 FRAMES = np.random.default_rng(0).integers(0, 200, (3, 70, 66), np.uint8)
@@ -274,7 +275,7 @@ def test_nothing_of_a_job_is_held_when_the_next_begins(
     kind: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source: Path = request.getfixturevalue(kind)
-    with Broker(4) as broker:
+    with in_blocks.Broker(4) as broker:
         watched = Watched(partial(Broker.process, broker))
     monkeypatch.setattr(Broker, "process", lambda _, *rest, **more: watched(*rest, **more))
     report = source.with_name("r.json")

@@ -155,7 +155,7 @@ def test_a_provider_that_fails_is_one_line_status_1_and_no_output(
     with RawServer(http_response("200 OK", b"garbage")) as server:
         for bad in (server.url, "http://127.0.0.1:1"):
             urls = [word for url in [*http_providers[:3], bad] for word in ("--provider", url)]
-            words = ["process", str(source), str(tmp_path / "out.npy"), "-o", "mean", "--on-loss", "fail"]
+            words = ["process", str(source), str(tmp_path / "out.npy"), "-o", "median", "--on-loss", "fail"]
             assert main([*words, *urls]) == 1
             assert bad in complaint(capsys)
     assert [path.name for path in tmp_path.iterdir()] == ["in.npy"]
@@ -171,11 +171,28 @@ def test_dicom_that_may_show_a_name_is_refused_unless_it_is_accepted(
     dataset = pydicom.dcmread(cloudsec.demo.SLICE)
     dataset.BurnedInAnnotation = "YES"
     dataset.save_as(tmp_path / "in.dcm")
-    words = ["process", str(tmp_path / "in.dcm"), str(tmp_path / "out.dcm"), "-o", "median"]
-    assert main(words) == 1
-    assert "--burned-in accept" in complaint(capsys)
+    files = [str(tmp_path / "in.dcm"), str(tmp_path / "out.dcm")]
+    in_blocks = (["-o", "median"], ["-o", "mean", "--scheme", "ga-es"], ["-o", "mean", "--block", "32"])
+    for words in in_blocks:
+        assert main(["process", *files, *words]) == 1
+        assert "--burned-in accept" in complaint(capsys)
+        assert main(["plan", files[0], *words]) == 1
+        assert "--burned-in accept" in complaint(capsys)
     assert not (tmp_path / "out.dcm").exists()
-    assert main([*words, "--burned-in", "accept"]) == 0
+    assert main(["process", *files, *in_blocks[0], "--burned-in", "accept"]) == 0
+    assert "by scheme ga-es" in capsys.readouterr().out
+
+
+def test_shares_carry_dicom_that_may_show_a_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    import pydicom
+
+    import cloudsec.demo
+
+    dataset = pydicom.dcmread(cloudsec.demo.SLICE)
+    dataset.BurnedInAnnotation = "YES"
+    dataset.save_as(tmp_path / "in.dcm")
+    assert main(["process", str(tmp_path / "in.dcm"), str(tmp_path / "out.dcm"), "-o", "mean"]) == 0
+    assert "by scheme additive" in capsys.readouterr().out
 
 
 def test_an_output_that_cannot_be_is_refused_before_anything_is_sent(

@@ -25,9 +25,10 @@ def test_a_provider_that_is_lost_is_said_and_the_result_is_right(
     assert bad in out
 
 
-def test_the_report_is_a_page_and_views_are_pictures(source: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("scheme", ["additive", "paillier", "ga-es"])
+def test_the_report_is_a_page_and_views_are_pictures(source: Path, tmp_path: Path, scheme: str) -> None:
     page, views = tmp_path / "r.html", tmp_path / "views"
-    words = ["--report", str(page), "--show-views", str(views), "--providers", "4"]
+    words = ["--report", str(page), "--show-views", str(views), "--providers", "4", "--scheme", scheme]
     assert main(["process", str(source), str(tmp_path / "out.npy"), "-o", "mean", *words]) == 0
     assert page.read_text().startswith("<!DOCTYPE html>")
     assert sorted(path.name for path in views.iterdir()) == [f"provider-{i}.png" for i in range(1, 5)]
@@ -46,7 +47,7 @@ def test_slices_of_a_dicom_study_are_one_study(tmp_path: Path) -> None:
     reused = []
     for path in (cloudsec.demo.SLICE, tmp_path / "other.dcm", cloudsec.demo.SLICE):
         report = tmp_path / "r.json"
-        words = ["-o", "mean", "--report", str(report)]
+        words = ["-o", "median", "--report", str(report)]
         assert main(["process", str(path), str(tmp_path / "out.npy"), *words]) == 0
         reused.append(json.loads(report.read_text())["plan"]["reused"])
     assert reused == [False, False, True]

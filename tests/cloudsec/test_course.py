@@ -10,6 +10,7 @@ import cloudsec
 import providers
 from cloudsec import Dishonest, Unavailable, dispatch
 from cloudsec.schemes import hiding
+from tests import in_blocks
 from tests.losses import (
     IMAGES,
     KEY,
@@ -219,7 +220,7 @@ def test_a_job_after_a_loss_is_as_if_there_had_been_none(over: threading.Event) 
 
 def test_a_loss_in_one_study_is_none_in_another(over: threading.Event) -> None:
     clouds = fleet(4, {1: at_first(0, fail)})
-    with cloudsec.Broker(clouds, key=KEY, plan={"block": 16}) as broker:
+    with in_blocks.Broker(clouds, key=KEY, plan={"block": 16}) as broker:
         assert broker.process(IMAGES[4], "mean", study="a").report.losses
         clouds[1].behaviour = providers.handle
         assert not broker.process(IMAGES[4], "mean", study="b").report.losses

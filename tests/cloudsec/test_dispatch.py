@@ -18,6 +18,7 @@ from cloudsec.dispatch import Delivered, Delivery, Lost
 from cloudsec.schemes import Sealed
 from providers import make_operation
 from providers.wire import Task
+from tests import in_blocks
 from tests.simulator import (
     FAULTS,
     Behaviour,
@@ -261,7 +262,7 @@ def test_a_provider_that_misbehaves_is_named(image: NDArray[Any], scheme: str, f
 def test_failures_are_told_apart(image: NDArray[Any]) -> None:
     for fault, kind in (("garbage", Dishonest), ("refusal", Refused), ("busy", Unavailable)):
         clouds = [Simulated(f"c{i}", FAULTS[fault][0]) for i in range(4)]
-        with cloudsec.Broker(clouds, on_loss="fail") as broker, pytest.raises(kind):
+        with in_blocks.Broker(clouds, on_loss="fail") as broker, pytest.raises(kind):
             broker.process(image, "median")
 
 
@@ -279,7 +280,7 @@ def test_after_a_failure_that_ends_the_job_nothing_more_is_sent(
 
     slow = [Simulated(f"slow-{i}", wait_until_all_is_over) for i in range(3)]
     with (
-        cloudsec.Broker([Simulated("bad", fail), *slow], on_loss="fail") as broker,
+        in_blocks.Broker([Simulated("bad", fail), *slow], on_loss="fail") as broker,
         pytest.raises(Unavailable, match="bad"),
     ):
         broker.process(image, "median")
@@ -295,7 +296,7 @@ def test_an_answer_that_no_image_leads_to_is_refused() -> None:
     flat = np.full((200, 200), 250, np.uint8)
     clouds = [Simulated("liar", beyond), *(Simulated(f"c{i}") for i in range(3))]
     with (
-        cloudsec.Broker(clouds, on_loss="fail", verify="sample") as broker,
+        in_blocks.Broker(clouds, on_loss="fail", verify="sample") as broker,
         pytest.raises(Dishonest, match="liar answered what no image leads to"),
     ):
         broker.process(flat, "mean")
@@ -304,7 +305,7 @@ def test_an_answer_that_no_image_leads_to_is_refused() -> None:
 def http_job(
     url: str, http_providers: list[str], image: NDArray[Any], timeout: float = 20.0
 ) -> cloudsec.Result:
-    with cloudsec.Broker([*http_providers[:3], url], timeout=timeout, on_loss="fail") as broker:
+    with in_blocks.Broker([*http_providers[:3], url], timeout=timeout, on_loss="fail") as broker:
         return broker.process(image, "median")
 
 

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-import cloudsec
 from cloudsec.schemes.layout import Layout
 from providers import handle
 from providers.wire import decode_task
 from regions import NO_CLASS, coverage
+from tests import in_blocks
 from tests.locating import Locator, noise
 from tests.simulator import FAULTS, Simulated
 
@@ -30,7 +30,7 @@ def sent(
     parameters = options.pop("parameters", {})
     clouds = [Simulated(f"cloud-{i}", FAULTS["exception"][0] if i == lost else handle) for i in range(count)]
     channel_axis = -1 if image.ndim == 3 else None
-    with cloudsec.Broker(clouds, key=KEY, **options) as broker:
+    with in_blocks.Broker(clouds, key=KEY, **options) as broker:
         broker.process(image, operation, channel_axis=channel_axis, **parameters)
     return clouds
 

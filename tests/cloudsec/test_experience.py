@@ -13,6 +13,7 @@ from cloudsec.course import Account, Ended
 from cloudsec.experience import MOST_FACTOR, Estimate, Experience
 from cloudsec.forecast import LANE_COSTS, Forecast, Lane
 from cloudsec.schemes import Job, Plan
+from tests import in_blocks
 from tests.planning import job_of, noise, plan_of
 from tests.simulator import FAULTS, Simulated
 
@@ -64,7 +65,7 @@ def test_providers_that_share_a_process_also_share_its_processors() -> None:
 def test_a_job_in_which_something_was_lost_says_nothing_of_costs() -> None:
     image = np.random.default_rng(0).integers(0, 4096, (256, 256), np.uint16)
     clouds = [Simulated(f"c{number}") for number in range(4)]
-    with cloudsec.Broker(clouds) as broker:
+    with in_blocks.Broker(clouds) as broker:
         broker.process(image, "median", size=3)
         known = broker._experience
         assert sorted(known.lanes) == ["c0", "c1", "c2", "c3"]
@@ -166,7 +167,7 @@ def test_who_stands_by_is_taken_for_one_of_the_others_in_time() -> None:
 
 def test_what_is_foretold_changes_with_what_happened() -> None:
     image = np.random.default_rng(0).integers(0, 4096, (512, 512), np.uint16)
-    with cloudsec.Broker(4) as broker:
+    with in_blocks.Broker(4) as broker:
         first, second = (broker.process(image, "median", size=9).report for _ in range(2))
     assert second.plan["reused"]
     assert 0 < second.plan["predicted_seconds"] != first.plan["predicted_seconds"] > 0
@@ -175,7 +176,7 @@ def test_what_is_foretold_changes_with_what_happened() -> None:
 @pytest.mark.parametrize("mistimed", [1e-9, 1e9])
 def test_an_operation_is_never_far_from_what_was_timed(mistimed: float) -> None:
     image = np.random.default_rng(0).integers(0, 4096, (256, 256), np.uint16)
-    with cloudsec.Broker(4) as broker:
+    with in_blocks.Broker(4) as broker:
         broker.process(image, "mean", size=3)
         ((label, kernel),) = broker._experience.kernels.items()
         broker._experience = replace(broker._experience, kernels={label: kernel * mistimed})
@@ -186,7 +187,7 @@ def test_an_operation_is_never_far_from_what_was_timed(mistimed: float) -> None:
 
 def test_what_another_thread_learns_meanwhile_does_not_disturb_a_job(monkeypatch: pytest.MonkeyPatch) -> None:
     image = np.random.default_rng(0).integers(0, 4096, (256, 256), np.uint16)
-    with cloudsec.Broker(4) as broker:
+    with in_blocks.Broker(4) as broker:
         timed = cloudsec.broker.kernel_seconds
 
         def meanwhile(*arguments: Any) -> float:

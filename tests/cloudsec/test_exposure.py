@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 import cloudsec
 import providers
 from providers.wire import Answer, decode_task
+from tests import in_blocks
 from tests.sightings import sightings, windows
 from tests.simulator import Behaviour, Simulated, changed, fail
 
@@ -102,7 +103,7 @@ def case(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     axis = None if components == 1 else -1
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CLOUDSEC_STATE", str(tmp_path_factory.mktemp("state")))
-        with cloudsec.Broker(clouds, key=KEY, plan=plan, verify=False) as broker:
+        with in_blocks.Broker(clouds, key=KEY, plan=plan, verify=False) as broker:
             result = broker.process(image, "median", size=size, channel_axis=axis)
     assert result.report.plan["halo_policy"] == ("ring" if "ring" in request.param else "shared")
     halo = 0 if "ring" in request.param else size // 2

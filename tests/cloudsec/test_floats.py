@@ -19,6 +19,7 @@ from providers.image import FLOAT_DTYPES
 from providers.operation import float_tolerance, resolved_for
 from providers.testing import float_images
 from providers.wire import decode_task
+from tests import in_blocks
 from tests.laws import MODES, recommended_block
 from tests.planning import names
 from tests.simulator import Simulated, changed
@@ -78,7 +79,7 @@ def test_blocks_of_floats_are_turned_and_negated_but_not_offset_and_the_statemen
 ) -> None:
     image = np.random.default_rng(0).normal(100, 1, (96, 96)).astype(dtype)
     fleet = [Simulated(name) for name in names(4)]
-    with cloudsec.Broker(fleet, plan={"block": 16}, key=bytes(32)) as broker:
+    with in_blocks.Broker(fleet, plan={"block": 16}, key=bytes(32)) as broker:
         report = broker.process(image, "median").report
     stacks = [decode_task(request).stack for cloud in fleet for request in cloud.requests]
     assert {stack.dtype for stack in stacks} == {image.dtype}
@@ -100,7 +101,7 @@ def test_a_provider_that_answers_floats_wrongly_is_found_and_spoils_nothing(
     image = np.random.default_rng(0).normal(0, 1, (96, 96))
     liar = changed(lambda answer: replace(answer, stack=answer.stack + lie))
     fleet = [Simulated(name, liar) if name == "cloud-2" else Simulated(name) for name in names(4)]
-    with cloudsec.Broker(fleet, plan={"block": 16}, key=bytes(32)) as broker:
+    with in_blocks.Broker(fleet, plan={"block": 16}, key=bytes(32)) as broker:
         result = broker.process(image, "gaussian", sigma=1.0)
     assert [loss.provider for loss in result.report.losses] == ["cloud-2"]
     assert np.abs(result.image - providers.apply(image, "gaussian", sigma=1.0)).max() <= 1e-13
@@ -110,7 +111,7 @@ def test_nobody_is_a_liar_for_how_the_smallest_floats_are_rounded(monkeypatch: p
     monkeypatch.setattr(checks, "SAMPLED_SHARE", 1.0)
     # Of so few bits that eps times them is no float any more.
     image = np.random.default_rng(0).normal(0, 1e-310, (96, 96))
-    with cloudsec.Broker(4, plan={"block": 16}, key=bytes(32)) as broker:
+    with in_blocks.Broker(4, plan={"block": 16}, key=bytes(32)) as broker:
         result = broker.process(image, "gaussian", sigma=1.0, truncate=2.0)
     assert not result.report.losses
     wanted = providers.apply(image, "gaussian", sigma=1.0, truncate=2.0)
@@ -122,6 +123,6 @@ def test_nan_and_infinite_pixels_are_refused_before_anything_is_sent() -> None:
     for wrong in (np.nan, np.inf, -np.inf):
         image = np.zeros((96, 96), np.float32)
         image[3, 4] = wrong
-        with cloudsec.Broker(fleet, key=bytes(32)) as broker, pytest.raises(ValueError, match="nan_to_num"):
+        with in_blocks.Broker(fleet, key=bytes(32)) as broker, pytest.raises(ValueError, match="nan_to_num"):
             broker.process(image, "median")
     assert not any(cloud.requests for cloud in fleet)

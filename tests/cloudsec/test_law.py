@@ -14,6 +14,7 @@ import providers
 from cloudsec.errors import IncompatibleScheme
 from providers import Filter
 from providers.testing import images
+from tests import in_blocks
 from tests.laws import (
     CHANNELS,
     LAYOUTS,
@@ -93,7 +94,7 @@ def test_ga_es_computes_pointwise_operations_at_home(
 def test_ga_es_equals_the_unsplit_operation_on_images_of_any_size(
     image: NDArray[Any], operation: Filter, count: int, layout: str
 ) -> None:
-    result = cloudsec.process(laid_out(image, layout), operation, providers=count, key=os.urandom(32))
+    result = in_blocks.process(laid_out(image, layout), operation, providers=count, key=os.urandom(32))
     assert (result.image == providers.apply(image, operation)).all()
 
 
@@ -200,6 +201,6 @@ def test_the_law_holds_with_the_blocks_that_the_broker_chooses(count: int, dtype
     limits = np.iinfo(dtype)
     image = np.random.default_rng(0).integers(limits.min, limits.max, (331, 290), dtype, endpoint=True)
     for name, parameters in (("gaussian", {"sigma": 1.0}), ("median", {"size": 5}), ("sobel", {})):
-        result = cloudsec.process(image, name, providers=count, key=os.urandom(32), **parameters)
+        result = in_blocks.process(image, name, providers=count, key=os.urandom(32), **parameters)
         assert (result.image == providers.apply(image, name, **parameters)).all()
         assert result.report.home["pixel_share"] < 0.5

@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import cloudsec
 import providers
 from cloudsec import checks
 from cloudsec.errors import IncompatibleScheme
 from cloudsec.schemes import HOME
 from providers import Filter, handle
 from providers.wire import decode_task
+from tests import in_blocks
 from tests.laws import OPERATIONS, broker_for, cases, recommended_block
 from tests.planning import names
 from tests.simulator import FAULTS, Behaviour, Simulated, changed
@@ -119,7 +119,7 @@ def test_providers_that_fail_or_lie_spoil_no_result_and_are_named_at_length(
 def test_a_lie_in_every_block_is_found_by_the_usual_sample() -> None:
     image = np.random.default_rng(0).integers(0, 4096, (96, 96), np.uint16)
     fleet = [Simulated(name, off_by_one) for name in names(4)]
-    with cloudsec.Broker(fleet, plan={"block": 8}, key=os.urandom(32), verify="sample") as broker:
+    with in_blocks.Broker(fleet, plan={"block": 8}, key=os.urandom(32), verify="sample") as broker:
         result = broker.process(image, "median")
         assert result.report.losses
         assert all("answered wrongly" in loss.reason for loss in result.report.losses)

@@ -12,7 +12,6 @@ import pytest
 from numpy.typing import NDArray
 
 import providers
-from cloudsec import Broker
 from cloudsec.errors import VaultError
 from cloudsec.exposure import Exposure
 from cloudsec.key_file import state_directory
@@ -23,6 +22,7 @@ from cloudsec.schemes import HOME, SCHEMES, Job, Plan
 from cloudsec.study import Study, StudyGrid
 from cloudsec.vault import Vault
 from providers import handle
+from tests.in_blocks import Broker
 from tests.planning import job_of, names, noise
 from tests.racers import run_at_once
 from tests.simulator import Simulated, fail

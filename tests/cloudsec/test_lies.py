@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-import cloudsec
 import providers
 from cloudsec import Dishonest, checks, course
 from cloudsec.checks import Sample
 from cloudsec.keystream import Keystream
 from providers.boxes import filter_boxes
 from providers.wire import Answer
+from tests import in_blocks
 from tests.losses import BLOCK, IMAGES, KEY, fleet, healthy, lie_everywhere, lie_once, process
 from tests.sightings import windows
 from tests.simulator import Simulated, changed
@@ -67,7 +67,7 @@ def seeded(monkeypatch: pytest.MonkeyPatch) -> Seeded:
 def test_a_liar_is_not_asked_again_by_its_broker_and_the_report_says_so(count: int) -> None:
     before, image = healthy(count), IMAGES[count]
     clouds = fleet(count, {1: changed(lie_once)})
-    with cloudsec.Broker(clouds, key=KEY, plan={"block": BLOCK}) as broker:
+    with in_blocks.Broker(clouds, key=KEY, plan={"block": BLOCK}) as broker:
         broker.process(image, "median", size=3, study="x")
         for cloud in clouds:
             cloud.requests.clear()
@@ -91,7 +91,7 @@ def test_a_liar_is_not_asked_again_by_its_broker_and_the_report_says_so(count: i
 @pytest.mark.parametrize("lie", [lie_once, lambda a: replace(a, stack=np.zeros_like(a.stack[:, :-1]))])
 def test_a_liar_is_not_asked_again_though_its_lie_ended_the_job(lie: Any) -> None:
     clouds = fleet(4, {1: changed(lie)})
-    with cloudsec.Broker(clouds, key=KEY, plan={"block": BLOCK}, on_loss="fail") as broker:
+    with in_blocks.Broker(clouds, key=KEY, plan={"block": BLOCK}, on_loss="fail") as broker:
         with pytest.raises(Dishonest, match="provider c1 answered"):
             broker.process(IMAGES[4], "median")
         sent = [len(cloud.requests) for cloud in clouds]
@@ -102,7 +102,7 @@ def test_a_liar_is_not_asked_again_though_its_lie_ended_the_job(lie: Any) -> Non
 
 def test_a_provider_that_could_not_be_had_is_asked_again_in_the_next_job() -> None:
     clouds = fleet(4, {1: FailsOnce()})
-    with cloudsec.Broker(clouds, key=KEY, plan={"block": BLOCK}) as broker:
+    with in_blocks.Broker(clouds, key=KEY, plan={"block": BLOCK}) as broker:
         assert broker.process(IMAGES[4], "median", size=3).report.losses
         assert not broker.process(IMAGES[4], "median", size=3).report.losses
 
@@ -122,7 +122,7 @@ class FailsOnce:
 
 def test_when_all_lied_the_next_job_is_computed_at_home() -> None:
     clouds = fleet(9, dict.fromkeys(range(9), LIAR))
-    with cloudsec.Broker(clouds, key=KEY, plan={"block": BLOCK}) as broker:
+    with in_blocks.Broker(clouds, key=KEY, plan={"block": BLOCK}) as broker:
         broker.process(IMAGES[9], "median", size=3)
         for cloud in clouds:
             cloud.requests.clear()
@@ -162,7 +162,7 @@ def test_the_sample_does_not_depend_on_answers_and_changes_with_the_job(
 def test_one_piece_in_a_hundred_and_no_fewer_than_eight_are_sampled() -> None:
     image = np.random.default_rng(0).integers(0, 4096, (130, 130), np.uint16)
     for block, wanted in ((4, ceil(0.01 * 33 * 33)), (10, 8)):
-        with cloudsec.Broker(9, key=KEY, plan={"block": block}, verify="sample") as broker:
+        with in_blocks.Broker(9, key=KEY, plan={"block": block}, verify="sample") as broker:
             report = broker.process(image, "median", size=3, study=f"{block}").report
         assert sum(provider.verified for provider in report.providers) == wanted
         assert f"and {wanted} of {(-(-130 // block)) ** 2} pieces" in report.exact
@@ -209,7 +209,7 @@ def test_a_liar_is_found_with_the_chance_that_the_report_states(seeded: Seeded) 
 
         clouds = [Simulated(f"c{i}") for i in range(4)]
         clouds[seed % 4].behaviour = changed(lie)
-        with cloudsec.Broker(clouds, key=KEY, plan={"block": 8}, verify="sample") as broker:
+        with in_blocks.Broker(clouds, key=KEY, plan={"block": 8}, verify="sample") as broker:
             result = broker.process(image, "median", size=3)
         caught = bool(result.report.losses)
         assert caught == bool((result.image == wanted).all())

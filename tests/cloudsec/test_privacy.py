@@ -10,17 +10,17 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-import cloudsec
 import providers
 from cloudsec import LocalEndpoint
 from providers import wire
 from providers.wire import decode_task
+from tests import in_blocks
 from tests.simulator import Simulated
 
 
 def captured(image: NDArray[Any], operation: str, count: int = 4, **options: Any) -> list[Simulated]:
     clouds = [Simulated(f"cloud-{i}") for i in range(count)]
-    with cloudsec.Broker(clouds, **options) as broker:
+    with in_blocks.Broker(clouds, **options) as broker:
         broker.process(image, operation)
     return clouds
 
@@ -68,7 +68,7 @@ def test_two_tasks_share_no_bytes_but_those_of_the_operation(
 
 def test_blocks_travel_in_another_order_and_under_another_scramble_in_every_job(noise: NDArray[Any]) -> None:
     clouds = [Simulated(f"cloud-{i}") for i in range(4)]
-    with cloudsec.Broker(clouds) as broker:
+    with in_blocks.Broker(clouds) as broker:
         for _ in range(2):
             broker.process(noise, "sobel")
     for cloud in clouds:
@@ -102,7 +102,7 @@ def test_a_provider_that_lies_spoils_no_pixel_that_is_credited_to_another() -> N
     lie = changed(lambda answer: replace(answer, stack=answer.stack ^ 1))
     for liar in range(9):
         clouds = [Simulated(f"c{i}", *([lie] if i == liar else [])) for i in range(9)]
-        with cloudsec.Broker(clouds, plan={"block": 16}, verify=False) as broker:
+        with in_blocks.Broker(clouds, plan={"block": 16}, verify=False) as broker:
             result = broker.process(image, "median")
         assert (result.image != wanted).mean() == pytest.approx(result.report.providers[liar].pixel_share)
 
@@ -182,7 +182,7 @@ def test_a_dicom_file_leaves_its_header_at_home(tmp_path: Path, monkeypatch: pyt
 def test_an_image_that_is_too_small_stays_at_home() -> None:
     image = np.random.default_rng(0).integers(0, 256, (90, 120), np.uint8)
     clouds = [Simulated(f"cloud-{i}") for i in range(9)]
-    with cloudsec.Broker(clouds) as broker:
+    with in_blocks.Broker(clouds) as broker:
         report = broker.process(image, "median").report
     assert not any(cloud.requests for cloud in clouds)
     assert report.home == {"pixel_share": 1.0, "reasons": {"small": 1.0}}

@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 
-import cloudsec
 from cloudsec import LocalEndpoint, probe
 from cloudsec.forecast import Lane
 from cloudsec.probe import probed
 from providers import handle, make_operation
 from providers.wire import decode_answer, decode_task
+from tests import in_blocks
 from tests.simulator import FAULTS, Simulated
 
 MEDIAN = make_operation("median", size=5).resolved(2, "uint16")
@@ -94,7 +94,7 @@ NOISE = np.random.default_rng(0).integers(0, 4096, (128, 128), np.uint16)
 
 def test_a_broker_probes_only_when_it_is_told_to_and_only_whom_it_does_not_know() -> None:
     clouds = [Simulated(f"c{number}") for number in range(4)]
-    with cloudsec.Broker(clouds, key=bytes(32)) as broker:
+    with in_blocks.Broker(clouds, key=bytes(32)) as broker:
         broker.plan(NOISE, "median", size=3)
         assert not any(cloud.requests for cloud in clouds)
         assert sorted(broker.probe(NOISE, "median", size=3)) == ["c0", "c1", "c2", "c3"]
@@ -103,13 +103,13 @@ def test_a_broker_probes_only_when_it_is_told_to_and_only_whom_it_does_not_know(
         tasks = [each.tasks for each in broker.process(NOISE, "median", size=3).report.providers]
     # Reports count the tasks of the job.
     assert [len(cloud.requests) for cloud in clouds] == [*map(sum, zip(probes, tasks, strict=True))]
-    with cloudsec.Broker(4, key=bytes(32)) as broker:
+    with in_blocks.Broker(4, key=bytes(32)) as broker:
         assert broker.probe(NOISE, "median", size=3) == {}
 
 
 def test_what_a_probe_told_is_what_the_first_job_is_foretold_by() -> None:
     clouds = [Simulated(f"c{number}") for number in range(4)]
-    with cloudsec.Broker(clouds, key=bytes(32)) as broker:
+    with in_blocks.Broker(clouds, key=bytes(32)) as broker:
         lanes = broker.probe(NOISE, "median", size=3)
         job = broker._job(NOISE, make_operation("median", size=3), None)
     assert job.forecast.lanes == tuple(lanes[cloud.name] for cloud in clouds)

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cloudsec import Broker
 from cloudsec.key_file import state_directory
 from cloudsec.page.proposal import proposal_page
 from cloudsec.table import WIDTH
 from cloudsec.wording import search_sentence
+from tests.in_blocks import Broker
 from tests.planning import names, noise
 from tests.simulator import Simulated
 

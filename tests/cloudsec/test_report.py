@@ -10,6 +10,7 @@ import pytest
 import cloudsec
 from cloudsec.page import page
 from regions import assembled_area
+from tests import in_blocks
 from tests.losses import IMAGES, KEY, fleet, process
 from tests.simulator import Simulated, fail
 
@@ -26,7 +27,7 @@ LEAKAGE = {
 
 
 def test_every_figure_of_a_job_built_by_hand_is_right() -> None:
-    with cloudsec.Broker(4, verify="sample") as broker:
+    with in_blocks.Broker(4, verify="sample") as broker:
         report = broker.process(IMAGE, "median", size=5).report
     fields = report.to_dict()
     # 10 × 10 blocks of 32, all whole: 25 for each; a quarter of a block at each edge stays at home.
@@ -77,7 +78,7 @@ def test_every_figure_of_a_job_built_by_hand_is_right() -> None:
 
 
 def test_the_phases_of_a_job_make_up_its_time() -> None:
-    timings = cloudsec.process(IMAGE, "median").report.timings
+    timings = in_blocks.process(IMAGE, "median").report.timings
     phases = ["plan", "protect", "deliver", "recover", "finish"]
     assert list(timings) == [*phases, "total", "cpu"]
     assert all(timings[phase] > 0 for phase in phases)
@@ -87,7 +88,7 @@ def test_the_phases_of_a_job_make_up_its_time() -> None:
 
 
 def test_the_ring_is_a_reason_of_its_own() -> None:
-    with cloudsec.Broker(4, plan={"halo": "ring"}) as broker:
+    with in_blocks.Broker(4, plan={"halo": "ring"}) as broker:
         report = broker.process(IMAGE, "median", size=5).report
     # Ten blocks on each axis answer 28 pixels each: the first and last are shifted, and 8 pixels overlap.
     span = 320 - 2 * (8 + 2)
@@ -102,7 +103,7 @@ def test_the_ring_is_a_reason_of_its_own() -> None:
 
 
 def test_a_small_image_leaves_nothing_to_learn() -> None:
-    report = cloudsec.process(IMAGE[:60, :60], "median", providers=4).report
+    report = in_blocks.process(IMAGE[:60, :60], "median", providers=4).report
     fields = report.to_dict()
     assert fields["home"] == {"pixel_share": 1.0, "reasons": {"small": 1.0}}
     assert fields["statement"].startswith("Nothing left the house")
@@ -131,7 +132,7 @@ def test_a_loss_is_in_the_fields() -> None:
 
 
 def test_what_colluders_could_join_with_all_that_they_may_stand_in_for_is_said() -> None:
-    with cloudsec.Broker(12, key=KEY, plan={"block": 16}) as broker:
+    with in_blocks.Broker(12, key=KEY, plan={"block": 16}) as broker:
         report = broker.process(IMAGE, "median", size=5).report
     (grid,) = report.exposure.plan.study.grids
     labels = np.arange(12)[:, None, None]
@@ -141,12 +142,12 @@ def test_what_colluders_could_join_with_all_that_they_may_stand_in_for_is_said()
     assert wanted[1] > report.leakage["assembled_area"][1]
     assert "with stand-ins" in str(report)
     # In a lattice nobody stands in for anybody.
-    with cloudsec.Broker(9, key=KEY, plan={"block": 16}) as broker:
+    with in_blocks.Broker(9, key=KEY, plan={"block": 16}) as broker:
         assert "with_stand_ins" not in broker.process(IMAGE, "median", size=5).report.leakage
 
 
 def test_pages_and_views_are_for_their_owner_and_of_one_job(tmp_path: Path) -> None:
-    many, few = (cloudsec.process(IMAGE, "mean", providers=count).report for count in (9, 4))
+    many, few = (in_blocks.process(IMAGE, "mean", providers=count).report for count in (9, 4))
     many.save_views(tmp_path / "views")
     (tmp_path / "views" / "provider-of-mine.png").write_bytes(b"mine")
     few.save_views(tmp_path / "views")
@@ -159,15 +160,15 @@ def test_pages_and_views_are_for_their_owner_and_of_one_job(tmp_path: Path) -> N
 
 def test_who_is_left_out_is_said() -> None:
     clouds = [Simulated(f"c{i}") for i in range(9)]
-    with cloudsec.Broker(clouds[:4], key=KEY) as broker:
+    with in_blocks.Broker(clouds[:4], key=KEY) as broker:
         assert "stand by" not in broker.process(IMAGE, "mean").report.statement
-    with cloudsec.Broker(clouds, key=KEY) as broker:
+    with in_blocks.Broker(clouds, key=KEY) as broker:
         statement = broker.process(IMAGE, "mean").report.statement
     assert "over 4 providers, as its first job laid them out; 5 of those named stand by" in statement
 
 
 def test_only_figures_that_hold_over_the_study_withstand() -> None:
-    with cloudsec.Broker(9, key=KEY) as broker:
+    with in_blocks.Broker(9, key=KEY) as broker:
         wide = broker.process(IMAGE, "median", size=5).report
         narrow = broker.process(IMAGE, "median", size=3).report
     assert wide.statement.startswith("Withstands one provider")
@@ -176,7 +177,7 @@ def test_only_figures_that_hold_over_the_study_withstand() -> None:
 
 
 def test_a_second_job_of_a_study_uses_its_grid() -> None:
-    with cloudsec.Broker(4, key=KEY) as broker:
+    with in_blocks.Broker(4, key=KEY) as broker:
         first, second = (broker.process(IMAGE, "mean", study="a").report for _ in range(2))
         other = broker.process(IMAGE, "mean", study="b").report
     assert [report.plan["reused"] for report in (first, second, other)] == [False, True, False]
@@ -188,7 +189,7 @@ def over_study(broker: cloudsec.Broker, operation: str, shape: int = 320, **para
 
 
 def test_figures_hold_over_the_study_while_no_job_sent_more() -> None:
-    with cloudsec.Broker(4, key=KEY) as broker:
+    with in_blocks.Broker(4, key=KEY) as broker:
         assert over_study(broker, "median", size=3)
         assert over_study(broker, "median", size=5)
         # Providers keep the wider rims of the second job.
@@ -197,14 +198,14 @@ def test_figures_hold_over_the_study_while_no_job_sent_more() -> None:
         # Blocks of a crop lie elsewhere in what it was cut from.
         assert not over_study(broker, "median", shape=200, size=3)
         assert not over_study(broker, "median", size=5)
-    with cloudsec.Broker(4, key=KEY, plan={"block": 64}) as broker:
+    with in_blocks.Broker(4, key=KEY, plan={"block": 64}) as broker:
         # A second grid for the same shape adds to what providers hold, though this job sends nothing by it.
         report = broker.process(IMAGE[:200, :200], "median", study="a").report
         assert report.statement.startswith("Nothing left the house")
         assert not report.leakage["over_study"]
-    with cloudsec.Broker(4, key=KEY, plan={"block": 16}) as broker:
+    with in_blocks.Broker(4, key=KEY, plan={"block": 16}) as broker:
         assert not over_study(broker, "median", size=3)
-    with cloudsec.Broker(4, key=KEY) as broker:
+    with in_blocks.Broker(4, key=KEY) as broker:
         assert not over_study(broker, "median", size=5)
 
 
@@ -249,7 +250,7 @@ def test_a_report_says_plainly_that_unprotected_protects_nothing() -> None:
 def test_a_report_says_how_answers_were_checked_and_with_what_odds(
     verify: Any, operation: str, says: str
 ) -> None:
-    with cloudsec.Broker(4, verify=verify) as broker:
+    with in_blocks.Broker(4, verify=verify) as broker:
         assert says in broker.process(IMAGE, operation).report.exact
 
 
@@ -267,7 +268,7 @@ def test_a_report_is_the_same_after_a_round_trip(tmp_path: Path, scheme: str) ->
 
 
 def test_a_report_is_not_written_where_it_cannot_be(tmp_path: Path) -> None:
-    report = cloudsec.process(IMAGE, "mean").report
+    report = in_blocks.process(IMAGE, "mean").report
     with pytest.raises(ValueError, match=r"written as \.json or \.html, not as 'r\.pdf'"):
         report.save(tmp_path / "r.pdf")
     with pytest.raises(ValueError, match="there is no directory"):
@@ -279,7 +280,7 @@ def test_views_are_what_each_provider_was_sent() -> None:
     from providers.wire import decode_task
 
     clouds = [Simulated(f"c{i}") for i in range(4)]
-    with cloudsec.Broker(clouds) as broker:
+    with in_blocks.Broker(clouds) as broker:
         views = broker.process(IMAGE, "mean").report.views
     assert [view.name for view in views] == [cloud.name for cloud in clouds]
     for view, cloud in zip(views, clouds, strict=True):
@@ -287,7 +288,7 @@ def test_views_are_what_each_provider_was_sent() -> None:
 
 
 def test_a_report_prints_as_a_short_table() -> None:
-    lines = str(cloudsec.process(IMAGE, "mean", providers=4).report).splitlines()
+    lines = str(in_blocks.process(IMAGE, "mean", providers=4).report).splitlines()
     assert lines[0].startswith("mean size=3 by scheme ga-es (heuristic), ")
     assert [line.split()[0] for line in lines[1:6]] == ["provider", *(f"embedded-{i}" for i in range(1, 5))]
     assert max(map(len, lines)) <= 100
@@ -317,7 +318,7 @@ def test_figures_and_views_are_of_the_image_as_it_was(scheme: str, shape: tuple[
 
 
 def test_no_odds_are_stated_where_no_answer_was_kept() -> None:
-    with cloudsec.Broker([Simulated(f"p{i}", fail) for i in range(4)]) as broker:
+    with in_blocks.Broker([Simulated(f"p{i}", fail) for i in range(4)]) as broker:
         report = broker.process(IMAGE, "median", size=5).report
     assert report.home["pixel_share"] == pytest.approx(1)
     assert report.exact == "computed on this machine, because no answer of a provider was kept"

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-import cloudsec
 from cloudsec import Report
 from cloudsec.schemes import HOME
 from providers import handle
 from providers.errors import Busy
 from providers.wire import encode_error
+from tests import in_blocks
 from tests.locating import Locator, noise
 from tests.simulator import FAULTS, Behaviour, Simulated
 
@@ -60,7 +60,7 @@ class Study:
         image = noise(shape, self.seed)
         clouds = [Simulated(name, behaviours.get(name, handle)) for name in names]
         operation, parameters, plan = OPERATIONS[number]
-        with cloudsec.Broker(clouds, key=KEY, plan=plan) as broker:
+        with in_blocks.Broker(clouds, key=KEY, plan=plan) as broker:
             report = broker.process(image, operation, study=self.name, **parameters).report
         self.note(shape, Locator(image), clouds, report)
         return report
@@ -134,7 +134,7 @@ def first_two_at_once(study: Study, names: list[str], number: int) -> None:
     together = threading.Barrier(2)
 
     def run(turn: int) -> None:
-        with cloudsec.Broker(everyone[turn], key=KEY, plan=plan) as broker:
+        with in_blocks.Broker(everyone[turn], key=KEY, plan=plan) as broker:
             together.wait()
             reports[turn] = broker.process(images[turn], operation, study=study.name, **parameters).report
 
@@ -169,7 +169,7 @@ def test_a_second_grid_that_was_asked_for_is_counted() -> None:
     image = noise(SHAPE)
 
     def over_study(**plan: int) -> bool:
-        with cloudsec.Broker([Simulated(name) for name in names], key=KEY, plan=plan) as broker:
+        with in_blocks.Broker([Simulated(name) for name in names], key=KEY, plan=plan) as broker:
             counted = broker.process(image, "median", study="knee-17").report.leakage["over_study"]
         assert isinstance(counted, bool)
         return counted
@@ -187,7 +187,7 @@ def test_studies_of_other_names_and_keys_show_other_assignments() -> None:
     held = []
     for key, study in ((KEY, "a"), (KEY, "b"), (KEY, None), (bytes(32), "a"), (KEY, "a")):
         clouds = [Simulated(name) for name in names]
-        with cloudsec.Broker(clouds, key=key) as broker:
+        with in_blocks.Broker(clouds, key=key) as broker:
             broker.process(image, "median", study=study)
         held.append([frozenset(locator.centres(cloud)) for cloud in clouds])
     assert held[0] == held[-1]

@@ -10,8 +10,9 @@ import pytest
 from numpy.typing import NDArray
 
 import providers
-from cloudsec import Broker, IncompatibleScheme, ProviderFailed
+from cloudsec import IncompatibleScheme, ProviderFailed
 from cloudsec.key_file import state_directory
+from tests.in_blocks import Broker
 from tests.planning import names, noise
 from tests.simulator import Simulated, fail
 

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-import cloudsec
 import providers
 from cloudsec import HttpEndpoint, ProviderFailed, Refused, Unavailable
 from providers import make_operation
 from providers.certificates import server_context
 from providers.http import Limits
 from providers.wire import Task, encode_task
+from tests import in_blocks
 from tests.certificates import Authority
 from tests.simulator import RawServer, http_response, serving
 
@@ -74,7 +74,7 @@ def refusal(endpoint: HttpEndpoint, request: bytes = REQUEST) -> ProviderFailed:
 def test_a_job_over_tls_with_an_own_ca_gives_the_exact_result(
     secured: list[str], authority: Authority, image: NDArray[Any]
 ) -> None:
-    with cloudsec.Broker(secured, ca=authority.file, on_loss="fail") as broker:
+    with in_blocks.Broker(secured, ca=authority.file, on_loss="fail") as broker:
         result = broker.process(image, "median")
     assert (result.image == providers.apply(image, "median")).all()
     assert [each.tasks for each in result.report.providers] == [1] * 4
@@ -88,7 +88,7 @@ def test_a_job_over_mutual_tls_with_a_token_for_each_gives_the_exact_result(
             stack.enter_context(closing(HttpEndpoint(url, token, ca=authority.file, certificate=ours)))
             for url, token in zip(guarded, TOKENS, strict=True)
         ]
-        broker = stack.enter_context(cloudsec.Broker(endpoints, on_loss="fail"))
+        broker = stack.enter_context(in_blocks.Broker(endpoints, on_loss="fail"))
         for _ in range(2):
             result = broker.process(image, "gaussian", sigma=2.0)
             assert (result.image == providers.apply(image, "gaussian", sigma=2.0)).all()
@@ -211,7 +211,7 @@ def test_a_refused_provider_is_not_asked_again_and_the_job_goes_on(
             stack.enter_context(closing(HttpEndpoint(url, ca=ca.file)))
             for url, ca in zip(secured, trusted, strict=True)
         ]
-        result = cloudsec.process(image, "median", providers=endpoints)
+        result = in_blocks.process(image, "median", providers=endpoints)
     assert (result.image == providers.apply(image, "median")).all()
     (loss,) = result.report.losses
     assert "shows a certificate by no CA" in loss.reason
@@ -232,7 +232,7 @@ def test_files_that_are_of_no_use_are_refused_before_anything_is_sent(
     with pytest.raises(ValueError, match="are not a certificate and its key"):
         HttpEndpoint("https://a.example", certificate=(ours[1], ours[1]))
     with pytest.raises(ValueError, match=r"nowhere.pem cannot be read: no such file"):
-        cloudsec.Broker(["https://a.example"], ca=tmp_path / "nowhere.pem")
+        in_blocks.Broker(["https://a.example"], ca=tmp_path / "nowhere.pem")
 
 
 def test_the_environment_names_no_ca_for_us(

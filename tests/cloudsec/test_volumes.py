@@ -17,6 +17,7 @@ from providers import Filter, make_operation
 from providers.operation import float_tolerance, resolved_for
 from providers.testing import float_images, images
 from providers.wire import decode_task
+from tests import in_blocks
 from tests.laws import LAYOUTS, MODES, laid_out, recommended_block
 from tests.planning import names
 from tests.simulator import Simulated
@@ -91,7 +92,7 @@ def test_columns_hold_both_end_faces_and_are_flipped_along_any_axis_and_turned_i
     volume = np.broadcast_to(np.arange(5)[:, None, None], (5, 64, 64)).astype(np.uint16)
     volume = 100 * volume + np.arange(64, dtype=np.uint16)
     fleet = [Simulated(name) for name in names(4)]
-    with cloudsec.Broker(fleet, plan={"block": 8}, key=bytes(32)) as broker:
+    with in_blocks.Broker(fleet, plan={"block": 8}, key=bytes(32)) as broker:
         broker.process(volume, "median", size=3)
     stacks = [decode_task(request).stack.astype(np.int64) for cloud in fleet for request in cloud.requests]
     assert {stack.shape[1:] for stack in stacks} == {(7, 10, 10)}
@@ -113,7 +114,7 @@ def test_columns_that_are_too_tall_for_a_task_are_cut_along_the_axis(
     monkeypatch.setattr(hiding, "TASK_BYTES", 10 * 10 * 4 * 7)
     volume = noise(planes, 50, 50)
     fleet = [Simulated(name) for name in names(4)]
-    with cloudsec.Broker(fleet, plan={"block": 8}, key=bytes(32)) as broker:
+    with in_blocks.Broker(fleet, plan={"block": 8}, key=bytes(32)) as broker:
         result = broker.process(volume, "sobel", mode=mode)
     assert (result.image == providers.apply(volume, "sobel", mode=mode)).all()
     shapes = {decode_task(request).stack.shape for cloud in fleet for request in cloud.requests}
@@ -146,7 +147,7 @@ def test_int32_volumes_are_as_exact_as_others_or_refused_before_anything_is_sent
 def test_a_border_may_be_darker_or_brighter_than_all_voxels(cval: int) -> None:
     volume = np.random.default_rng(0).integers(0, 50, (4, 64, 64)).astype(np.int16)
     operation = make_operation("gaussian", sigma=0.5, mode="constant", cval=cval)
-    result = cloudsec.process(volume, operation, providers=4, plan={"block": 8}, key=bytes(32))
+    result = in_blocks.process(volume, operation, providers=4, plan={"block": 8}, key=bytes(32))
     assert not result.report.losses
     assert (result.image == providers.apply(volume, operation)).all()
 
@@ -167,7 +168,7 @@ def test_slices_one_by_one_and_as_one_volume_give_a_provider_the_same_positions(
 ) -> None:
     volume = np.random.default_rng(0).integers(0, 4096, (20, 120, 130), np.uint16)
     options: dict[str, Any] = {"seed": 0, "plan": {"block": 12}, "key": bytes(32)}
-    with cloudsec.Broker(count, **options) as broker:
+    with in_blocks.Broker(count, **options) as broker:
         jobs = [*volume, volume]
         sent = [
             positions(broker.process(image, "median", study=f"{count} {volume_first}").report)
@@ -186,7 +187,7 @@ def test_a_liar_is_found_in_a_volume_too() -> None:
         return bytes(answer)
 
     fleet = [Simulated(name, lies) if name == "cloud-1" else Simulated(name) for name in names(4)]
-    with cloudsec.Broker(fleet, plan={"block": 16}, key=bytes(32)) as broker:
+    with in_blocks.Broker(fleet, plan={"block": 16}, key=bytes(32)) as broker:
         result = broker.process(volume, "median")
     assert [loss.provider for loss in result.report.losses] == ["cloud-1"]
     assert (result.image == providers.apply(volume, "median")).all()
@@ -200,7 +201,7 @@ def test_the_papers_scheme_refuses_volumes_and_names_a_way_out() -> None:
 
 def test_a_report_of_a_volume_has_all_figures_and_views_of_planes() -> None:
     volume = noise(5, 96, 96)
-    report = cloudsec.process(volume, "mean", providers=4, plan={"block": 16}, key=bytes(32)).report
+    report = in_blocks.process(volume, "mean", providers=4, plan={"block": 16}, key=bytes(32)).report
     fields = report.to_dict()
     assert fields["image"] == {"shape": [5, 96, 96], "dtype": "uint16"}
     assert set(fields["paper_metrics"]) == {"cor", "npcr", "uaci", "entropy"}
@@ -211,7 +212,7 @@ def test_a_report_of_a_volume_has_all_figures_and_views_of_planes() -> None:
 
 def test_a_halo_along_the_planes_asks_for_no_wider_blocks() -> None:
     volume = np.random.default_rng(0).integers(0, 4096, (12, 64, 64), np.uint16)
-    with cloudsec.Broker(4, plan={"block": 8}) as broker:
+    with in_blocks.Broker(4, plan={"block": 8}) as broker:
         result = broker.process(volume, "mean", size=(7, 3, 3))
         assert (result.image == providers.apply(volume, "mean", size=(7, 3, 3))).all()
         assert result.report.plan["block"] == 8

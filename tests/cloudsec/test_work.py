@@ -21,6 +21,7 @@ from providers import Filter, make_operation
 from providers.operations import Median
 from providers.operations.linear import LinearFilter
 from regions import coverage
+from tests import in_blocks
 from tests.simulator import Simulated
 
 RING = {"block": 16, "halo": "ring"}
@@ -88,7 +89,7 @@ def test_clouds_do_the_work(
     image = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
     clouds = [Simulated(f"c{i}") for i in range(count)]
     counted = Counted(shape, monkeypatch)
-    with cloudsec.Broker(clouds, verify=False, **options) as broker:
+    with in_blocks.Broker(clouds, verify=False, **options) as broker:
         report = broker.process(image, name, **parameters).report
     assert report.plan["halo_policy"] == ("ring" if at_least == 0.55 else "shared")
     assert 1 - counted.at_home.mean() >= at_least
@@ -106,7 +107,7 @@ def test_samples_are_computed_beside_the_share_at_home_and_are_few(monkeypatch: 
     for verify in (False, "sample"):
         with monkeypatch.context() as patch:
             counted = Counted(image.shape, patch)
-            with cloudsec.Broker([Simulated(f"c{i}") for i in range(9)], verify=verify) as broker:
+            with in_blocks.Broker([Simulated(f"c{i}") for i in range(9)], verify=verify) as broker:
                 report = broker.process(image, "median", size=5).report
         work.append((counted.by_broker, report.home["pixel_share"]))
     assert work[0][1] == work[1][1]

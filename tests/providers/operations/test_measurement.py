@@ -14,6 +14,7 @@ import cloudsec
 import providers
 from providers.operations import Histogram, Statistics, measurement
 from providers.testing import check_operation, float_images, images
+from tests import in_blocks
 
 SHAPES = st.one_of(
     st.tuples(st.integers(1, 24), st.integers(1, 24)),
@@ -143,7 +144,7 @@ def test_a_job_measures_what_the_unsplit_operation_measures(
 def test_of_colours_every_component_has_its_figure() -> None:
     colour = np.random.default_rng(0).integers(0, 256, (20, 30, 4), np.uint8)
     for name in ("statistics", "histogram"):
-        value = cloudsec.process(colour, name, channel_axis=-1, key=bytes(32)).value
+        value = in_blocks.process(colour, name, channel_axis=-1, key=bytes(32)).value
         assert value is not None
         for component in range(4):
             own = providers.apply(colour[..., component], name)
