@@ -7,14 +7,16 @@ taken in words that provably hold them, and reduced once.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from itertools import product
-from math import prod
+from math import gcd, isqrt, prod
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from providers.kernel import Kernel
-from providers.residues import Residues, residue_dtype, wraps
+from providers.residues import FIELDS, Residues, residue_dtype, wraps
 from providers.stencil import Stencil
 
 TILE_BYTES = 1 << 18
@@ -28,29 +30,24 @@ these do, for as many weights as a kernel has."""
 
 def combinations(matrix: Sequence[Sequence[int]], planes: Sequence[Residues], modulus: int) -> Residues:
     """For each row of a matrix ``sum of row[i] * planes[i]`` modulo `modulus`, of arrays of one shape."""
-    rows = [_centred(row, modulus) for row in matrix]
-    flat = [np.ascontiguousarray(plane).reshape(-1) for plane in planes]
-    answer: Residues = np.empty((len(rows), *planes[0].shape), residue_dtype(modulus))
-    outs = answer.reshape(len(rows), -1)
-    passes = [Pass((len(row), 1), {(i, 0): weight for i, weight in enumerate(row) if weight}) for row in rows]
-    in_residues = [wraps(modulus) or _is_pair(row, modulus) for row in rows]
-    words = [
-        answer.dtype if narrow else _word([each], modulus) or np.dtype(np.uint64)
-        for each, narrow in zip(passes, in_residues, strict=True)
-    ]
-    size = TILE_BYTES // max(word.itemsize for word in words)
-    wide = {word for word, narrow in zip(words, in_residues, strict=True) if not narrow}
-    stacks = {word: np.empty((len(flat), size), word) for word in wide}
-    for first in range(0, outs.shape[1], size):
-        chunk = [plane[first : first + size] for plane in flat]
-        for stack in stacks.values():
-            np.stack(chunk, out=stack[:, : len(chunk[0])], casting="safe")
-        for out, row, each, word, narrow in zip(outs, rows, passes, words, in_residues, strict=True):
-            target = out[first : first + size]
-            if narrow:
-                _in_residues(row, chunk, modulus, target)
-                continue
-            target[...] = _answers(stacks[word][:, : len(target)], [each], modulus)[0]
+    from providers.loops import MOST_PLANES, combine, combine_mersenne
+
+    if len(planes) > MOST_PLANES:
+        groups = [slice(first, first + MOST_PLANES) for first in range(0, len(planes), MOST_PLANES)]
+        parts = [combinations([row[some] for row in matrix], planes[some], modulus) for some in groups]
+        total: Residues = combinations([(1,) * len(parts)], parts, modulus)[0]
+        return total
+    answer: Residues = np.empty((len(matrix), *planes[0].shape), residue_dtype(modulus))
+    flat = [np.ascontiguousarray(plane).reshape(-1).view() for plane in planes]
+    for plane in flat:
+        # Arrays that may be written to are another type, for which all would be compiled again.
+        plane.flags.writeable = False
+    room = tuple(flat + flat[:1] * (MOST_PLANES - len(flat)))
+    plan = _plan(tuple(map(tuple, matrix)), modulus)
+    if plan is None:
+        combine_mersenne(room, _words(matrix, modulus), answer.reshape(len(matrix), -1))
+    else:
+        combine(room, *plan, answer.reshape(len(matrix), -1))
     return answer
 
 
@@ -63,7 +60,9 @@ def run(part: Stencil | Kernel, stack: Residues, modulus: int) -> Residues:
     word = _word(passes, modulus) or np.dtype(np.uint64)
     at_once = TILE_BYTES // word.itemsize
     regions = max(1, at_once // prod(stack.shape[1:]))
-    lines = max(1, at_once // (regions * prod(stack.shape[2:])))
+    most = max(1, at_once // (regions * prod(stack.shape[2:])))
+    # About so many lines each: a tile of the last few would cost nearly as much as a whole one.
+    lines = max(1, -(-core[0] // max(1, round(core[0] / most))))
     for first, top in product(range(0, len(stack), regions), range(0, core[0], lines)):
         place = answer[first : first + regions, top : top + lines]
         place[...] = _answers(
@@ -101,18 +100,15 @@ class Pass(NamedTuple):
         return up * low + down * high, up * high + down * low
 
 
-def passes_of(part: Stencil | Kernel, modulus: int) -> list[Pass]:
+@lru_cache(64)
+def passes_of(part: Stencil | Kernel, modulus: int) -> tuple[Pass, ...]:
     """The sums that a linear map is made of, one after the other, over a stack of regions."""
     if isinstance(part, Kernel):
         array = np.array(part.weights, dtype=object)
         places = list(zip(*np.nonzero(array), strict=True))
         centred = _centred([int(array[place]) for place in places], modulus)
-        return [
-            Pass(
-                (1, *array.shape),
-                {(0, *map(int, at)): weight for at, weight in zip(places, centred, strict=True) if weight},
-            )
-        ]
+        weights = {(0, *map(int, at)): weight for at, weight in zip(places, centred, strict=True) if weight}
+        return (Pass((1, *array.shape), weights),)
     passes = []
     for axis, row in enumerate(part.weights, start=1):
         before, after = (0,) * axis, (0,) * (len(part.weights) - axis)
@@ -120,7 +116,7 @@ def passes_of(part: Stencil | Kernel, modulus: int) -> list[Pass]:
         passes.append(
             Pass(tuple(len(row) if i == axis else 1 for i in range(len(part.weights) + 1)), weights)
         )
-    return passes
+    return tuple(passes)
 
 
 def _centred(weights: Iterable[int], modulus: int) -> list[int]:
@@ -174,8 +170,8 @@ def _weighted(words: Residues, each: Pass) -> Residues:
     )
 
 
-def _total(terms: Sequence[tuple[int, Residues]], out: Residues | None = None) -> Residues:
-    """A weighted sum in wrapping words, in a new array or in `out`; to add costs less than to multiply."""
+def _total(terms: Sequence[tuple[int, Residues]]) -> Residues:
+    """A weighted sum in wrapping words; to add costs less than to multiply."""
     groups: dict[int, list[Residues]] = {}
     # What is to be taken away comes last, so that there is something to take it from.
     for weight, words in sorted(terms, key=lambda term: term[0] == -1):
@@ -183,23 +179,22 @@ def _total(terms: Sequence[tuple[int, Residues]], out: Residues | None = None) -
     total: Residues | None = None
     owned = False
     for weight, (first, *others) in groups.items():
-        into = out if total is None else None
-        part = np.add(first, others[0], out=into) if others else first
+        part = np.add(first, others[0]) if others else first
         for other in others[1:]:
             part += other
         if weight not in (1, -1):
             # Twos are complemented: a negative weight is a large one.
             factor = part.dtype.type(weight % (1 << 8 * part.itemsize))
-            part = np.multiply(part, factor, out=part if others else into)
+            part = np.multiply(part, factor, out=part if others else None)
         if total is None:
-            total = np.negative(part, out=into) if weight == -1 else part
+            total = np.negative(part) if weight == -1 else part
             owned = total is not first
         else:
             combine = np.subtract if weight == -1 else np.add
-            total = combine(total, part, out=total if owned else out)
+            total = combine(total, part, out=total if owned else None)
             owned = True
     assert total is not None  # of no terms nobody asks the sum
-    return total if owned else np.positive(total, out=out)
+    return total if owned else total.copy()
 
 
 def _in_limbs(stack: Residues, each: Pass, modulus: int) -> Residues:
@@ -275,36 +270,84 @@ def _reduced(words: Residues, low: int, high: int, modulus: int) -> Residues:
     return words
 
 
-def _is_pair(row: Sequence[int], modulus: int) -> bool:
-    """Whether a row is the sum or the difference of two, and `_difference` knows how."""
-    weights = sorted(weight for weight in row if weight)
-    return weights in ([1, 1], [-1, 1]) and not 255 < _gap(modulus) < modulus
+class _Plan(NamedTuple):
+    """What `providers.loops.combine` is told of a matrix, in words that hold its sums."""
+
+    weights: NDArray[np.unsignedinteger[Any]]
+    starts: NDArray[np.unsignedinteger[Any]]
+    factors: NDArray[np.unsignedinteger[Any]]
+    steps: NDArray[np.int64]
+    modulus: NDArray[np.unsignedinteger[Any]]
 
 
-def _in_residues(row: Sequence[int], chunk: Sequence[Residues], modulus: int, out: Residues) -> None:
-    """A combination in no wider words than those of residues."""
-    terms = sorted(((w, plane) for w, plane in zip(row, chunk, strict=True) if w), key=lambda term: -term[0])
-    if not wraps(modulus):
-        (_, one), (sign, other) = terms
-        _difference(one, out.dtype.type(modulus) - other if sign == 1 else other, modulus, out)
-    elif terms:
-        _total(terms, out)
-    else:
-        out[...] = 0
+@lru_cache(256)
+def _plan(matrix: tuple[tuple[int, ...], ...], modulus: int) -> _Plan | None:
+    """How to combine residues in words that provably hold the sums; None where only a Mersenne prime does."""
+    scaled = [_scaled(row, modulus) for row in matrix]
+    passes = [Pass((len(row), 1), {(i, 0): w for i, w in enumerate(row)}) for _, row in scaled]
+    most = max(factor for factor, _ in scaled)
+    words = [_word([each], modulus) for each in (*passes, Pass((1, 1), {(0, 0): most}))]
+    if None in words:
+        if modulus != FIELDS[-1]:
+            raise ValueError(f"sums modulo {modulus} do not fit into 64 bits, and it is no Mersenne prime")
+        return None
+    word = max((word for word in words if word), key=lambda word: word.itemsize)
+    starts, steps = [], []
+    for (factor, _), each in zip(scaled, passes, strict=True):
+        low, high = each.span(0, modulus - 1)
+        starts.append(-(low // modulus) * modulus)
+        sums, products = _steps(high + starts[-1], modulus), (0, 0)
+        if factor > 1:
+            products = _steps(factor * (modulus - 1), modulus)
+        steps.append((*sums, *products))
+    bits = modulus.bit_length()
+    return _Plan(
+        _words([row for _, row in scaled], 1 << 8 * word.itemsize).astype(word),
+        _words(starts, 1 << 64).astype(word),
+        _words([factor for factor, _ in scaled], 1 << 64).astype(word),
+        np.array(steps, np.int64),
+        _words([modulus, bits, (1 << bits) - modulus], 1 << 64).astype(word),
+    )
 
 
-def _difference(one: Residues, other: Residues, modulus: int, out: Residues) -> None:
-    """``one - other`` modulo, for `other` up to and with the modulus."""
-    np.subtract(one, other, out=out)
-    gap = _gap(modulus)
-    if gap >= modulus:
-        np.minimum(out, out + out.dtype.type(modulus), out=out)
-    else:
-        borrowed = (one < other).view(np.uint8)
-        borrowed *= np.uint8(gap)
-        out -= borrowed
+def _words(numbers: object, modulus: int) -> NDArray[np.uint64]:
+    return (np.array(numbers, object) % modulus).astype(np.uint64)
 
 
-def _gap(modulus: int) -> int:
-    """Values of the residues' dtype that are none."""
-    return (1 << 8 * residue_dtype(modulus).itemsize) - modulus
+def _scaled(row: Sequence[int], modulus: int) -> tuple[int, list[int]]:
+    """A factor, and weights as small as may be that do the same with it: fractions of one denominator."""
+    whole, denominator = _centred(row, modulus), 1
+    if wraps(modulus):
+        return 1, whole
+    for weight in row:
+        denominator *= _denominator(weight * denominator % modulus, modulus)
+    small = _centred([weight * denominator for weight in row], modulus)
+    if sum(map(abs, small)) < sum(map(abs, whole)) and gcd(denominator, modulus) == 1:
+        return pow(denominator, -1, modulus), small
+    return 1, whole
+
+
+def _denominator(residue: int, modulus: int) -> int:
+    """The denominator of a fraction that is this residue, and whose parts are about roots of the modulus.
+
+    Euclid's remainders lead to it (P. Wang, A p-adic algorithm for univariate partial fractions, 1981).
+    """
+    (above, before), (remainder, multiple) = (modulus, 0), (residue, 1)
+    while remainder > isqrt(modulus):
+        quotient = above // remainder
+        (above, before), (remainder, multiple) = (
+            (remainder, multiple),
+            (above - quotient * remainder, before - quotient * multiple),
+        )
+    return abs(multiple)
+
+
+def _steps(high: int, modulus: int) -> tuple[int, int]:
+    """How often words up to `high` are folded, and the modulus then taken away, until they are residues."""
+    if wraps(modulus):
+        return 0, 0
+    bits, folds = modulus.bit_length(), 0
+    gap = (1 << bits) - modulus
+    while high >= 2 * modulus and (folded := (1 << bits) - 1 + gap * (high >> bits)) < high:
+        high, folds = folded, folds + 1
+    return folds, high // modulus

@@ -2,6 +2,7 @@
 
 import json
 from itertools import product
+from math import gcd
 from pathlib import Path
 from typing import Any
 
@@ -124,6 +125,55 @@ def test_a_combination_is_that_of_unbounded_integers(
     wanted = sum(c * plane.astype(object) for c, plane in zip(coefficients, planes, strict=True)) % modulus
     assert (answer == wanted).all()
     assert not np.shares_memory(answer, planes)
+
+
+@given(
+    st.sampled_from([*FIELDS, *SMALL]),
+    st.lists(st.tuples(st.integers(-400, 400), st.integers(1, 400)), min_size=1, max_size=9),
+    st.integers(0, 2**32),
+)
+def test_a_combination_by_fractions_is_that_by_the_residues_that_they_are(
+    modulus: int, fractions: list[tuple[int, int]], seed: int
+) -> None:
+    row = [above * pow(below, -1, modulus) for above, below in fractions if gcd(below, modulus) == 1] or [1]
+    planes = extremes(modulus, (len(row), 50), np.random.default_rng(seed))
+    wanted = sum(weight * plane.astype(object) for weight, plane in zip(row, planes, strict=True)) % modulus
+    assert (combination(row, planes, modulus) == wanted).all()
+
+
+@pytest.mark.parametrize("modulus", [*MODULI, *SMALL])
+@pytest.mark.parametrize("planes", [1, 2, 7, 8, 9, 17, 65])
+def test_a_combination_of_any_number_is_exact_where_residues_and_weights_are_largest(
+    modulus: int, planes: int
+) -> None:
+    stack = np.full((planes, 5), modulus - 1, residue_dtype(modulus))
+    half = modulus // 2
+    rows = [[half] * planes, [-half] * planes, [half, -half] * planes, [modulus - 1] * planes, [1] * planes]
+    # With this one weights are fractions of 3, where 3 has an inverse.
+    rows = [row[:planes] for row in (*rows, [(modulus + 1) // 3] * planes)]
+    answer = combinations(rows, stack, modulus)
+    assert are_residues(answer, modulus)
+    assert answer.tolist() == [[-sum(row) % modulus] * 5 for row in rows]
+
+
+@pytest.mark.parametrize("modulus", MODULI)
+@pytest.mark.parametrize("length", [0, 1, 31, 4095, 4096, 4097, 10_000])
+def test_long_and_empty_planes_are_combined_to_their_last_residue(modulus: int, length: int) -> None:
+    planes = extremes(modulus, (3, length), np.random.default_rng(length))
+    row = (2, -1, modulus // 3)
+    wanted = sum(weight * plane.astype(object) for weight, plane in zip(row, planes, strict=True)) % modulus
+    assert (combination(row, planes, modulus) == wanted).all()
+
+
+@pytest.mark.parametrize("modulus", MODULI)
+def test_strided_and_read_only_planes_are_combined_and_stay_as_they_are(modulus: int) -> None:
+    stack = expanded(b"sixteen  octets.", modulus, (40, 2, 30))
+    one, other, before = stack[::2, 0], np.asfortranarray(stack[1::2, 1]), stack.copy()
+    stack.flags.writeable = False
+    wanted = (one.astype(object) - 3 * other.astype(object)) % modulus
+    assert (combination((1, -3), (one, other), modulus) == wanted).all()
+    assert (stack == before).all()
+    assert other.flags.writeable
 
 
 @pytest.mark.parametrize("modulus", FIELDS)

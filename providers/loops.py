@@ -1,0 +1,112 @@
+"""Loops over residues that numpy would take ten passes for: compiled when first run, and kept on disk.
+
+Importing this module imports numba, which takes half a second: import it where it is used. What bounds keep
+words from overflowing is proven by who calls; these loops only add and multiply.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from providers.residues import FIELDS
+
+MOST_PLANES = 8
+"""Arrays that are combined at once: so many have a place in the loops' argument."""
+_BLOCK = 4096
+"""Words that are worked on at once, and stay in a processor's first cache."""
+_MERSENNE = FIELDS[-1]
+
+
+def _compiled(function: Any) -> Any:
+    try:
+        return njit(cache=True)(function)
+    except RuntimeError:
+        # Neither beside this file nor in the user's cache may be written: every process compiles anew.
+        return njit(function)
+
+
+@_compiled
+def combine(
+    planes: tuple[NDArray[Any], ...],
+    weights: NDArray[Any],
+    starts: NDArray[Any],
+    factors: NDArray[Any],
+    steps: NDArray[np.int64],
+    modulus: NDArray[Any],
+    answer: NDArray[Any],
+) -> None:
+    """For each row of an answer residues of ``factor * (start + sum of weight * plane)``.
+
+    Parameters
+    ----------
+    planes : `MOST_PLANES` arrays of residues, of one axis
+        The first ones are used, and the others there for their place in a type.
+    weights : (rows, planes used) ndarray of words
+    starts, factors : (rows,) ndarrays of words
+    steps : (rows, 4) ndarray
+        How often a sum is folded, the modulus then taken away, and both again after a factor that is not one.
+    modulus : words
+        Itself, its bits, and how much less it is than 2 to their power: what a bit above them is worth.
+    answer : (rows, length of a plane) ndarray of residues
+    """
+    word = weights.dtype.type
+    one, bits, gap = modulus
+    mask = word(one + gap - word(1))
+    room = np.empty(min(_BLOCK, answer.shape[1]), weights.dtype)
+    for first in range(0, answer.shape[1], _BLOCK):
+        words = room[: min(_BLOCK, answer.shape[1] - first)]
+        count = len(words)
+        for row in range(answer.shape[0]):
+            start, weight, plane = starts[row], weights[row, 0], planes[0][first : first + count]
+            for at in range(count):
+                words[at] = word(start + word(word(plane[at]) * weight))
+            for i in range(1, weights.shape[1]):
+                weight, plane = weights[row, i], planes[i][first : first + count]
+                for at in range(count):
+                    words[at] = word(words[at] + word(word(plane[at]) * weight))
+            for half in range(2):
+                if half and factors[row] != 1:
+                    for at in range(count):
+                        words[at] = word(words[at] * factors[row])
+                for _ in range(steps[row, 2 * half]):
+                    for at in range(count):
+                        # Left to itself `>>` is of 64 bits.
+                        above = np.right_shift(words[at], bits)
+                        words[at] = word(word(words[at] & mask) + word(gap * above))
+                # The last time is when what is found is stored.
+                for _ in range(steps[row, 2 * half + 1] - (half == 1 or factors[row] == 1)):
+                    for at in range(count):
+                        # What is below the modulus wraps to something larger.
+                        words[at] = min(words[at], word(words[at] - one))
+            out = answer[row, first : first + count]
+            for at in range(count):
+                out[at] = min(words[at], word(words[at] - one))
+
+
+@_compiled
+def combine_mersenne(planes: tuple[NDArray[Any], ...], weights: NDArray[Any], answer: NDArray[Any]) -> None:
+    """For each row of an answer ``sum of weight * plane`` modulo 2**61 - 1, of weights that are residues too.
+
+    Both are cut in two, of which products fit into words; 2**61 is one.
+    """
+    prime = np.uint64(_MERSENNE)
+    low, rest, half, most = np.uint64(2**31 - 1), np.uint64(2**30 - 1), np.uint64(31), np.uint64(61)
+    for row in range(answer.shape[0]):
+        out = answer[row]
+        out[:] = 0
+        for i in range(weights.shape[1]):
+            top, bottom = weights[row, i] >> half, weights[row, i] & low
+            plane = planes[i]
+            for at in range(len(out)):
+                upper, lower = plane[at] >> half, plane[at] & low
+                # Below 2**62; times 2**31 its bits from the thirtieth on go round.
+                middle = upper * bottom + lower * top
+                around = (middle >> np.uint64(30)) + ((middle & rest) << half)
+                # Below 2**61, 2**62, 2**61 + 2**32 and 2**61.
+                total = (upper * top << np.uint64(1)) + lower * bottom + around + out[at]
+                total = (total & prime) + (total >> most)
+                out[at] = min(total, total - prime)
