@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,33 @@ def test_a_word_that_is_no_residue_is_replaced_by_the_next_that_is_one() -> None
         return words[start : start + count]
 
     assert uniform(source, 65521, (2, 2)).tolist() == [[7, 4], [9, 65520]]
+
+
+@given(st.sampled_from([5, 65521, 2**31 - 1]), st.integers(0, 400), st.integers(0, 2**32))
+def test_every_word_that_is_no_residue_is_replaced_wherever_it_lies(
+    modulus: int, count: int, seed: int
+) -> None:
+    random, dtype = np.random.default_rng(seed), residue_dtype(modulus)
+    mask = (1 << modulus.bit_length()) - 1
+    # As many are none as are, and those that are tell where they lay.
+    stream = np.where(random.integers(0, 2, 20 * count + 99) == 1, mask, np.arange(20 * count + 99) % modulus)
+    stream = stream.astype(dtype)
+    taken = 0
+
+    def source(wanted: int) -> bytes:
+        nonlocal taken
+        taken += wanted
+        return stream.tobytes()[taken - wanted : taken]
+
+    wanted = stream[:count].tolist()
+    following = iter(stream[count:])
+    refused = [at for at, word in enumerate(wanted) if word >= modulus]
+    while refused:
+        fresh = [int(word) for word in islice(following, len(refused)) if word < modulus]
+        for at, word in zip(refused, fresh, strict=False):
+            wanted[at] = word
+        refused = refused[len(fresh) :]
+    assert uniform(source, modulus, (count,)).tolist() == wanted
 
 
 @pytest.mark.parametrize("modulus", [5, 7, 65521, 2**16])
