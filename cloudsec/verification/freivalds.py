@@ -59,14 +59,14 @@ class _Along(NamedTuple):
     first : int
         Pixels before those that are inside.
     inside : (columns inside, different vectors) ndarray
-    places : (vectors,) ndarray
+    places : (vectors,) ndarray, or a slice
         Which of these each vector is there.
     before, after : (columns outside, vectors) ndarrays
     """
 
     first: int
     inside: NDArray[np.float64]
-    places: NDArray[np.intp]
+    places: NDArray[np.intp] | slice
     before: NDArray[np.float64]
     after: NDArray[np.float64]
 
@@ -124,8 +124,7 @@ class Tag:
                 f"{answer.shape}; give it the unrounded integers of all regions that it was made of"
             )
         lines = _lines(answer)
-        ends = lines.min(axis=(1, 2)), lines.max(axis=(1, 2))
-        holds = np.asarray((ends[0] >= self.low) & (ends[1] <= self.high))
+        holds = _within(lines, self.low, self.high)
         inside = holds.copy()
         within, largest = lines if inside.all() else lines[inside], max(abs(self.low), abs(self.high))
         for probe in self._probes:
@@ -179,7 +178,6 @@ def tag(
         )
     least, greatest = int(padded.min()), int(padded.max())
     low, high = bounds(part, shares, least, greatest)
-    own = _lines(core(padded, part.halo))
     sides, largest = core(padded, part.halo).shape[1:], max(abs(least), abs(greatest))
     probes = []
     for prime in _sufficient(primes, low, high):
@@ -188,6 +186,7 @@ def tag(
         tags = shares[1] % prime * _contracted(_lines(padded), largest, *vectors, prime) % prime
         flat = left.reshape(columns, prod(sides[:-1]))
         if shares[0]:
+            own = _lines(core(padded, part.halo))
             tags += shares[0] % prime * _contracted(own, largest, flat[..., None], _plain(right), prime)
         probes.append(_Probe(prime, flat, right, tags % prime))
     odds = 2 * float(min(probe.prime for probe in probes)) ** -columns
@@ -216,11 +215,22 @@ def _drawn(
     # As near to zero as they can be: sums of them are exact twice as long.
     drawn -= prime * (drawn > prime // 2)
     left, right = drawn[:split].reshape(longer), drawn[split:]
-    begin = range(columns)
-    return (
-        np.stack([left[..., first : first + lines] for first in begin]),
-        np.stack([right[first : first + length] for first in begin]),
-    )
+    return _windows(left, lines), _windows(right, length)
+
+
+def _windows(drawn: NDArray[np.float64], length: int) -> NDArray[np.float64]:
+    """All windows of a length along the last axis, in order along a first one."""
+    shape = drawn.shape[-1] - length + 1, *drawn.shape[:-1], length
+    # Copied, since BLAS takes no matrix whose lines overlap.
+    return np.ascontiguousarray(as_strided(drawn, shape, drawn.strides[-1:] + drawn.strides))
+
+
+def _within(lines: NDArray[np.integer], low: int, high: int) -> NDArray[np.bool_]:
+    """Which regions have no pixel below `low`, nor one above `high`."""
+    if low:
+        return np.asarray((lines.min(axis=(1, 2)) >= low) & (lines.max(axis=(1, 2)) <= high))
+    # What is below zero is large as an unsigned number.
+    return np.asarray(lines.view(lines.dtype.str.replace("i", "u")).max(axis=(1, 2)) <= high)
 
 
 def _transposed(
@@ -264,7 +274,7 @@ def _residues(weights: object, prime: int) -> NDArray[np.float64]:
 def _plain(vectors: NDArray[np.float64]) -> _Along:
     """Vectors ``(k, columns)`` of which none is another's."""
     outside = np.empty((0, len(vectors)))
-    return _Along(0, vectors.T, np.arange(len(vectors)), outside, outside)
+    return _Along(0, vectors.T, slice(None), outside, outside)
 
 
 def _shifted(right: NDArray[np.float64], side: int) -> _Along:
@@ -284,28 +294,22 @@ def _shifted(right: NDArray[np.float64], side: int) -> _Along:
 def _spread(vectors: NDArray[np.float64], rows: NDArray[np.float64], prime: int) -> NDArray[np.float64]:
     """Every row of weights on every vector, transposed: what each pixel of a line adds to answers.
 
-    Parameters
-    ----------
-    vectors : (..., n) ndarray
-    rows : (r, taps) ndarray
-
-    Returns
-    -------
-    (r, ..., n + taps - 1) ndarray of residues
+    Of rows ``(r, taps)`` and vectors ``(..., n)`` residues ``(r, ..., n + taps - 1)``.
     """
     count, taps = rows.shape
     length = vectors.shape[-1] + taps - 1
     # One line of all vectors, each with zeros before it; those after the last one are the first of nobody's.
     apart = np.zeros((prod(vectors.shape[:-1]) + 1, length))
     apart[:-1, taps - 1 :] = vectors.reshape(-1, vectors.shape[-1])
-    step = apart.itemsize
-    windows = as_strided(apart, (length * (len(apart) - 1), taps), (step, step), writeable=False)
-    spread = np.empty((len(windows), count))
+    step, places = apart.itemsize, length * (len(apart) - 1)
+    shifted = as_strided(apart, (taps, places), (step, step), writeable=False)
+    backwards = np.ascontiguousarray(rows[:, ::-1])
+    spread = np.empty((count, places))
     at_once = max(1, _TRANSPOSED_AT_ONCE // taps)
-    for first in range(0, len(windows), at_once):
+    for first in range(0, places, at_once):
         some = slice(first, first + at_once)
-        spread[some] = np.ascontiguousarray(windows[some]) @ rows[:, ::-1].T
-    return _reduced(spread, prime).T.reshape(count, *vectors.shape[:-1], length)
+        np.matmul(backwards, np.ascontiguousarray(shifted[:, some]), out=spread[:, some])
+    return _reduced(spread, prime).reshape(count, *vectors.shape[:-1], length)
 
 
 def _contracted(

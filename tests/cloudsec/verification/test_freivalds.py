@@ -66,6 +66,20 @@ def test_sums_of_pixels_and_answers_are_judged_by_how_often_they_go_in(
     assert not judge.holds(right + 1).any()
 
 
+@pytest.mark.parametrize("least", [-3, 0, 3])
+@pytest.mark.parametrize("dtype", ["int32", "int64", ">i8"])
+def test_a_multiple_of_the_prime_leads_out_of_the_range_at_either_end(least: int, dtype: str) -> None:
+    part = Stencil(((1, 4, 6, 4, 1),) * 2)
+    stack = np.random.default_rng(0).integers(least, 256, (1, 12, 13))
+    stack[0, 5, 5] = least
+    judge, right = tag(part, stack, KEYS, "multiples"), part.run(stack).astype(dtype)
+    assert judge.holds(right).all()
+    for times in (-2, -1, 1, 2):
+        claimed = right.copy()
+        claimed[0, 3, 4] += times * PRIMES[0]
+        assert not judge.holds(claimed).any()
+
+
 @given(PARTS, st.data())
 def test_wrong_answers_never_are_and_the_regions_that_are_wrong_are_told(
     part: Stencil | Kernel, data: st.DataObject
