@@ -178,7 +178,7 @@ class _Course:
     def _tags(self, dealing: Dealing, number: int, keys: Keystream) -> list[Tag]:
         """Of each part of a slab's answer, what tells the right one."""
         pixels = dealing.regions_of(self._job, dealing.slabs[number])
-        flat = pixels.reshape(-1, *pixels.shape[2:]).astype(np.int64, copy=False)
+        flat = pixels.reshape(-1, *pixels.shape[2:])
         return [
             tag(part, flat, keys, f"slab {number} part {at}")
             for at, part in enumerate(self._job.operation.parts)

@@ -89,7 +89,7 @@ class Dealing(ABC):
         words = self.octets / job.planes.itemsize
         return Workload(len(self.slabs), 0.0, answered + answered * words, answered)
 
-    def regions_of(self, job: Job, slab: tuple[int, int]) -> NDArray[np.generic]:
+    def regions_of(self, job: Job, slab: tuple[int, int]) -> NDArray[np.integer]:
         """The pixels of a slab with their halo, ``(bands, components, *window)``."""
         first, last = slab
         boxes = [self._box(job, top + first, top + last) for top in self.bands]

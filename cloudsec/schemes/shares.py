@@ -128,8 +128,7 @@ class SecretSharing(LinearScheme[Shares]):
             random = [expanded(seed, sharing.modulus, shape) for seed in seeds[: sharing.privacy] if seed]
         else:
             random = [uniform(os.urandom, sharing.modulus, shape) for _ in range(sharing.privacy)]
-        secrets = reduced(pixels.astype(np.int64, copy=False), sharing.modulus)
-        shares = [*random, *sharing.dealt(secrets, np.stack(random))]
+        shares = [*random, *sharing.dealt(reduced(pixels, sharing.modulus), random)]
         return tuple(
             Sealed(
                 Task(

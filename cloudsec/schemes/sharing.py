@@ -96,13 +96,15 @@ class Sharing:
         """How many answers give the secrets."""
         return self.secrets + self.privacy
 
-    def dealt(self, secrets: Residues, random: Residues) -> Residues:
+    def dealt(
+        self, secrets: Residues | Sequence[Residues], random: Residues | Sequence[Residues]
+    ) -> Residues:
         """Shares of the parties that hold no random ones, in their order.
 
         Parameters
         ----------
-        secrets : (secrets, …) ndarray of residues
-        random : (privacy, …) ndarray of residues
+        secrets : (secrets, …) ndarray of residues, or as many arrays
+        random : (privacy, …) ndarray of residues, or as many arrays
             Shares of the first parties: uniform, independent, and never used before. Expanded from seeds
             they hide the secrets from whoever cannot break AES, out of the system's generator from everybody.
 
@@ -163,7 +165,7 @@ class Sharing:
             )
         return sorted(answers)[: self.quorum]
 
-    def _expect(self, what: str, given: Residues, number: int) -> None:
+    def _expect(self, what: str, given: Residues | Sequence[Residues], number: int) -> None:
         if len(given) != number:
             raise ValueError(f"this sharing takes {number} {what}, not {len(given)}")
 
