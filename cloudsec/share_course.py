@@ -222,18 +222,15 @@ class _Course:
             # Of every slab each answer that was tried had this chance.
             self._odds += sum(each.odds for each in tags)
             flat = [part.reshape(-1, *part.shape[2:]) for part in parts]
-            if all(each.holds(part).all() for each, part in zip(tags, flat, strict=bool(tags))):
-                self._place(dealing, number, parts)
-                for holder in kept:
-                    self._accounts[dealing.parties[holder]].verified += bool(tags)
-                return
-            liars = [
-                holder
-                for holder, answer in kept.items()
-                if not np.array_equal(computed(tasks[holder]), answer)
-            ]
-            if not liars:
-                raise AssertionError("shares that were all computed rightly give a wrong answer")
+            right = all(each.holds(part).all() for each, part in zip(tags, flat, strict=bool(tags)))
+            # The tag speaks of a quorum's answers only.
+            liars = []
+            if not right or (tags and not self._scheme.agree(dealing, kept)):
+                liars = [
+                    holder
+                    for holder, answer in kept.items()
+                    if not np.array_equal(computed(tasks[holder]), answer)
+                ]
             for holder in liars:
                 name = self._job.providers[dealing.parties[holder]]
                 failed[dealing.parties[holder]] = Dishonest(
@@ -241,6 +238,13 @@ class _Course:
                     "not use it until you know why"
                 )
                 del kept[holder]
+            if right:
+                self._place(dealing, number, parts)
+                for holder in kept:
+                    self._accounts[dealing.parties[holder]].verified += bool(tags)
+                return
+            if not liars:
+                raise AssertionError("shares that were all computed rightly give a wrong answer")
 
     def _place(self, dealing: Dealing, number: int, parts: Sequence[NDArray[np.int64]]) -> None:
         slab = dealing.slabs[number]

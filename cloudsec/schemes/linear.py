@@ -138,6 +138,10 @@ class LinearScheme(ABC, Generic[D]):
     def recovered(self, job: Job, dealing: D, answers: Mapping[int, NDArray[Any]]) -> list[NDArray[np.int64]]:
         """Each part's unrounded answers, ``(bands, components, *core)``, from those of a quorum."""
 
+    def agree(self, dealing: D, answers: Mapping[int, NDArray[Any]]) -> bool:
+        """Whether answers beyond a quorum are those that the quorum's imply; here there are none."""
+        return True
+
     @abstractmethod
     def statement(self, job: Job, dealing: D | None) -> str:
         """One plain sentence on what the providers could learn."""

@@ -154,6 +154,9 @@ class SecretSharing(LinearScheme[Shares]):
         lows = [part.bounds(dealing.low, dealing.high)[0] for part in parts]
         return [integers(found[:, :, at], low, sharing.modulus) for at, low in enumerate(lows)]
 
+    def agree(self, dealing: Shares, answers: Mapping[int, Residues]) -> bool:
+        return dealing.sharing.agree(answers)
+
     def statement(self, job: Job, dealing: Shares | None) -> str:
         if dealing is None:
             return NOTHING_LEFT

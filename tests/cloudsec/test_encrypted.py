@@ -15,7 +15,8 @@ from cloudsec.errors import Dishonest, IncompatibleScheme
 from providers import Filter, ciphertexts, make_operation
 from providers.testing import images
 from providers.wire import Answer, decode_task
-from tests.simulator import FAULTS, Behaviour, Simulated, changed
+from tests.losses import fleet
+from tests.simulator import FAULTS, Behaviour, changed
 
 IMAGE = np.random.default_rng(0).integers(0, 256, (60, 66), np.uint8)
 WANTED = providers.apply(IMAGE, "mean", size=3)
@@ -70,15 +71,8 @@ def test_it_holds_over_http_and_in_many_slabs(
     assert result.report.providers[0].tasks > 1
 
 
-def clouds(count: int, faulty: dict[int, Behaviour] | None = None) -> list[Simulated]:
-    return [
-        Simulated(f"c{number}", **({"behaviour": faulty[number]} if faulty and number in faulty else {}))
-        for number in range(count)
-    ]
-
-
 def test_no_two_pixels_or_jobs_have_a_ciphertext_or_a_key_in_common() -> None:
-    flat, named = np.full((30, 40), 1000, np.uint16), clouds(2)
+    flat, named = np.full((30, 40), 1000, np.uint16), fleet(2)
     with cloudsec.Broker(named, scheme="paillier", key=bytes(32)) as broker:
         for _ in range(2):
             broker.process(flat, "mean", size=1)
@@ -90,7 +84,7 @@ def test_no_two_pixels_or_jobs_have_a_ciphertext_or_a_key_in_common() -> None:
 
 @pytest.mark.parametrize("packing", [True, False])
 def test_many_pixels_ride_in_a_ciphertext_or_one(packing: bool) -> None:
-    named = clouds(1)
+    named = fleet(1)
     with cloudsec.Broker(named, scheme="paillier", tolerate=0, plan={"packing": packing}) as broker:
         report = broker.process(IMAGE[:9, :10], "mean", size=1).report
     (request,) = named[0].requests
@@ -117,7 +111,7 @@ LIES: dict[str, Behaviour] = {
 
 @pytest.mark.parametrize("lie", LIES)
 def test_a_liar_is_named_not_asked_again_and_harms_nothing(lie: str) -> None:
-    named = clouds(3, {1: LIES[lie]})
+    named = fleet(3, {1: LIES[lie]})
     with cloudsec.Broker(named, scheme="paillier") as broker:
         result = broker.process(IMAGE, "mean", size=3)
         asked = len(named[1].requests)
@@ -134,7 +128,7 @@ def test_a_liar_is_named_not_asked_again_and_harms_nothing(lie: str) -> None:
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_provider_that_fails_harms_nothing(fault: str) -> None:
     behaviour, words = FAULTS[fault]
-    with cloudsec.Broker(clouds(2, {0: behaviour}), scheme="paillier", timeout=5) as broker:
+    with cloudsec.Broker(fleet(2, {0: behaviour}), scheme="paillier", timeout=5) as broker:
         result = broker.process(IMAGE, "mean", size=3)
     assert (result.image == WANTED).all()
     assert words in result.report.losses[0].reason
@@ -142,12 +136,12 @@ def test_a_provider_that_fails_harms_nothing(fault: str) -> None:
 
 def test_if_all_lie_all_is_computed_at_home_or_the_job_fails() -> None:
     lying = {0: LIES["zeros"], 1: LIES["another's"]}
-    with cloudsec.Broker(clouds(2, lying), scheme="paillier") as broker:
+    with cloudsec.Broker(fleet(2, lying), scheme="paillier") as broker:
         result = broker.process(IMAGE, "mean", size=3)
     assert (result.image == WANTED).all()
     assert result.report.home == {"pixel_share": 1.0, "reasons": {"lost": 1.0}}
     with (
-        cloudsec.Broker(clouds(2, lying), scheme="paillier", on_loss="fail") as broker,
+        cloudsec.Broker(fleet(2, lying), scheme="paillier", on_loss="fail") as broker,
         pytest.raises(Dishonest, match="answered"),
     ):
         broker.process(IMAGE, "mean", size=3)
@@ -192,7 +186,7 @@ def test_reports_and_plans_say_that_all_together_learn_nothing(tmp_path: Any) ->
 
 
 def test_what_is_sent_are_ciphertexts_under_the_modulus_in_the_task() -> None:
-    named = clouds(2)
+    named = fleet(2)
     with cloudsec.Broker(named, scheme="paillier") as broker:
         broker.process(IMAGE, "mean", size=3)
     for cloud in named:
