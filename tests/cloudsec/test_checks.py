@@ -32,6 +32,7 @@ CHECKED: dict[str, Filter] = {
     "percentile": make_operation("percentile", size=(2, 3), percentile=20),
     "minimum": make_operation("minimum", size=4),
     "maximum": make_operation("maximum"),
+    "sobel": make_operation("sobel"),
     "window": make_operation("window", center=128, width=200),
 }
 """Operations of which all pixels are checked, whatever they are of."""

@@ -2,10 +2,17 @@
 
 from typing import Any
 
+import numpy as np
 import pytest
 
 import providers
+from benchmarks.plane import Costly
 from cloudsec.verification.methods import method
+
+
+def checked(name: str, dtype: str, rounded: bool = False, **parameters: Any) -> str:
+    axes = max(2, np.ndim(parameters.get("weights", ())))
+    return method(providers.make_operation(name, **parameters).resolved(axes, dtype), dtype, rounded=rounded)
 
 
 @pytest.mark.parametrize(
@@ -21,19 +28,28 @@ from cloudsec.verification.methods import method
         ("maximum", {}, "recomputed"),
         ("threshold", {"value": 7}, "recomputed"),
         ("window", {"center": 7, "width": 3}, "recomputed"),
-        ("sobel", {}, "sample"),
+        ("sobel", {}, "recomputed"),
     ],
 )
 def test_every_operation_is_checked_in_the_strongest_way(
     name: str, parameters: dict[str, Any], wanted: str
 ) -> None:
-    assert method(providers.make_operation(name, **parameters), "int16", rounded=False) == wanted
+    assert checked(name, "int16", **parameters) == wanted
 
 
 def test_rounded_sums_can_only_be_sampled() -> None:
-    assert method(providers.make_operation("gaussian"), "uint8", rounded=True) == "sample"
+    assert checked("gaussian", "uint8", rounded=True) == "sample"
 
 
-def test_of_floats_ranks_are_checked_to_the_bit_and_sums_are_sampled() -> None:
-    assert method(providers.make_operation("median"), "float32", rounded=False) == "certificate"
-    assert method(providers.make_operation("gaussian"), "float32", rounded=False) == "sample"
+def test_of_floats_ranks_are_checked_to_the_bit_and_sums_are_computed_again_where_that_is_little_work() -> (
+    None
+):
+    assert checked("median", "float32") == "certificate"
+    for name, parameters in (("gaussian", {"sigma": 5.0}), ("unsharp", {}), ("laplacian", {}), ("sobel", {})):
+        assert checked(name, "float32", **parameters) == "recomputed"
+    for side, wanted in ((7, "recomputed"), (15, "sample")):
+        assert checked("convolve", "float64", weights=np.ones((side, side))) == wanted
+
+
+def test_operations_of_others_are_sampled() -> None:
+    assert method(Costly(size=3).resolved(2, "uint8"), "uint8", rounded=False) == "sample"
