@@ -59,7 +59,8 @@ class Broker:
         How many colluding providers to withstand; None: 1 where the scheme protects.
     verify : {True, "sample", False}
         True: all answers are checked as far as there is a way, sums by a secret tag of the image, ranks by
-        counting, the rest by a sample. ``"sample"``: some blocks are computed again at home and compared.
+        counting, what is little work by computing it again, the rest by a sample. ``"sample"``: some blocks
+        are computed again at home and compared.
     plan : dict or None
         Fixes what the scheme would choose; for those with blocks: ``{"block": 48}``, the side of the blocks
         in pixels, ``{"regions": 4}``, how many providers to use, ``{"halo": "ring"}`` or ``{"halo":
