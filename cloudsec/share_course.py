@@ -223,9 +223,10 @@ class _Course:
             self._odds += sum(each.odds for each in tags)
             flat = [part.reshape(-1, *part.shape[2:]) for part in parts]
             right = all(each.holds(part).all() for each, part in zip(tags, flat, strict=bool(tags)))
+            finished = self._finished(dealing, number, parts, bool(tags)) if right else None
             # The tag speaks of a quorum's answers only.
             liars = []
-            if not right or (tags and not self._scheme.agree(dealing, kept)):
+            if finished is None or (tags and not self._scheme.agree(dealing, kept)):
                 liars = [
                     holder
                     for holder, answer in kept.items()
@@ -238,19 +239,28 @@ class _Course:
                     "not use it until you know why"
                 )
                 del kept[holder]
-            if right:
-                self._place(dealing, number, parts)
+            if finished is not None:
+                self._place(dealing, number, finished)
                 for holder in kept:
                     self._accounts[dealing.parties[holder]].verified += bool(tags)
                 return
             if not liars:
                 raise AssertionError("shares that were all computed rightly give a wrong answer")
 
-    def _place(self, dealing: Dealing, number: int, parts: Sequence[NDArray[np.int64]]) -> None:
-        slab = dealing.slabs[number]
-        pixels = dealing.regions_of(self._job, slab)
-        finished = self._scheme.finished(self._job, parts, pixels)
-        for band, place in dealing.places(self._job, slab):
+    def _finished(
+        self, dealing: Dealing, number: int, parts: Sequence[NDArray[np.int64]], checked: bool
+    ) -> NDArray[np.generic] | None:
+        """Grey levels of a slab; None for what was not checked and no image leads to."""
+        pixels = dealing.regions_of(self._job, dealing.slabs[number])
+        try:
+            return self._scheme.finished(self._job, parts, pixels)
+        except ValueError:
+            if checked:
+                raise
+            return None
+
+    def _place(self, dealing: Dealing, number: int, finished: NDArray[np.generic]) -> None:
+        for band, place in dealing.places(self._job, dealing.slabs[number]):
             self._result[(slice(None), *place)] = finished[band]
             rows = place[-2]
             self._rows[rows] = True

@@ -188,3 +188,11 @@ def test_without_verification_shares_are_believed_and_the_report_says_so() -> No
         result = broker.process(IMAGE, "mean", size=3)
     assert (result.image != providers.apply(IMAGE, "mean", size=3)).any()
     assert "if every provider computed what it was asked" in result.report.exact
+
+
+def test_without_verification_what_no_image_leads_to_still_has_its_liar_named() -> None:
+    dark = IMAGE.astype(np.uint8)
+    with cloudsec.Broker(fleet(3, {1: LIES["upside down"]}), scheme="additive", verify=False) as broker:
+        result = broker.process(dark, "binomial", size=3)
+    assert (result.image == providers.apply(dark, "binomial", size=3)).all()
+    assert [loss.provider for loss in result.report.losses] == ["c1"]
