@@ -9,13 +9,13 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from benchmarks.lies import TAMPERINGS
 from cloudsec.keystream import Keystream
 from cloudsec.verification import freivalds
 from cloudsec.verification.freivalds import COLUMNS, PRIMES, Tag, tag
 from providers.kernel import Kernel, nested
 from providers.stencil import Stencil, core
 from providers.testing import images
-from tests.tampering import TAMPERINGS
 
 KEYS = Keystream(bytes(range(32)))
 SEEDS = st.integers(0, 2**32)
