@@ -40,7 +40,9 @@ LINEAR: dict[str, Filter] = {
     "laplacian": make_operation("laplacian"),
     "unsharp": make_operation("unsharp", radius=0.3, amount=1.5),
     "sobel": make_operation("sobel"),
+    "contrast": make_operation("contrast", factor=-2.5, pivot=100),
 }
+SHARED = LINEAR | {"gabor_bank": make_operation("gabor_bank", frequencies=0.5, orientations=2, n_stds=1)}
 OTHERS: dict[str, Filter] = {
     "convolve": make_operation("convolve", weights=[[1, 0, -2], [3, 0, 1]]),
     "median": make_operation("median", size=3, mode="mirror"),
@@ -49,7 +51,7 @@ OTHERS: dict[str, Filter] = {
     "maximum": make_operation("maximum"),
     "window": make_operation("window", center=128, width=200),
 }
-OPERATIONS = LINEAR | OTHERS
+OPERATIONS = SHARED | OTHERS
 PLANAR = {"convolve", "percentile"}
 
 
@@ -68,7 +70,7 @@ def _images() -> dict[str, NDArray[Any]]:
 
 IMAGES = _images()
 GREY, BLOCKS = ("8 bits", "12 bits"), ("8 bits", "12 bits", "colour", "volume")
-SHARED = ("small", "8 bits", "12 bits", "colour", "volume", "31 bits", "flat")
+SMALL = ("small", "8 bits", "12 bits", "colour", "volume", "31 bits", "flat")
 
 
 @dataclass(frozen=True)
@@ -95,16 +97,16 @@ class Setting:
 
 _PLAIN, _RING, _FIELD = (tuple(kinds) for kinds in (TAMPERINGS, of_residues(2**16), of_residues(65521)))
 SETTINGS = (
-    Setting("additive", 3, LINEAR, SHARED, _RING),
-    Setting("shamir", 3, LINEAR, SHARED, _FIELD),
-    Setting("shamir", 4, LINEAR, SHARED, _FIELD, {"seeds": False}),
-    Setting("packed", 5, LINEAR, SHARED, _FIELD),
+    Setting("additive", 3, SHARED, SMALL, _RING),
+    Setting("shamir", 3, SHARED, SMALL, _FIELD),
+    Setting("shamir", 4, SHARED, SMALL, _FIELD, {"seeds": False}),
+    Setting("packed", 5, SHARED, SMALL, _FIELD),
     Setting("paillier", 4, LINEAR, ("small", "flat"), tuple(of_ciphertexts(3))),
-    Setting("ga-es", 4, OPERATIONS, BLOCKS, _PLAIN, {"block": 8}),
-    Setting("ga-es", 9, OPERATIONS, BLOCKS, _PLAIN, {"block": 8}),
-    Setting("ga-es", 2, OPERATIONS, BLOCKS, _PLAIN, {"block": 16}),
-    Setting("ga-es-2018", 3, OPERATIONS, (*GREY, "colour"), _PLAIN, {"block": 8}),
-    Setting("unprotected", 3, OPERATIONS, (*BLOCKS, "flat"), _PLAIN),
+    Setting("ga-es", 4, LINEAR | OTHERS, BLOCKS, _PLAIN, {"block": 8}),
+    Setting("ga-es", 9, LINEAR | OTHERS, BLOCKS, _PLAIN, {"block": 8}),
+    Setting("ga-es", 2, LINEAR | OTHERS, BLOCKS, _PLAIN, {"block": 16}),
+    Setting("ga-es-2018", 3, LINEAR | OTHERS, (*GREY, "colour"), _PLAIN, {"block": 8}),
+    Setting("unprotected", 3, LINEAR | OTHERS, (*BLOCKS, "flat"), _PLAIN),
 )
 
 

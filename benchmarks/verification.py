@@ -135,6 +135,8 @@ def print_recomputation() -> None:
     for side in (5, 7, 9, 15):
         dense = providers.make_operation("convolve", weights=random.normal(0, 1, (side, side)))
         rows.append((f"dense {side}x{side}, float32, by a second", sent_twice(dense, image)))
+    bank, twelve = providers.make_operation("gabor_bank"), random.integers(0, 2**12, SHAPE, np.uint16)
+    rows.append(("gabor_bank, 12 bits, by a second", sent_twice(bank, twelve)))
     head = f"{'recomputation':<43}{'again ms':>10}{'other ms':>10}{'ratio':>8}"
     print(head + "\n" + "-" * len(head))
     for name, works in rows:
