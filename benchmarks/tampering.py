@@ -30,6 +30,8 @@ from providers import Filter, make_operation
 
 COUNT = 10_000
 KEY = bytes(range(32))
+COLLUDING = 0.25
+"""Of jobs: those in which all liars lie in the same way, so that shares may agree with one another."""
 COSTLY_EVERY = 8
 """Of so many rounds, ciphertexts take part in one."""
 
@@ -75,10 +77,7 @@ SMALL = ("small", "8 bits", "12 bits", "colour", "volume", "31 bits", "flat")
 
 @dataclass(frozen=True)
 class Setting:
-    """A scheme, and what it is tried on: operations, images, and kinds of lies.
-
-    `providers` is how many there are; the others go to `cloudsec.Broker`.
-    """
+    """A scheme with so many providers, and the operations, images and kinds of lies that it is tried on."""
 
     scheme: str
     providers: int
@@ -95,13 +94,15 @@ class Setting:
         return self.scheme == "paillier"
 
 
-_PLAIN, _RING, _FIELD = (tuple(kinds) for kinds in (TAMPERINGS, of_residues(2**16), of_residues(65521)))
+_PLAIN, _RING, _FIELD, _CIPHERTEXTS = (
+    tuple(lies) for lies in (TAMPERINGS, of_residues(2**16), of_residues(65521), of_ciphertexts(3 * 5))
+)
 SETTINGS = (
     Setting("additive", 3, SHARED, SMALL, _RING),
     Setting("shamir", 3, SHARED, SMALL, _FIELD),
     Setting("shamir", 4, SHARED, SMALL, _FIELD, {"seeds": False}),
     Setting("packed", 5, SHARED, SMALL, _FIELD),
-    Setting("paillier", 4, LINEAR, ("small", "flat"), tuple(of_ciphertexts(3))),
+    Setting("paillier", 4, LINEAR, ("small", "flat"), _CIPHERTEXTS),
     Setting("ga-es", 4, LINEAR | OTHERS, BLOCKS, _PLAIN, {"block": 8}),
     Setting("ga-es", 9, LINEAR | OTHERS, BLOCKS, _PLAIN, {"block": 8}),
     Setting("ga-es", 2, LINEAR | OTHERS, BLOCKS, _PLAIN, {"block": 16}),
@@ -155,18 +156,19 @@ class Tampering:
                 yield self.job(setting, names[number % len(names)], kind)
 
     def job(self, setting: Setting, operation: str, kind: str) -> Told:
-        """One job in which some lie: one of them in the given way, others in any."""
+        """One job in which some lie: one of them in the given way, others in any, or all alike."""
         image = str(self._random.choice([each for each in setting.images if self._takes(operation, each)]))
         fleet: list[Endpoint] = [LocalEndpoint(f"c{number}") for number in range(setting.providers)]
         # A job with ciphertexts is dear, and gets as many liars as there are providers.
         most = setting.providers if setting.costly else int(self._random.integers(1, setting.providers + 1))
+        together, seed = self._random.random() < COLLUDING, int(self._random.integers(2**32))
         liars: list[Liar] = []
         for place in self._random.permutation(setting.providers)[:most].tolist():
-            chosen = str(self._random.choice(setting.kinds)) if liars else kind
+            chosen = kind if together or not liars else str(self._random.choice(setting.kinds))
             before = self._before.get((setting.scheme, setting.providers, f"c{place}"))
-            # Providers are asked side by side.
-            (chance,) = self._random.spawn(1)
-            liars.append(Liar(f"c{place}", chosen, chance, before))
+            # Of those that collude all change the same pixels, by the same.
+            chance = seed if together else int(self._random.integers(2**32))
+            liars.append(Liar(f"c{place}", chosen, np.random.default_rng(chance), before))
             fleet[place] = liars[-1]
         with cloudsec.Broker(
             fleet, scheme=setting.scheme, key=KEY, plan=setting.plan, seed=0, verify=self._verify

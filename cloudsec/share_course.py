@@ -222,16 +222,22 @@ class _Course:
             # Of every slab each answer that was tried had this chance.
             self._odds += sum(each.odds for each in tags)
             flat = [part.reshape(-1, *part.shape[2:]) for part in parts]
-            right = all(each.holds(part).all() for each, part in zip(tags, flat, strict=bool(tags)))
-            finished = self._finished(dealing, number, parts, bool(tags)) if right else None
+            finished, error = None, None
+            if all(each.holds(part).all() for each, part in zip(tags, flat, strict=bool(tags))):
+                try:
+                    finished = self._finished(dealing, number, parts)
+                except ValueError as no_image:
+                    # What was checked is the image's own, and refused for what it is.
+                    if tags:
+                        raise
+                    error = no_image
             # The tag speaks of a quorum's answers only.
-            liars = []
-            if finished is None or (tags and not self._scheme.agree(dealing, kept)):
-                liars = [
-                    holder
-                    for holder, answer in kept.items()
-                    if not np.array_equal(computed(tasks[holder]), answer)
-                ]
+            doubted = finished is None or (tags and not self._scheme.agree(dealing, kept))
+            liars = [
+                holder
+                for holder, answer in kept.items()
+                if doubted and not np.array_equal(computed(tasks[holder]), answer)
+            ]
             for holder in liars:
                 name = self._job.providers[dealing.parties[holder]]
                 failed[dealing.parties[holder]] = Dishonest(
@@ -245,19 +251,13 @@ class _Course:
                     self._accounts[dealing.parties[holder]].verified += bool(tags)
                 return
             if not liars:
-                raise AssertionError("shares that were all computed rightly give a wrong answer")
+                raise error or AssertionError("shares that were all computed rightly give a wrong answer")
 
     def _finished(
-        self, dealing: Dealing, number: int, parts: Sequence[NDArray[np.int64]], checked: bool
-    ) -> NDArray[np.generic] | None:
-        """Grey levels of a slab; None for what was not checked and no image leads to."""
-        pixels = dealing.regions_of(self._job, dealing.slabs[number])
-        try:
-            return self._scheme.finished(self._job, parts, pixels)
-        except ValueError:
-            if checked:
-                raise
-            return None
+        self, dealing: Dealing, number: int, parts: Sequence[NDArray[np.int64]]
+    ) -> NDArray[np.generic]:
+        """Grey levels of a slab; ValueError for what no image leads to."""
+        return self._scheme.finished(self._job, parts, dealing.regions_of(self._job, dealing.slabs[number]))
 
     def _place(self, dealing: Dealing, number: int, finished: NDArray[np.generic]) -> None:
         for band, place in dealing.places(self._job, dealing.slabs[number]):
