@@ -232,26 +232,35 @@ class _Course:
                         raise
                     error = no_image
             # The tag speaks of a quorum's answers only.
-            doubted = finished is None or (tags and not self._scheme.agree(dealing, kept))
-            liars = [
-                holder
-                for holder, answer in kept.items()
-                if doubted and not np.array_equal(computed(tasks[holder]), answer)
-            ]
-            for holder in liars:
-                name = self._job.providers[dealing.parties[holder]]
-                failed[dealing.parties[holder]] = Dishonest(
-                    f"provider {name} answered wrongly: its share was computed again here and differs; do "
-                    "not use it until you know why"
-                )
-                del kept[holder]
+            if finished is None or (tags and not self._scheme.agree(dealing, kept)):
+                lied = self._without_liars(dealing, tasks, kept, failed)
+                if finished is None and not lied:
+                    raise error or AssertionError("shares that are all right give a wrong answer")
             if finished is not None:
                 self._place(dealing, number, finished)
                 for holder in kept:
                     self._accounts[dealing.parties[holder]].verified += bool(tags)
                 return
-            if not liars:
-                raise error or AssertionError("shares that were all computed rightly give a wrong answer")
+
+    def _without_liars(
+        self,
+        dealing: Dealing,
+        tasks: Sequence[Task],
+        kept: dict[int, Residues],
+        failed: dict[int, CloudsecError],
+    ) -> bool:
+        """Compute all answers here, take those that differ away, and name whose they are; if there are any."""
+        liars = [
+            holder for holder, answer in kept.items() if not np.array_equal(computed(tasks[holder]), answer)
+        ]
+        for holder in liars:
+            name = self._job.providers[dealing.parties[holder]]
+            failed[dealing.parties[holder]] = Dishonest(
+                f"provider {name} answered wrongly: its share was computed again here and differs; do "
+                "not use it until you know why"
+            )
+            del kept[holder]
+        return bool(liars)
 
     def _finished(
         self, dealing: Dealing, number: int, parts: Sequence[NDArray[np.int64]]
