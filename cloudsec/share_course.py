@@ -249,7 +249,7 @@ class _Course:
         kept: dict[int, Residues],
         failed: dict[int, CloudsecError],
     ) -> bool:
-        """Compute all answers here, take those that differ away, and name whose they are; if there are any."""
+        """Compute all answers here, take away those that differ, and name whose they are; if any do."""
         liars = [
             holder for holder, answer in kept.items() if not np.array_equal(computed(tasks[holder]), answer)
         ]
