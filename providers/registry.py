@@ -35,7 +35,7 @@ def operation_names() -> tuple[str, ...]:
     """Names of all operations.
 
     >>> operation_names()
-    ('binomial', 'convolve', 'gaussian', 'histogram', 'invert', 'laplacian', 'maximum', 'mean', ...)
+    ('binomial', 'brightness', 'contrast', 'convolve', 'gabor_bank', 'gaussian', 'histogram', 'invert', ...)
     """
     return tuple(operations())
 

@@ -17,7 +17,7 @@ from tests.simulator import RawServer, http_response
 @pytest.mark.parametrize(
     ("words", "code", "says"),
     [
-        (["-o", "blur"], 2, "unknown operation 'blur'; there are: binomial, convolve"),
+        (["-o", "blur"], 2, "unknown operation 'blur'; there are: binomial, brightness"),
         (["-o", "median", "-p", "sigma=2"], 2, "no parameter 'sigma'; it takes: size"),
         (["-o", "median", "-p", "size"], 2, "NAME=VALUE"),
         (["-o", "median", "-p", "size=3", "-p", "size=5"], 2, "given twice"),
