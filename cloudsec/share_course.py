@@ -245,7 +245,7 @@ class _Course:
     def _place(self, dealing: Dealing, number: int, parts: Sequence[NDArray[np.int64]]) -> None:
         slab = dealing.slabs[number]
         pixels = dealing.regions_of(self._job, slab)
-        finished = self._scheme.finished(self._job, parts, pixels)
+        finished = self._scheme.finished(self._job, dealing, parts, pixels)
         for band, place in dealing.places(self._job, slab):
             self._result[(slice(None), *place)] = finished[band]
             rows = place[-2]
