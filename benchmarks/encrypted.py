@@ -54,7 +54,7 @@ def ours(job: Job) -> dict[str, float]:
     (sealed,) = protect()
     answers = {0: computed(sealed.task)}
     recover = partial(PAILLIER.recovered, job, dealing, answers)
-    found = PAILLIER.finished(job, recover(), dealing.regions_of(job, slab))[0, 0]
+    found = PAILLIER.finished(job, dealing, recover(), dealing.regions_of(job, slab))[0, 0]
     if not np.array_equal(found, filter_box(job.planes[0], job.operation, Box((0, 0), job.shape))):
         raise SystemExit(f"{job.operation}: what is recovered is not what the filter answers")
     steps = {"protect": protect, "provider": partial(computed, sealed.task), "recover": recover}

@@ -30,6 +30,7 @@ from cloudsec.report import Report, report_of
 from cloudsec.result import Result
 from cloudsec.schemes import Job, LinearScheme, ProtectionScheme
 from cloudsec.schemes.hiding import grey_range, wire_values
+from cloudsec.schemes.steps import with_weights_for_steps
 from cloudsec.settings import Settings
 from cloudsec.share_course import carried_out_on_shares
 from cloudsec.share_report import report_of_shares
@@ -64,7 +65,8 @@ class Broker:
     plan : dict or None
         Fixes what the scheme would choose; for those with blocks: ``{"block": 48}``, the side of the blocks
         in pixels, ``{"regions": 4}``, how many providers to use, ``{"halo": "ring"}`` or ``{"halo":
-        "shared"}``, whether the broker computes the pixels around blocks, or blocks travel with a halo.
+        "shared"}``, whether the broker computes the pixels around blocks, or blocks travel with a halo. For
+        shares of floats ``{"step": 2**-10}``: pixels are taken as the nearest whole multiples of that.
     on_loss : {"home", "fail"}
         What happens to the blocks of a provider that is lost where nobody may stand in for it: they are
         computed at home, or the job fails.
@@ -317,7 +319,9 @@ class Broker:
 
     def _job(self, pixels: NDArray[np.generic], operation: Filter, channel_axis: int | None) -> Job:
         """What is to be done with an image, with what is known of how long it takes."""
-        resolved = resolved_for(pixels, operation, channel_axis)
+        resolved, choices = resolved_for(pixels, operation, channel_axis), self._settings.plan or {}
+        if "step" in choices:
+            resolved = with_weights_for_steps(resolved, pixels.dtype)
         # Figures are computed when they are read; the caller may have changed the image by then.
         planes = np.array(image_planes(pixels, channel_axis), order="C")
         names = tuple(endpoint.name for endpoint in self._endpoints)
@@ -327,7 +331,6 @@ class Broker:
             # Another thread may learn something meanwhile; what this job goes by is its own.
             known = self._experience = known.rehearsed(kind, kernel_seconds(resolved, *_travelling(planes)))
         forecast = known.forecast(names, kind)
-        choices = self._settings.plan or {}
         return Job(planes, resolved, names, present, self._tolerate, choices, self._seed, forecast)
 
     def _in_pieces(

@@ -137,6 +137,9 @@ def _add_job_options(command: argparse.ArgumentParser) -> None:
         "--halo", choices=("shared", "ring"), help="blocks with the pixels around them, or bare ones"
     )
     command.add_argument(
+        "--step", type=float, metavar="LEVELS", help="floats as whole multiples of it: shares carry those"
+    )
+    command.add_argument(
         "--one-by-one", action="store_true", help="every plane, slice or frame by itself, not as a volume"
     )
     command.add_argument("--probe", action="store_true", help="time providers with random pixels first")

@@ -294,7 +294,7 @@ def _broker(options: argparse.Namespace, **more: Any) -> Iterator[Broker]:
     """The broker of a command, and of its providers."""
     from cloudsec.broker import Broker
 
-    fixed = {"block": options.block, "regions": options.regions, "halo": options.halo}
+    fixed = {name: getattr(options, name) for name in ("block", "regions", "halo", "step")}
     with (
         _named_providers(options) as named,
         Broker(

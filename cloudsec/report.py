@@ -88,7 +88,8 @@ class Report:
         ``block`` (pixels or None), ``regions`` (providers used), ``halo_policy``, ``tolerate``,
         ``predicted_seconds`` (but for the search for the plan), ``reused`` (whether the study had its grid
         before); where a plan was searched, ``generations`` and ``convergence`` (J of the best so far, in each
-        generation); where regions were cut by entropy, ``thresholds`` (bits).
+        generation); where regions were cut by entropy, ``thresholds`` (bits); where shares are sent, what is
+        to be said of them (``shares``), and of floats ``step`` and ``greatest_error`` (grey levels).
     exact : str
         How it is known that the result is exact.
     timings : dict
@@ -276,7 +277,7 @@ def plan_fields(job: Job, plan: Plan | Dealing) -> dict[str, Any]:
         "predicted_seconds": job.forecast.seconds(plan.workload(job)),
         "reused": plan.reused,
         **_searched(plan),
-        **({"shares": plan.told} if isinstance(plan, Dealing) else {}),
+        **({"shares": plan.told, **plan.rounding(job)} if isinstance(plan, Dealing) else {}),
     }
 
 

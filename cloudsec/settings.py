@@ -133,9 +133,9 @@ def _why(taken: str, job: Job, refusals: Sequence[IncompatibleScheme], offered: 
         return f"auto took {taken!r}: {refusals[0].cause}"
     if elsewhere := [repr(choice) for choice in job.choices if choice not in offered]:
         return f"auto took {taken!r}, because the plan fixes {' and '.join(elsewhere)}"
-    return (
-        f"auto took {taken!r}, the strongest scheme that carries {job.operation.name!r} with these providers"
-    )
+    floats = f" on floats in steps of {job.choices['step']:g}" if "step" in job.choices else ""
+    carries = f"carries {job.operation.name!r}{floats} with these providers"
+    return f"auto took {taken!r}, the strongest scheme that {carries}"
 
 
 def _whole(value: object) -> int | None:

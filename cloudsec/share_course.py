@@ -266,7 +266,8 @@ class _Course:
         self, dealing: Dealing, number: int, parts: Sequence[NDArray[np.int64]]
     ) -> NDArray[np.generic]:
         """Grey levels of a slab; ValueError for what no image leads to."""
-        return self._scheme.finished(self._job, parts, dealing.regions_of(self._job, dealing.slabs[number]))
+        pixels = dealing.regions_of(self._job, dealing.slabs[number])
+        return self._scheme.finished(self._job, dealing, parts, pixels)
 
     def _place(self, dealing: Dealing, number: int, finished: NDArray[np.generic]) -> None:
         for band, place in dealing.places(self._job, dealing.slabs[number]):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from math import ceil, log2
 from typing import Any
 
@@ -37,7 +38,7 @@ def report_of_shares(
         home=home,
         losses=shared.losses,
         plan=plan_fields(job, dealing),
-        exact=_exact(shared),
+        exact=_exact(shared, dealing.rounding(job)),
         timings=timings,
         accounts=shared.accounts,
         exposure=ShareExposure(job, scheme, shared.dealings),
@@ -46,17 +47,23 @@ def report_of_shares(
     )
 
 
-def _exact(shared: Shared) -> str:
-    """How it is known that a result is exact, in one sentence."""
+def _exact(shared: Shared, rounding: Mapping[str, float]) -> str:
+    """How it is known that a result is exact, or of floats how near it is, in one sentence."""
     if shared.at_home == 1:
         return "computed on this machine, because too few answers of providers were right"
+    within = ""
+    if rounding:
+        within = (
+            f"but for at most {rounding['greatest_error']:g} grey levels and the roundings of floats, since "
+            f"pixels were rounded to whole multiples of {rounding['step']:g}, and weights to match; "
+        )
     if shared.odds == 1:
         return (
-            "by construction, if every provider computed what it was asked; answers were checked for shape, "
-            "type and range only"
+            f"{within}by construction, if every provider computed what it was asked; answers were checked "
+            "for shape, type and range only"
         )
     return (
-        "by construction, and every pixel was checked against a secret tag before it was kept: a wrong "
-        f"result is accepted with a chance of at most 2^{ceil(log2(shared.odds))}"
+        f"{within}by construction, and every pixel was checked against a secret tag before it was kept: a "
+        f"wrong result is accepted with a chance of at most 2^{ceil(log2(shared.odds))}"
         ", even if all providers collude"
     )

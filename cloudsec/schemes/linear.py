@@ -14,8 +14,10 @@ from cloudsec.errors import IncompatibleScheme
 from cloudsec.forecast import Workload
 from cloudsec.keystream import Keystream
 from cloudsec.schemes.base import Job, Sealed
+from cloudsec.schemes.steps import ends, greatest_error, in_steps
 from providers import Filter
 from providers.boxes import region_around
+from providers.stencil import Answers
 from regions import Box
 
 
@@ -33,6 +35,8 @@ class Dealing(ABC):
         First rows of the bands of the image that travel side by side.
     slabs : tuple of (int, int)
         Rows of a band, first and after the last, that travel in one task for each holder.
+    step : float or None
+        Grey levels of which pixels that are floats are taken to be whole multiples; None for integers.
     """
 
     parties: tuple[int, ...]
@@ -40,6 +44,7 @@ class Dealing(ABC):
     high: int
     bands: tuple[int, ...]
     slabs: tuple[tuple[int, int], ...]
+    step: float | None
 
     # What is planned of blocks, where there are none.
     block: ClassVar[None] = None
@@ -89,11 +94,20 @@ class Dealing(ABC):
         words = self.octets / job.planes.itemsize
         return Workload(len(self.slabs), 0.0, answered + answered * words, answered)
 
+    def rounding(self, job: Job) -> dict[str, float]:
+        """What a report says of the step, where there is one."""
+        if self.step is None:
+            return {}
+        return {"step": self.step, "greatest_error": greatest_error(job, self.step)}
+
     def regions_of(self, job: Job, slab: tuple[int, int]) -> NDArray[np.integer]:
-        """The pixels of a slab with their halo, ``(bands, components, *window)``."""
+        """The pixels of a slab with their halo, ``(bands, components, *window)``; of floats, their steps."""
         first, last = slab
         boxes = [self._box(job, top + first, top + last) for top in self.bands]
-        return np.stack([[region_around(plane, job.operation, box) for plane in job.planes] for box in boxes])
+        regions = np.stack(
+            [[region_around(plane, job.operation, box) for plane in job.planes] for box in boxes]
+        )
+        return regions if self.step is None else in_steps(regions, self.step)
 
     def places(self, job: Job, slab: tuple[int, int]) -> Iterator[tuple[int, tuple[slice, ...]]]:
         """Band by band, where the answers of a slab belong in each component of the result."""
@@ -147,12 +161,16 @@ class LinearScheme(ABC, Generic[D]):
         """One plain sentence on what the providers could learn."""
 
     def finished(
-        self, job: Job, parts: Sequence[NDArray[np.int64]], pixels: NDArray[np.generic]
+        self, job: Job, dealing: D, parts: Sequence[NDArray[np.int64]], pixels: NDArray[np.generic]
     ) -> NDArray[np.generic]:
         """Grey levels from the parts' answers and pixels with their halo, all ``(bands, components, …)``."""
+        answers: Sequence[Answers] = parts
+        if dealing.step is not None:
+            answers = [part.astype(np.float64) * dealing.step for part in parts]
+            pixels = pixels.astype(np.float64) * dealing.step
         core = tuple(slice(h, n - h) for h, n in zip(job.operation.halo, pixels.shape[2:], strict=True))
         own = pixels[(slice(None), slice(None), *core)]
-        flat = [part.reshape(-1, *part.shape[2:]) for part in parts]
+        flat = [part.reshape(-1, *part.shape[2:]) for part in answers]
         exact = job.operation.combined(flat, own.reshape(-1, *own.shape[2:]))
         return job.operation.finish(exact, job.planes.dtype).reshape(own.shape)
 
@@ -162,20 +180,13 @@ class LinearScheme(ABC, Generic[D]):
                 f"scheme {self.name!r} needs a linear operation, and {job.operation.name!r} is none; use "
                 "scheme 'ga-es'"
             )
-        if job.planes.dtype.kind == "f":
-            raise IncompatibleScheme(
-                f"scheme {self.name!r} takes integers; make the image one of int32, in steps that are fine "
-                "enough for you, or use scheme 'ga-es'"
-            )
 
 
 NOTHING_LEFT = "Nothing left the house: every provider was lost, and all was computed here."
 
 
-def whole_bits(job: Job) -> tuple[int, int]:
+def whole_bits(job: Job, step: float | None) -> tuple[int, int]:
     """The range of numbers of as many bits as pixels and border need, with a sign if they have one."""
-    ends = [int(job.planes.min()), int(job.planes.max())]
-    if job.operation.mode == "constant":
-        ends.append(job.operation.cval)
-    bits = max((end if end >= 0 else -end - 1).bit_length() for end in ends)
-    return (-(1 << bits) if min(ends) < 0 else 0), (1 << bits) - 1
+    found = (ends(job) if step is None else in_steps(ends(job), step)).tolist()
+    bits = max((end if end >= 0 else -end - 1).bit_length() for end in found)
+    return (-(1 << bits) if min(found) < 0 else 0), (1 << bits) - 1

@@ -16,6 +16,7 @@ from cloudsec.paillier import PaillierKey
 from cloudsec.schemes.base import Job, Sealed, chosen_number, refuse_choices, task_identity
 from cloudsec.schemes.linear import NOTHING_LEFT, Dealing, LinearScheme, whole_bits
 from cloudsec.schemes.packing import Slots, Tiling, bands
+from cloudsec.schemes.steps import chosen_step
 from providers import ciphertexts
 from providers.service import MAX_WORK
 from providers.stencil import EXACT_INT
@@ -80,7 +81,7 @@ class Paillier(LinearScheme[Encryption]):
 
     @property
     def choices(self) -> tuple[str, ...]:
-        return ("regions", "packing")
+        return ("regions", "packing", "step")
 
     def plan(self, job: Job) -> Encryption:
         self.refuse_what_is_not_linear(job)
@@ -95,13 +96,15 @@ class Paillier(LinearScheme[Encryption]):
                 f"scheme {self.name!r} needs at least {max(1, used)} providers here, and only "
                 f"{len(present)} may be asked; name more"
             )
-        low, high = whole_bits(job)
+        step = chosen_step(job, self.name)
+        low, high = whole_bits(job, step)
         ranges = [(low, high), *(part.bounds(low, high) for part in job.operation.parts)]
         width = max(1, *((end - first).bit_length() for first, end in ranges))
         if 1 << width > EXACT_INT or any(max(-first, end) >= EXACT_INT for first, end in ranges):
             raise IncompatibleScheme(
                 f"scheme {self.name!r} cannot carry {job.operation.name!r}: its answers may have {width} "
                 "bits, and there are 63; use a smaller kernel, or an image of fewer bits"
+                f"{', or larger steps' if step else ''}"
             )
         used = min(used, job.shape[0])
         # The sum of all slots, with its sign, stays below the modulus.
@@ -110,7 +113,7 @@ class Paillier(LinearScheme[Encryption]):
         tiling = Tiling.of((height, job.shape[1]), job.halo, most, used)
         tops = (min(top, job.shape[0] - height) for top in range(0, job.shape[0], height))
         slabs = tuple((top, top + height) for top in tops)
-        return Encryption(present[:used], low, high, (0,), slabs, Slots(tiling.count, width), tiling)
+        return Encryption(present[:used], low, high, (0,), slabs, step, Slots(tiling.count, width), tiling)
 
     def protect(self, job: Job, dealing: Encryption, number: int, keys: Keystream) -> tuple[Sealed, ...]:
         (pixels,) = dealing.regions_of(job, dealing.slabs[number])

@@ -15,6 +15,7 @@ from cloudsec.keystream import Keystream
 from cloudsec.schemes.base import Job, Sealed, chosen_number, refuse_choices, task_identity
 from cloudsec.schemes.linear import NOTHING_LEFT, Dealing, LinearScheme, whole_bits
 from cloudsec.schemes.sharing import Sharing, modulus_for
+from cloudsec.schemes.steps import chosen_step
 from providers.modular import work
 from providers.residues import SEED_BYTES, Residues, expanded, integers, reduced, residue_dtype, uniform
 from providers.service import MAX_WORK
@@ -78,7 +79,7 @@ class SecretSharing(LinearScheme[Shares]):
 
     @property
     def choices(self) -> tuple[str, ...]:
-        return ("regions", "seeds", *(("spare",) if self.name == "packed" else ()))
+        return ("regions", "seeds", "step", *(("spare",) if self.name == "packed" else ()))
 
     def plan(self, job: Job) -> Shares:
         self.refuse_what_is_not_linear(job)
@@ -94,14 +95,16 @@ class SecretSharing(LinearScheme[Shares]):
                 f"scheme {self.name!r} needs at least {max(privacy + 1, used)} providers here, and only "
                 f"{min(used, len(present))} may be asked; name more, or tolerate fewer"
             )
-        low, high = whole_bits(job)
+        step = chosen_step(job, self.name)
+        low, high = whole_bits(job, step)
         bounds = [part.bounds(low, high) for part in job.operation.parts]
         ends = min(low for low, _ in bounds), max(high for _, high in bounds)
         try:
             sharing = self._sharing(job, used, privacy, *ends)
         except ValueError as error:
             raise IncompatibleScheme(
-                f"scheme {self.name!r} cannot carry {job.operation.name!r}: {error}; or use scheme 'ga-es'"
+                f"scheme {self.name!r} cannot carry {job.operation.name!r}: {error}"
+                f"{', or larger steps' if step else ''}, or use scheme 'ga-es'"
             ) from error
         rows = job.shape[0]
         if sharing.secrets > rows:
@@ -113,7 +116,7 @@ class SecretSharing(LinearScheme[Shares]):
         # A last band that would reach beyond the image begins farther up.
         bands = tuple(min(number * height, rows - height) for number in range(sharing.secrets))
         slabs = _slabs(job, height, sharing.modulus)
-        return Shares(present[:used], low, high, bands, slabs, sharing, seeded)
+        return Shares(present[:used], low, high, bands, slabs, step, sharing, seeded)
 
     def protect(self, job: Job, dealing: Shares, number: int, keys: Keystream) -> tuple[Sealed, ...]:
         sharing, slab = dealing.sharing, dealing.slabs[number]

@@ -61,7 +61,7 @@ def test_auto_with_too_few_providers_is_refused_like_the_last_that_it_tried() ->
     [
         ({"seeds": 1}, "mean", "seeds must be True or False"),
         ({"regions": 9}, "mean", "regions must be from 1 to 4"),
-        ({"blok": 8}, "mean", "no scheme takes 'blok' in one plan; additive: regions, seeds;"),
+        ({"blok": 8}, "mean", "no scheme takes 'blok' in one plan; additive: regions, seeds, step;"),
         ({"block": 8, "seeds": True}, "mean", "no scheme takes 'block', 'seeds' in one plan"),
         ({"seeds": True}, "median", "scheme 'additive' needs a linear operation"),
     ],
