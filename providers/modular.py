@@ -72,10 +72,10 @@ def run(part: Stencil | Kernel, stack: Residues, modulus: int) -> Residues:
 
 
 def work(part: Stencil | Kernel, modulus: int) -> int:
-    """Residues read for one answer."""
+    """Residues read for one answer; an answer is work too where all weights are zero."""
     passes = passes_of(part, modulus)
     if _word(passes, modulus) is not None:
-        return sum(len(each.weights) for each in passes)
+        return max(1, sum(len(each.weights) for each in passes))
     return sum(
         len(cut.weights) * (1 if _word([cut], modulus) else len(_limbs(cut, modulus)))
         for each in passes

@@ -203,6 +203,17 @@ def test_the_report_of_a_weaker_scheme_names_one_that_proves_more() -> None:
     assert ranks.stronger_scheme == "ga-es"
 
 
+@pytest.mark.parametrize("scheme", [*SCHEMES, "paillier"])
+def test_what_forgets_all_pixels_is_carried_too(scheme: str) -> None:
+    for operation in (
+        make_operation("contrast", factor=0, pivot=9),
+        make_operation("convolve", weights=[[0, 0], [0, 0]]),
+    ):
+        image = IMAGE[:12, :9]
+        result = cloudsec.process(image, operation, scheme=scheme, providers=3)
+        assert (result.image == providers.apply(image, operation)).all()
+
+
 def test_few_holders_do_not_withstand_more_colluders_than_they_are() -> None:
     for scheme in SCHEMES:
         with pytest.raises(IncompatibleScheme, match="at least 4 providers here, and only 2 may be asked"):
