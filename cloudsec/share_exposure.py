@@ -75,7 +75,8 @@ class ShareExposure:
     @cached_property
     def assembled(self) -> CollusionCurve:
         """Nothing up to as many as are withstood; then, at worst, all."""
-        sizes = range(1, max(self.job.tolerate + 1, FEWEST_COLLUDERS) + 1)
+        most = min(len(self.job.providers), max(self.job.tolerate + 1, FEWEST_COLLUDERS))
+        sizes = range(1, most + 1)
         held = (all(dealing.withstands(size) for dealing in self.dealings) for size in sizes)
         return CollusionCurve(tuple(0.0 if each else 1.0 for each in held), "exact")
 

@@ -175,6 +175,11 @@ def test_what_cannot_be_shared_is_refused_with_the_way_out(
         cloudsec.process(IMAGE, operation, **options)
 
 
+def test_no_more_are_said_to_collude_than_there_are() -> None:
+    report = cloudsec.process(IMAGE, "mean", providers=3, scheme="shamir").report
+    assert report.leakage["assembled_area"] == [0.0, 1.0, 1.0]
+
+
 @pytest.mark.parametrize("scheme", SCHEMES)
 def test_reports_and_plans_of_shares_say_what_few_and_many_could_learn(scheme: str, tmp_path: Any) -> None:
     with cloudsec.Broker(5, scheme=scheme, tolerate=2) as broker:
