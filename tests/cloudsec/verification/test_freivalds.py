@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from benchmarks.lies import TAMPERINGS
 from cloudsec.keystream import Keystream
-from cloudsec.verification import freivalds
+from cloudsec.verification import contraction
 from cloudsec.verification.freivalds import COLUMNS, PRIMES, Tag, tag
 from providers.kernel import Kernel, nested
 from providers.stencil import Stencil, core
@@ -100,7 +100,7 @@ def test_a_tag_is_the_answer_between_its_secrets_in_unbounded_integers(
     part: Stencil | Kernel, data: st.DataObject
 ) -> None:
     stack = data.draw(padded_stacks(part))
-    answer = freivalds._lines(part.run(stack)).astype(object)
+    answer = contraction.as_lines(part.run(stack)).astype(object)
     for probe in tag(part, stack, KEYS, "exact")._probes:
         left, right = (vectors.astype(np.int64).astype(object) for vectors in (probe.left, probe.right))
         wanted = [left.dot(region).dot(right.T) % probe.prime for region in answer]
@@ -159,7 +159,7 @@ def test_primes_are_the_largest_that_float64_has_room_for() -> None:
     below = range(2**21 - 1, min(PRIMES) - 1, -1)
     found = [n for n in below if all(n % divisor for divisor in range(2, int(sqrt(n)) + 1))]
     assert list(PRIMES) == found
-    assert (max(PRIMES) // 2 + 1) * max(PRIMES) * freivalds._LONGEST <= 2**53
+    assert (max(PRIMES) // 2 + 1) * max(PRIMES) * contraction._LONGEST <= 2**53
 
 
 def test_the_odds_are_stated_as_a_number() -> None:
