@@ -103,7 +103,9 @@ class Course:
     def check(self, wanted: NDArray[np.generic]) -> None:
         shares = self.protected()
         answers = {party: self.filtered(share) for party, share in enumerate(shares)}
-        found = integers(self.recovered(answers), 0, self.sharing.modulus).reshape(SHAPE)
+        found = integers(self.recovered(answers), 0, self.subject.largest, self.sharing.modulus).reshape(
+            SHAPE
+        )
         if not np.array_equal(found, wanted):
             raise SystemExit(f"{self.sharing}: what is recovered is not what the filter answers")
 

@@ -15,7 +15,7 @@ from cloudsec.dispatch import Delivered, Delivery, Lost
 from cloudsec.errors import CloudsecError, Dishonest, IncompatibleScheme
 from cloudsec.keystream import Keystream
 from cloudsec.schemes import Dealing, Job, LinearScheme, Sealed
-from cloudsec.verification.freivalds import Tag, tag
+from cloudsec.verification.freivalds import Tag, tag_of_all
 from providers import ciphertexts
 from providers.boxes import filter_box
 from providers.residues import Residues, are_residues
@@ -111,10 +111,10 @@ class _Course:
         numbers = [*range(len(dealing.slabs))] if self._slabs is None else self._slabs
         self._dealings.append(dealing)
         sealed: list[Sealed] = []
-        tags: list[list[Tag]] = []
+        tags: list[Tag | None] = []
         for number in numbers:
             sealed += self._scheme.protect(self._job, dealing, number, keys)
-            tags.append(self._tags(dealing, number, keys) if self._terms.verify else [])
+            tags.append(self._tag(dealing, number, keys) if self._terms.verify else None)
         self._tasks += len(sealed)
         self._clock.ends("protect")
         count = len(dealing.parties)
@@ -175,14 +175,11 @@ class _Course:
             self._odds,
         )
 
-    def _tags(self, dealing: Dealing, number: int, keys: Keystream) -> list[Tag]:
-        """Of each part of a slab's answer, what tells the right one."""
+    def _tag(self, dealing: Dealing, number: int, keys: Keystream) -> Tag:
+        """What tells the right answers to a slab, of all parts."""
         pixels = dealing.regions_of(self._job, dealing.slabs[number])
         flat = pixels.reshape(-1, *pixels.shape[2:])
-        return [
-            tag(part, flat, keys, f"slab {number} part {at}")
-            for at, part in enumerate(self._job.operation.parts)
-        ]
+        return tag_of_all(self._job.operation.parts, flat, keys, f"slab {number}")
 
     def _noted(
         self, sealed: Sequence[Sealed], outcome: Delivered, answers: list[dict[int, Residues]]
@@ -207,7 +204,7 @@ class _Course:
         number: int,
         tasks: Sequence[Task],
         answers: dict[int, Residues],
-        tags: Sequence[Tag],
+        tag: Tag | None,
         failed: dict[int, CloudsecError],
     ) -> None:
         """Write a slab into the result, if enough answers are right; names whose are not."""
@@ -218,28 +215,27 @@ class _Course:
             if not isinstance(failed.get(dealing.parties[holder]), Dishonest)
         }
         while len(kept) >= dealing.quorum:
-            parts = self._scheme.recovered(self._job, dealing, kept)
+            found = self._scheme.recovered(self._job, dealing, kept)
             # Of every slab each answer that was tried had this chance.
-            self._odds += sum(each.odds for each in tags)
-            flat = [part.reshape(-1, *part.shape[2:]) for part in parts]
+            self._odds += tag.odds if tag else 0.0
             finished, error = None, None
-            if all(each.holds(part).all() for each, part in zip(tags, flat, strict=bool(tags))):
+            if tag is None or tag.holds(found.reshape(-1, *found.shape[2:])).all():
                 try:
-                    finished = self._finished(dealing, number, parts)
+                    finished = self._finished(dealing, number, found)
                 except ValueError as no_image:
                     # What was checked is the image's own, and refused for what it is.
-                    if tags:
+                    if tag:
                         raise
                     error = no_image
             # The tag speaks of a quorum's answers only.
-            if finished is None or (tags and not self._scheme.agree(dealing, kept)):
+            if finished is None or (tag and not self._scheme.agree(dealing, kept)):
                 lied = self._without_liars(dealing, tasks, kept, failed)
                 if finished is None and not lied:
                     raise error or AssertionError("shares that are all right give a wrong answer")
             if finished is not None:
                 self._place(dealing, number, finished)
                 for holder in kept:
-                    self._accounts[dealing.parties[holder]].verified += bool(tags)
+                    self._accounts[dealing.parties[holder]].verified += tag is not None
                 return
 
     def _without_liars(
@@ -263,11 +259,11 @@ class _Course:
         return bool(liars)
 
     def _finished(
-        self, dealing: Dealing, number: int, parts: Sequence[NDArray[np.int64]]
+        self, dealing: Dealing, number: int, found: NDArray[np.integer[Any]]
     ) -> NDArray[np.generic]:
         """Grey levels of a slab; ValueError for what no image leads to."""
         pixels = dealing.regions_of(self._job, dealing.slabs[number])
-        return self._scheme.finished(self._job, dealing, parts, pixels)
+        return self._scheme.finished(self._job, dealing, found, pixels)
 
     def _place(self, dealing: Dealing, number: int, finished: NDArray[np.generic]) -> None:
         for band, place in dealing.places(self._job, dealing.slabs[number]):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 from itertools import product
 from math import prod
 from typing import Any, TypeAlias
@@ -18,7 +19,7 @@ Nested: TypeAlias = "tuple[Nested | int | float, ...]"
 """Numbers of an array, row by row, as a value that can be compared and hashed."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Kernel:
     """``answer[i] = sum over k of weights[k] * pixels[i + k - halo]``; `scale` units make one grey level.
 
@@ -40,7 +41,7 @@ class Kernel:
         if self.reach >= EXACT_INT:
             raise ValueError("the magnitudes of a kernel's weights must have a sum below 2**63")
 
-    @property
+    @cached_property
     def _array(self) -> NDArray[np.object_]:
         # Python's integers, so that sums of weights that somebody else chose cannot wrap.
         return np.array(self.weights, dtype=object)
@@ -54,7 +55,7 @@ class Kernel:
         """Weights that are not zero; one at least."""
         return max(1, int(np.count_nonzero(self._array)))
 
-    @property
+    @cached_property
     def reach(self) -> int:
         """Sum of the weights' magnitudes."""
         return int(np.abs(self._array).sum())

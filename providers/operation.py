@@ -167,7 +167,8 @@ class Filter(ABC):
 
         Parameters
         ----------
-        parts : one (n, *core) ndarray of int64 for each part, or of float64 for floats
+        parts : sequence of (n, *core) ndarrays
+            One for each part, of integers in any dtype that holds them, or of float64 for floats.
         pixels : (n, *core) ndarray
             The pixels themselves, without the halo.
 

@@ -64,14 +64,27 @@ def reduced(integers: NDArray[np.integer[Any]], modulus: int) -> Residues:
     return (integers % integers.dtype.type(modulus)).astype(dtype)
 
 
-def integers(residues: Residues, low: int, modulus: int) -> NDArray[np.int64]:
-    """The integers from `low` up to and without ``low + modulus`` that have these residues.
+def integers(residues: Residues, low: int, high: int, modulus: int) -> NDArray[np.integer[Any]]:
+    """Integers with these residues: the one from `low` to `high`, where there is one, and else any other.
 
-    Right where the true values lie there and in int64.
+    In as few bytes as are at hand: the residues' own where these hold the range, int64 at most.
 
-    >>> integers(np.array([65520, 3], np.uint16), -100, 65521)
-    array([-1,  3])
+    >>> integers(np.array([65520, 3], np.uint16), -100, 300, 65521)
+    array([-1,  3], dtype=int32)
     """
+    if high - low >= modulus:
+        raise ValueError(f"modulo {modulus} integers from {low} to {high} have the same residues")
+    own = residues.dtype
+    if low >= 0 and high < modulus and own.itemsize < 8:
+        return residues
+    signed = np.iinfo(f"i{own.itemsize}")
+    if wraps(modulus) and signed.min <= low <= high <= signed.max:
+        return residues.view(signed.dtype)
+    if -modulus < low and high < modulus <= 1 << 32:
+        wide = np.dtype(f"i{own.itemsize if modulus <= signed.max else 2 * own.itemsize}")
+        below = residues.astype(wide)
+        below -= np.multiply(residues > high, modulus, dtype=wide)
+        return below
     answer = residues.astype(np.uint64)
     if low:
         first = low % modulus

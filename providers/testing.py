@@ -159,11 +159,13 @@ def _check_parts(operation: Filter, stack: NDArray[Any], exact: Answers) -> None
         "every part must have the operation's halo",
     )
     answers = [part.run(stack) for part in operation.parts]
-    _require(
-        np.array_equal(operation.combined(answers, core(stack, operation.halo)), exact),
-        operation,
-        "parts are declared, but what is combined of their answers is not what run answers",
-    )
+    # In int64, and in as few bytes as hold them: sums must not overflow those.
+    for parts in (answers, [_narrow(part) for part in answers]):
+        _require(
+            np.array_equal(operation.combined(parts, core(stack, operation.halo)), exact),
+            operation,
+            "parts are declared, but what is combined of their answers is not what run answers",
+        )
     if isinstance(operation, LinearFilter):
         own, times = operation.shares
         _require(
@@ -171,6 +173,11 @@ def _check_parts(operation: Filter, stack: NDArray[Any], exact: Answers) -> None
             operation,
             "run does not answer as many pixels and answers of the stencil as shares say",
         )
+
+
+def _narrow(answers: Answers) -> NDArray[Any]:
+    low, high = (int(answers.min()), int(answers.max())) if answers.size else (0, 0)
+    return answers.astype(np.result_type(np.min_scalar_type(low), np.min_scalar_type(high)))
 
 
 def _check_tiles(operation: Filter, stack: NDArray[Any], exact: Answers, data: st.DataObject) -> None:

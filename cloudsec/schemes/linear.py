@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -17,7 +17,6 @@ from cloudsec.schemes.base import Job, Sealed
 from cloudsec.schemes.steps import ends, greatest_error, in_steps
 from providers import Filter
 from providers.boxes import region_around
-from providers.stencil import Answers
 from regions import Box
 
 
@@ -149,8 +148,10 @@ class LinearScheme(ABC, Generic[D]):
         """The tasks of a slab, one for each holder in order, under the keys of one delivery."""
 
     @abstractmethod
-    def recovered(self, job: Job, dealing: D, answers: Mapping[int, NDArray[Any]]) -> list[NDArray[np.int64]]:
-        """Each part's unrounded answers, ``(bands, components, *core)``, from those of a quorum."""
+    def recovered(
+        self, job: Job, dealing: D, answers: Mapping[int, NDArray[Any]]
+    ) -> NDArray[np.integer[Any]]:
+        """Unrounded answers of all parts, ``(bands, components, parts, *core)``, from those of a quorum."""
 
     def agree(self, dealing: D, answers: Mapping[int, NDArray[Any]]) -> bool:
         """Whether answers beyond a quorum are those that the quorum's imply; here there are none."""
@@ -161,17 +162,16 @@ class LinearScheme(ABC, Generic[D]):
         """One plain sentence on what the providers could learn."""
 
     def finished(
-        self, job: Job, dealing: D, parts: Sequence[NDArray[np.int64]], pixels: NDArray[np.generic]
+        self, job: Job, dealing: D, answers: NDArray[Any], pixels: NDArray[np.generic]
     ) -> NDArray[np.generic]:
-        """Grey levels from the parts' answers and pixels with their halo, all ``(bands, components, …)``."""
-        answers: Sequence[Answers] = parts
+        """Grey levels ``(bands, components, …)`` from what was recovered, and pixels with their halo."""
         if dealing.step is not None:
-            answers = [part.astype(np.float64) * dealing.step for part in parts]
+            answers = answers.astype(np.float64) * dealing.step
             pixels = pixels.astype(np.float64) * dealing.step
         core = tuple(slice(h, n - h) for h, n in zip(job.operation.halo, pixels.shape[2:], strict=True))
         own = pixels[(slice(None), slice(None), *core)]
-        flat = [part.reshape(-1, *part.shape[2:]) for part in answers]
-        exact = job.operation.combined(flat, own.reshape(-1, *own.shape[2:]))
+        parts = np.moveaxis(answers.reshape(-1, *answers.shape[2:]), 1, 0)
+        exact = job.operation.combined(list(parts), own.reshape(-1, *own.shape[2:]))
         return job.operation.finish(exact, job.planes.dtype).reshape(own.shape)
 
     def refuse_what_is_not_linear(self, job: Job) -> None:

@@ -139,7 +139,7 @@ class Paillier(LinearScheme[Encryption]):
 
     def recovered(
         self, job: Job, dealing: Encryption, answers: Mapping[int, NDArray[np.uint8]]
-    ) -> list[NDArray[np.int64]]:
+    ) -> NDArray[np.int64]:
         whole = np.concatenate([answers[holder] for holder in sorted(answers)], axis=-3)
         shape = (len(job.planes), len(job.operation.parts), *whole.shape[1:-1], dealing.slots.count)
         sums = dealing.key.decrypted(ciphertexts.numbers(whole, dealing.key.modulus).ravel())
@@ -149,8 +149,8 @@ class Paillier(LinearScheme[Encryption]):
         for at, low in enumerate(lows):
             values = dealing.slots.unpacked(per_part[:, at].ravel(), low)
             tiles = values.reshape(shape[0], *shape[2:])
-            found.append(dealing.tiling.joined(tiles)[None])
-        return found
+            found.append(dealing.tiling.joined(tiles))
+        return np.stack(found, axis=1)[None]
 
     def statement(self, job: Job, dealing: Encryption | None) -> str:
         if dealing is None:

@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -97,10 +98,8 @@ class SecretSharing(LinearScheme[Shares]):
             )
         step = chosen_step(job, self.name)
         low, high = whole_bits(job, step)
-        bounds = [part.bounds(low, high) for part in job.operation.parts]
-        ends = min(low for low, _ in bounds), max(high for _, high in bounds)
         try:
-            sharing = self._sharing(job, used, privacy, *ends)
+            sharing = self._sharing(job, used, privacy, *_ends(job, low, high))
         except ValueError as error:
             raise IncompatibleScheme(
                 f"scheme {self.name!r} cannot carry {job.operation.name!r}: {error}"
@@ -150,12 +149,10 @@ class SecretSharing(LinearScheme[Shares]):
 
     def recovered(
         self, job: Job, dealing: Shares, answers: Mapping[int, Residues]
-    ) -> list[NDArray[np.int64]]:
-        sharing, parts = dealing.sharing, job.operation.parts
-        found = sharing.recovered(answers)
-        found = found.reshape(len(found), len(job.planes), len(parts), *found.shape[2:])
-        lows = [part.bounds(dealing.low, dealing.high)[0] for part in parts]
-        return [integers(found[:, :, at], low, sharing.modulus) for at, low in enumerate(lows)]
+    ) -> NDArray[np.integer[Any]]:
+        sharing = dealing.sharing
+        found = integers(sharing.recovered(answers), *_ends(job, dealing.low, dealing.high), sharing.modulus)
+        return found.reshape(len(found), len(job.planes), len(job.operation.parts), *found.shape[2:])
 
     def agree(self, dealing: Shares, answers: Mapping[int, Residues]) -> bool:
         return dealing.sharing.agree(answers)
@@ -183,6 +180,12 @@ class SecretSharing(LinearScheme[Shares]):
         spare = chosen_number(job.choices, "spare", 0, most - 1)
         spare = int(most > 2) if spare is None else spare
         return Sharing.polynomial(parties, privacy, most - spare, modulus)
+
+
+def _ends(job: Job, low: int, high: int) -> tuple[int, int]:
+    """Between which all parts' answers lie, for pixels from `low` to `high`."""
+    bounds = [part.bounds(low, high) for part in job.operation.parts]
+    return min(low for low, _ in bounds), max(high for _, high in bounds)
 
 
 def _slabs(job: Job, height: int, modulus: int) -> tuple[tuple[int, int], ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache, reduce
+from functools import cached_property, lru_cache, reduce
 from math import ceil, cos, log, pi, sin, sqrt
 from typing import Any, ClassVar, Self
 
@@ -79,7 +79,7 @@ class GaborBank(Filter):
         weights = tuple(nested(kernel.reshape(*planar, *kernel.shape)) for kernel in kernels)
         return replace(self, weights=weights, divisor=divisor)
 
-    @property
+    @cached_property
     def parts(self) -> tuple[Kernel, ...]:
         if not self.weights:
             raise ValueError("gabor_bank is not resolved yet: it has no weights")

@@ -174,6 +174,7 @@ class LinearPointFilter(PointFilter):
 
     def combined(self, parts: Sequence[Answers], pixels: NDArray[np.generic]) -> Answers:
         (multiple,) = parts
+        multiple = multiple.astype(answers_in(pixels.dtype), copy=False)
         constant = int(self.constant * self.scale)
         if multiple.dtype.kind != "f" and largest_magnitude(multiple) + abs(constant) >= EXACT_INT:
             raise ValueError(

@@ -104,7 +104,7 @@ class Unsharp(LinearFilter):
             bound = abs(own) * largest_magnitude(pixels) + abs(blurred) * largest_magnitude(blur)
             if bound >= EXACT_INT:
                 raise ValueError(f"unsharp needs a {bound.bit_length()}-bit accumulator here; there are 63")
-        answer: Answers = np.asarray(own * pixels.astype(dtype) + blurred * blur, dtype)
+        answer: Answers = np.asarray(own * pixels.astype(dtype) + blurred * blur.astype(dtype), dtype)
         return answer
 
     def fitted(self, rounded: Answers, dtype: DTypeLike) -> NDArray[np.generic]:

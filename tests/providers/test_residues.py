@@ -89,14 +89,33 @@ def test_the_systems_generator_gives_every_residue_as_often(modulus: int) -> Non
     assert ((counts - expected) ** 2 / expected).sum() < 180
 
 
-@given(ANY_MODULUS, st.integers(-(2**62), 2**62), st.data())
+@given(
+    ANY_MODULUS, st.one_of(st.integers(-(2**62), 2**62), st.sampled_from([0, -1, -(2**15), 2**20])), st.data()
+)
 def test_integers_are_found_again_from_their_residues(modulus: int, low: int, data: st.DataObject) -> None:
-    high = min(low + modulus, 2**63) - 1
+    most = min(low + modulus, 2**63) - 1
+    high = data.draw(st.one_of(st.just(most), st.integers(low, most)))
     values = data.draw(st.lists(st.integers(low, high), min_size=1, max_size=9)) + [low, high]
     residues = reduced(np.array(values, np.int64), modulus)
     assert residues.dtype == residue_dtype(modulus)
     assert residues.tolist() == [value % modulus for value in values]
-    assert integers(residues, low, modulus).tolist() == values
+    assert integers(residues, low, high, modulus).tolist() == values
+
+
+@given(st.sampled_from(MODULI), st.integers(-(2**40), 2**20), st.data())
+def test_residues_of_no_integer_in_the_range_become_one_outside_it(
+    modulus: int, low: int, data: st.DataObject
+) -> None:
+    high = data.draw(st.integers(low, low + modulus - 2))
+    residues = reduced(np.array([high + 1], np.int64), modulus)
+    (found,) = integers(residues, low, high, modulus).tolist()
+    assert not low <= found <= high
+    assert (found - high - 1) % modulus == 0
+
+
+def test_a_range_that_is_wider_than_the_modulus_is_refused() -> None:
+    with pytest.raises(ValueError, match="have the same residues"):
+        integers(np.zeros(1, np.uint16), 0, 65521, 65521)
 
 
 @given(

@@ -133,7 +133,7 @@ def test_negative_answers_come_back_from_a_proven_range(modulus: int) -> None:
     random = expanded(b"sixteen  octets.", modulus, (2, *image.shape))
     shares = all_shares(sharing, reduced(image, modulus)[None], random)
     answers = {party: run(part, share, modulus) for party, share in enumerate(shares)}
-    assert (integers(sharing.recovered(answers)[0], -4 * 255, modulus) == part.run(image)).all()
+    assert (integers(sharing.recovered(answers)[0], -4 * 255, 4 * 255, modulus) == part.run(image)).all()
 
 
 def test_weights_stay_small_so_that_shares_cost_little() -> None:
