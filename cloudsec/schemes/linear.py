@@ -98,6 +98,9 @@ class Dealing(ABC):
     def places(self, job: Job, slab: tuple[int, int]) -> Iterator[tuple[int, tuple[slice, ...]]]:
         """Band by band, where the answers of a slab belong in each component of the result."""
         first, last = slab
+        if job.operation.whole:
+            yield 0, tuple(slice(0, side) for side in job.result_shape[1:])
+            return
         for number, top in enumerate(self.bands):
             yield number, self._box(job, top + first, top + last).slices
 
@@ -124,7 +127,7 @@ class LinearScheme(ABC, Generic[D]):
         """What a user may fix of its plan."""
 
     def carries(self, operation: Filter) -> bool:
-        return bool(operation.parts)
+        return operation.linear
 
     @abstractmethod
     def plan(self, job: Job) -> D:
@@ -150,7 +153,7 @@ class LinearScheme(ABC, Generic[D]):
         own = pixels[(slice(None), slice(None), *core)]
         flat = [part.reshape(-1, *part.shape[2:]) for part in parts]
         exact = job.operation.combined(flat, own.reshape(-1, *own.shape[2:]))
-        return job.operation.finish(exact, job.planes.dtype).reshape(own.shape)
+        return job.operation.finish(exact, job.planes.dtype).reshape(*own.shape[:2], *exact.shape[1:])
 
     def refuse_what_is_not_linear(self, job: Job) -> None:
         if not self.carries(job.operation):
