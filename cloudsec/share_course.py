@@ -184,7 +184,7 @@ class _Course:
         pixels = dealing.regions_of(self._job, dealing.slabs[number])
         flat = pixels.reshape(-1, *pixels.shape[2:])
         return [
-            self._terms.probes.of(self._job.operation, part).tag(part, flat)
+            self._terms.probes.of(self._job.operation, at, part).tag(part, flat)
             if isinstance(part, PlaneMap)
             else tag(part, flat, keys, f"slab {number} part {at}")
             for at, part in enumerate(self._job.operation.parts)

@@ -103,20 +103,23 @@ class Probes:
     """
 
     def __init__(self) -> None:
-        self._known: dict[Filter, Probe] = {}
+        self._known: dict[tuple[Filter, int], Probe] = {}
 
-    def of(self, operation: Filter, part: PlaneMap) -> Probe:
-        """That of the part of a resolved operation."""
-        probe = self._known.pop(operation, None) or Probe.drawn(part)
+    def of(self, operation: Filter, number: int, part: PlaneMap) -> Probe:
+        """That of the part of this number of a resolved operation."""
+        key = operation, number
+        probe = self._known.pop(key, None) or Probe.drawn(part)
         # The one that was not used for longest comes first.
-        self._known[operation] = probe
+        self._known[key] = probe
         for old in list(self._known)[:-MOST_PROBES]:
             self._known.pop(old, None)
         return probe
 
     def forget(self, operation: Filter) -> None:
-        """Have another one drawn when it is next needed."""
-        self._known.pop(operation, None)
+        """Have others drawn when they are next needed."""
+        for key in list(self._known):
+            if key[0] == operation:
+                self._known.pop(key, None)
 
 
 def _products(secrets: Residues, planes: NDArray[np.integer], low: int, high: int) -> tuple[int, ...]:

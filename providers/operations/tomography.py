@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from math import pi
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import DTypeLike, NDArray
 
 from providers.fixed_point import DIRECTION_BITS, Rows, fixed_point_projection
@@ -80,6 +82,13 @@ class Backprojection(PlaneFilter):
 @lru_cache(2)
 def _chain(detectors: int, directions: Rows, bits: tuple[int, ...]) -> PlaneMap:
     """The ramp along the detectors, and then what every pixel takes of each projection."""
+    # Before memory is taken for any of it.
+    nonzeros = round(pi / 2 * detectors**2 * len(directions))
+    if nonzeros > MOST_NONZEROS:
+        raise ValueError(
+            f"backprojection: {detectors} detectors and {len(directions)} angles make {nonzeros} weights, "
+            f"and up to {MOST_NONZEROS} are held in memory; use fewer angles, or fewer detectors"
+        )
     # The circle of an even number reaches one place beyond the last detector.
     sides, filtered = (detectors, len(directions)), (detectors // 2 * 2 + 1, len(directions))
     steps = (
@@ -97,10 +106,10 @@ def _ramp(distance: NDArray[np.int64]) -> NDArray[np.float64]:
 
 
 def _ramps(detectors: int, places: int, bits: int) -> csr_array:
-    distance = np.arange(places)[:, None] - np.arange(detectors)
-    weights = np.rint(_ramp(distance) * 2.0**bits).astype(np.int64)
-    rows, columns = np.nonzero(weights)
-    return sparse(rows, columns, weights[rows, columns], (places, detectors))
+    distances = np.arange(1 - detectors, places)
+    weights = np.rint(_ramp(distances) * 2.0**bits).astype(np.int64)
+    rows, columns = np.nonzero(sliding_window_view(weights, detectors)[:, ::-1])
+    return sparse(rows, columns, weights[rows - columns + detectors - 1], (places, detectors))
 
 
 def _projected(detectors: int, directions: Rows, bits: int) -> csr_array:
@@ -110,12 +119,6 @@ def _projected(detectors: int, directions: Rows, bits: int) -> csr_array:
     centre, count = detectors // 2, len(directions)
     across = np.arange(detectors) - centre
     inside = across[:, None] ** 2 + across**2 <= centre**2
-    nonzeros = 2 * count * int(np.count_nonzero(inside))
-    if nonzeros > MOST_NONZEROS:
-        raise ValueError(
-            f"backprojection: {detectors} detectors and {count} angles make {nonzeros} weights, and up to "
-            f"{MOST_NONZEROS} are held in memory; use fewer angles, or fewer detectors"
-        )
     down, right = (place - centre for place in np.nonzero(inside))
     columns = np.empty((len(down), count, 2), np.int32)
     weights = np.empty((len(down), count, 2), np.int64)

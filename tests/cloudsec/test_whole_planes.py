@@ -185,9 +185,11 @@ def test_planes_that_are_more_than_one_task_are_refused_with_the_way_out(
         with pytest.raises(IncompatibleScheme, match="bytes for one task"):
             broker.process(IMAGE, "dct")
     # There is nothing weaker that would carry it.
-    with cloudsec.Broker(3, key=bytes(32)) as broker:
-        with pytest.raises(IncompatibleScheme, match="bytes for one task"):
-            broker.process(IMAGE, "dct")
+    with (
+        cloudsec.Broker(3, key=bytes(32)) as broker,
+        pytest.raises(IncompatibleScheme, match="bytes for one task"),
+    ):
+        broker.process(IMAGE, "dct")
 
 
 def test_what_would_be_done_is_planned_without_sending_anything() -> None:

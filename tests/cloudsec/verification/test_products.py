@@ -60,24 +60,24 @@ def test_a_range_that_one_prime_does_not_tell_apart_is_refused() -> None:
 
 def test_secrets_are_kept_for_equal_operations_until_they_are_forgotten() -> None:
     probes = Probes()
-    first = probes.of(operator(), part_of(operator()))
-    assert probes.of(operator(), part_of(operator())) is first
-    other = probes.of(operator(-WEIGHTS), part_of(operator(-WEIGHTS)))
+    first = probes.of(operator(), 0, part_of(operator()))
+    assert probes.of(operator(), 0, part_of(operator())) is first
+    other = probes.of(operator(-WEIGHTS), 0, part_of(operator(-WEIGHTS)))
     assert other is not first
     probes.forget(operator())
-    fresh = probes.of(operator(), part_of(operator()))
+    fresh = probes.of(operator(), 0, part_of(operator()))
     assert fresh is not first
     assert (fresh.answers != first.answers).any()
-    assert probes.of(operator(-WEIGHTS), part_of(operator(-WEIGHTS))) is other
+    assert probes.of(operator(-WEIGHTS), 0, part_of(operator(-WEIGHTS))) is other
 
 
 def test_of_many_maps_the_secrets_of_those_used_last_are_kept() -> None:
     probes, operations = Probes(), [operator(WEIGHTS + at) for at in range(MOST_PROBES + 1)]
-    drawn = [probes.of(each, part_of(each)) for each in operations[:-1]]
-    assert probes.of(operations[0], part_of(operations[0])) is drawn[0]
-    probes.of(operations[-1], part_of(operations[-1]))
-    assert probes.of(operations[0], part_of(operations[0])) is drawn[0]
-    assert probes.of(operations[1], part_of(operations[1])) is not drawn[1]
+    drawn = [probes.of(each, 0, part_of(each)) for each in operations[:-1]]
+    assert probes.of(operations[0], 0, part_of(operations[0])) is drawn[0]
+    probes.of(operations[-1], 0, part_of(operations[-1]))
+    assert probes.of(operations[0], 0, part_of(operations[0])) is drawn[0]
+    assert probes.of(operations[1], 0, part_of(operations[1])) is not drawn[1]
 
 
 def test_no_secret_is_in_the_text_of_a_probe_or_a_tag() -> None:
