@@ -164,7 +164,7 @@ def fixed_point_projection(
     }
 
     def rounded(bits: int) -> tuple[tuple[int, int], float]:
-        splits = [(first, bits - first) for first in range(1, bits) if bits - first < DIRECTION_BITS]
+        splits = [(one, bits - one) for one in range(1, bits) if max(one, bits - one) < DIRECTION_BITS]
         moves = [
             largest * (errors[one] + (magnitude + errors[one]) * (2.0**-other + reach * 2.0**-DIRECTION_BITS))
             for one, other in splits

@@ -57,11 +57,8 @@ class Backprojection(PlaneFilter):
             raise ValueError("backprojection: there is a direction for every column")
 
     def of_planes(self, sides: Sides, dtype: DTypeLike) -> Self:
-        detectors, angles = sides
-        turns = np.deg2rad(np.linspace(0, 180, angles, endpoint=False))
-        rounded = np.rint(np.stack([np.cos(turns), np.sin(turns)], axis=1) * _ONE).astype(np.int64)
-        bits = fixed_point_projection(_ramp(np.arange(-detectors, detectors + 1)), angles, detectors, dtype)
-        exact = replace(self, directions=tuple(map(tuple, rounded.tolist())), bits=bits, sides=sides)
+        directions, bits = _in_integers(*sides, np.dtype(dtype))
+        exact = replace(self, directions=directions, bits=bits, sides=sides)
         return super(Backprojection, exact).of_planes(sides, dtype)
 
     @property
@@ -77,6 +74,15 @@ class Backprojection(PlaneFilter):
 
     def result_dtype(self, dtype: DTypeLike) -> np.dtype[Any]:
         return wider_signed(dtype)
+
+
+@lru_cache(64)
+def _in_integers(detectors: int, angles: int, dtype: np.dtype[Any]) -> tuple[Rows, tuple[int, int]]:
+    """Directions, and how many bits weights have: the search would be done again for every image."""
+    turns = np.deg2rad(np.linspace(0, 180, angles, endpoint=False))
+    rounded = np.rint(np.stack([np.cos(turns), np.sin(turns)], axis=1) * _ONE).astype(np.int64)
+    taps = _ramp(np.arange(-detectors, detectors + 1))
+    return tuple(map(tuple, rounded.tolist())), fixed_point_projection(taps, angles, detectors, dtype)
 
 
 @lru_cache(2)

@@ -59,8 +59,8 @@ class Dct(PlaneFilter):
             raise ValueError("dct: weights have a fraction of up to 25 bits")
 
     def resolved(self, ndim: int, dtype: DTypeLike) -> Self:
-        weights, bits = fixed_point_transform(_cosines(self.size), dtype)
-        return replace(super().resolved(ndim, dtype), weights=tuple(map(tuple, weights.tolist())), bits=bits)
+        weights, bits = _in_integers(self.size, np.dtype(dtype))
+        return replace(super().resolved(ndim, dtype), weights=weights, bits=bits)
 
     def of_planes(self, sides: Sides, dtype: DTypeLike) -> Self:
         if any(side % self.size for side in sides):
@@ -153,6 +153,12 @@ def _separable(rows: csr_array, columns: csr_array) -> PlaneMap:
         Step(columns, "columns", between, (rows.shape[0], columns.shape[0])),
     )
     return PlaneMap(steps)
+
+
+@lru_cache(64)
+def _in_integers(size: int, dtype: np.dtype[Any]) -> tuple[Rows, int]:
+    weights, bits = fixed_point_transform(_cosines(size), dtype)
+    return tuple(map(tuple, weights.tolist())), bits
 
 
 def _cosines(size: int) -> NDArray[np.float64]:
