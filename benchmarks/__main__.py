@@ -4,6 +4,7 @@ from benchmarks.cost import print_cost
 from benchmarks.forecast import print_forecast
 from benchmarks.genetic import print_genetic
 from benchmarks.leakage import print_leakage
+from benchmarks.operators import print_operators
 from benchmarks.paper import print_paper
 from benchmarks.sharing import print_sharing
 from benchmarks.state import own_state
@@ -22,5 +23,7 @@ if __name__ == "__main__":
         print_forecast()
         print()
         print_sharing()
+        print()
+        print_operators()
         print()
         print_verification()

@@ -36,6 +36,7 @@ from cloudsec.share_course import carried_out_on_shares
 from cloudsec.share_report import report_of_shares
 from cloudsec.study import Study, study_name
 from cloudsec.vault import Vault
+from cloudsec.verification.products import Probes
 from providers import Filter
 from providers.image import checked_image, image_planes, planes_image
 from providers.operation import resolved_for
@@ -141,6 +142,7 @@ class Broker:
         # Embedded providers are simulated clouds; another number of them are other clouds.
         self._fleet = "" if isinstance(providers, Iterable) else f"{len(self._endpoints)} embedded"
         self._quarantined: frozenset[str] = frozenset()
+        self._probes = Probes()
         self._experience = (
             Experience.embedded(len(self._endpoints), os.cpu_count() or 1) if self._fleet else Experience()
         )
@@ -380,6 +382,7 @@ class Broker:
             record,
             chosen.progress,
             distrust,
+            self._probes,
         )
 
     def _study(self, scheme: ProtectionScheme, name: str | None) -> tuple[Keystream, Ledger | None]:

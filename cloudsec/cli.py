@@ -180,20 +180,27 @@ def _operations(options: argparse.Namespace) -> int:
 
     names = operation_names() if options.name is None else (options.name,)
     made = [example_operation(name) for name in names]
-    print(f"{'operation':<12}{'halo':>5}  {'16-bit result':<14}{'schemes':<32}parameters")
+    print(f"{'operation':<15}{'halo':>5}  {'16-bit result':<14}{'schemes':<32}parameters")
     for operation in made:
         resolved = operation.resolved(PLANE_AXES, "uint16")
         own = [f for f in user_fields(type(operation)) if options.name or f.name not in BORDER]
-        marks = {f.name: "*" if "example" in f.metadata else "" for f in own}
-        parameters = ", ".join(f"{n}{mark}={as_written(getattr(operation, n))}" for n, mark in marks.items())
+        shown = {
+            f"{f.name}*" if "example" in f.metadata else f.name: f.metadata.get(
+                "example", getattr(operation, f.name)
+            )
+            for f in own
+        }
+        parameters = ", ".join(f"{name}={as_written(value)}" for name, value in shown.items())
         schemes = ", ".join(key for key, scheme in SCHEMES.items() if scheme.carries(resolved))
         result = resolved.result_dtype("uint16").name
-        print(f"{operation.name:<12}{max(resolved.halo):>5}  {result:<14}{schemes:<32}{parameters}")
+        halo = "plane" if resolved.whole else str(max(resolved.halo))
+        print(f"{operation.name:<15}{halo:>5}  {result:<14}{schemes:<32}{parameters}")
         if options.name:
             for f in own:
                 print(f"  {f.name}: {f.metadata['doc']}")
     print(
-        "Halo in pixels, for the parameters shown; those with * are examples, because there is no default. "
+        "Halo in pixels, or that whole planes are needed, for the parameters shown; those with * are "
+        "examples, because there is no default. "
         "Every operation also takes mode and cval for the border."
     )
     return 0

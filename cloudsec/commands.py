@@ -229,11 +229,19 @@ def _derive(
     from providers.operation import resolved_for
 
     check_output(target, image)
-    facts = resolved_for(image.frames[0], operation, image.channel_axis).symmetries
+    resolved = resolved_for(image.frames[0], operation, image.channel_axis)
+    facts = resolved.symmetries
     unknown = facts.offset_gain is None and not operation.own_scale
     if unknown and target.suffix.lower() not in STORED_ONLY:
         raise ValueError(
             f"{operation.name} does not say what its grey levels mean as DICOM or NIfTI; write a .npy file"
+        )
+    shape = image.frames[0].shape if image.channel_axis is None else image.frames[0].shape[:-1]
+    resized = resolved.whole and resolved.answered(shape) != shape
+    if resized and target.suffix.lower() not in STORED_ONLY:
+        raise ValueError(
+            f"{operation.name} answers an image of another shape, and a DICOM or NIfTI file would have to "
+            "say where that lies; write a .npy or .tiff file"
         )
     results = _results(options, broker, operation, image)
     write_image(

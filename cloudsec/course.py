@@ -20,6 +20,7 @@ from cloudsec.endpoints import Endpoint
 from cloudsec.errors import CloudsecError, Dishonest, Unavailable, VaultError
 from cloudsec.keystream import Keystream
 from cloudsec.schemes import HOME, Job, Plan, Protected, ProtectionScheme, Sealed
+from cloudsec.verification.products import Probes
 from providers.boxes import filter_boxes
 
 
@@ -30,6 +31,7 @@ class Terms:
     `record` is called with the blocks, by the name of a stand-in, that it is about to be given, and with
     nothing else sent before it returns. `progress` is called with the tasks answered, and with all that
     were or still can be, `distrust` with the name of a provider as soon as it answered wrongly.
+    `probes` are what answers of whole planes are checked by.
     """
 
     endpoints: Sequence[Endpoint]
@@ -39,6 +41,7 @@ class Terms:
     record: Callable[[Mapping[str, NDArray[np.intp]]], None]
     progress: Callable[[int, int], None] | None
     distrust: Callable[[str], None]
+    probes: Probes
 
 
 @dataclass(frozen=True)

@@ -99,4 +99,4 @@ class ImageFile:
         assert whole is not None
         if self.order is not None:
             whole[0, list(self.order)] = whole[0].copy()
-        return whole.reshape(self.pixels.shape)
+        return whole.reshape(*self.pixels.shape[: self.frame_axes], *whole.shape[1:])

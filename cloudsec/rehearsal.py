@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from providers import Filter
 from providers.image import PLANE_AXES
+from providers.operations.plane import PlaneFilter
 
 FIRST = 8
 """Pixels of the sides of a piece that is filtered before, untimed, for what an operation does once."""
@@ -39,6 +40,11 @@ def kernel_seconds(operation: Filter, dtype: np.dtype[np.generic], values: int) 
     values : int
         Over how many grey levels they spread, which decides how sums are added up.
     """
+    if operation.whole:
+        plane = random_pixels(operation, (1, FIRST, FIRST), dtype, values)
+        # The first time its matrix is made.
+        _timed(operation, plane)
+        return _timed(operation, plane) / plane.size
     _timed(operation, random_pixels(operation, (1, FIRST, FIRST), dtype, values))
     few = (FEWEST_PIECES, SIDE, SIDE)
     kernel = _timed(operation, random_pixels(operation, few, dtype, values)) / np.prod(few)
@@ -58,9 +64,13 @@ def random_pixels(
 ) -> NDArray[np.generic]:
     """A stack of regions whose answers are so many, so high and so wide, and one plane deep; of no image.
 
+    For an operation that needs whole planes, they are as large as these.
+
     It is random, since constant pixels would be compressed by some ways, and sorted quickly by some filters.
     """
     count, *sides = core
+    if isinstance(operation, PlaneFilter):
+        sides = list(operation.plane)
     answer = (*(1 for _ in operation.halo[:-PLANE_AXES]), *sides)
     window = (side + 2 * halo for side, halo in zip(answer, operation.halo, strict=True))
     return np.random.default_rng().integers(0, max(values, 2), (count, *window)).astype(dtype)

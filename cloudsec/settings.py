@@ -98,6 +98,9 @@ class Settings:
                 except IncompatibleScheme as error:
                     refusals.append(error)
                     continue
+            elif job.operation.whole:
+                # It sends parts of an image.
+                continue
             return scheme, _why(scheme.name, job, refusals, first.choices)
         raise refusals[0]
 

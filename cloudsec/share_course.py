@@ -16,8 +16,10 @@ from cloudsec.errors import CloudsecError, Dishonest, IncompatibleScheme
 from cloudsec.keystream import Keystream
 from cloudsec.schemes import Dealing, Job, LinearScheme, Sealed
 from cloudsec.verification.freivalds import Tag, tag_of_all
+from cloudsec.verification.products import ProductTag
 from providers import ciphertexts
 from providers.boxes import filter_box
+from providers.plane_map import PlaneMap
 from providers.residues import Residues, are_residues
 from providers.service import computed
 from providers.wire import Task
@@ -82,8 +84,8 @@ class _Course:
 
     def __init__(self, job: Job, scheme: LinearScheme[Any], terms: Terms, clock: Clock) -> None:
         self._job, self._scheme, self._terms, self._clock = job, scheme, terms, clock
-        self._result = np.empty(job.planes.shape, job.operation.result_dtype(job.planes.dtype))
-        self._rows = np.zeros(job.shape[0], bool)
+        self._result = np.empty(job.result_shape, job.operation.result_dtype(job.planes.dtype))
+        self._rows = np.zeros(job.result_shape[-2], bool)
         self._accounts = tuple(Account() for _ in job.providers)
         self._losses: list[Loss] = []
         self._sealed: list[Sealed] = []
@@ -111,7 +113,7 @@ class _Course:
         numbers = [*range(len(dealing.slabs))] if self._slabs is None else self._slabs
         self._dealings.append(dealing)
         sealed: list[Sealed] = []
-        tags: list[Tag | None] = []
+        tags: list[Tag | ProductTag | None] = []
         for number in numbers:
             sealed += self._scheme.protect(self._job, dealing, number, keys)
             tags.append(self._tag(dealing, number, keys) if self._terms.verify else None)
@@ -151,15 +153,17 @@ class _Course:
         """Compute here what is missing; raises why it is, where that may not be."""
         if self._terms.on_loss == "fail":
             raise next(iter(failed.values()))
-        rows = np.flatnonzero(~self._rows)
-        runs = np.split(rows, np.flatnonzero(np.diff(rows) > 1) + 1)
+        job, rows = self._job, np.flatnonzero(~self._rows)
+        if job.operation.whole:
+            for component, plane in enumerate(job.planes):
+                self._result[component] = filter_box(plane, job.operation, Box.of(plane.shape))
+            rows, runs = np.arange(len(self._rows)), []
+        else:
+            runs = np.split(rows, np.flatnonzero(np.diff(rows) > 1) + 1)
         for run in runs:
-            box = Box(
-                (*(0 for _ in self._job.depth), int(run[0]), 0),
-                (*self._job.depth, int(run[-1]) + 1, self._job.shape[1]),
-            )
-            for component, plane in enumerate(self._job.planes):
-                self._result[component][box.slices] = filter_box(plane, self._job.operation, box)
+            box = Box((*(0 for _ in job.depth), int(run[0]), 0), (*job.depth, int(run[-1]) + 1, job.shape[1]))
+            for component, plane in enumerate(job.planes):
+                self._result[component][box.slices] = filter_box(plane, job.operation, box)
         self._home = len(rows) / len(self._rows)
         self._rows[:] = True
         self._clock.ends("finish")
@@ -175,11 +179,15 @@ class _Course:
             self._odds,
         )
 
-    def _tag(self, dealing: Dealing, number: int, keys: Keystream) -> Tag:
+    def _tag(self, dealing: Dealing, number: int, keys: Keystream) -> Tag | ProductTag:
         """What tells the right answers to a slab, of all parts."""
+        operation = self._job.operation
         pixels = dealing.regions_of(self._job, dealing.slabs[number])
         flat = pixels.reshape(-1, *pixels.shape[2:])
-        return tag_of_all(self._job.operation.parts, flat, keys, f"slab {number}")
+        if operation.whole:
+            return self._terms.probes.of(operation).tag(flat)
+        windows = [part for part in operation.parts if not isinstance(part, PlaneMap)]
+        return tag_of_all(windows, flat, keys, f"slab {number}")
 
     def _noted(
         self, sealed: Sequence[Sealed], outcome: Delivered, answers: list[dict[int, Residues]]
@@ -204,7 +212,7 @@ class _Course:
         number: int,
         tasks: Sequence[Task],
         answers: dict[int, Residues],
-        tag: Tag | None,
+        tag: Tag | ProductTag | None,
         failed: dict[int, CloudsecError],
     ) -> None:
         """Write a slab into the result, if enough answers are right; names whose are not."""
@@ -227,6 +235,9 @@ class _Course:
                     if tag:
                         raise
                     error = no_image
+            if finished is None:
+                # Whoever was refused has learned something of what is kept for more than one job.
+                self._terms.probes.forget(self._job.operation)
             # The tag speaks of a quorum's answers only.
             if finished is None or (tag and not self._scheme.agree(dealing, kept)):
                 lied = self._without_liars(dealing, tasks, kept, failed)

@@ -14,9 +14,8 @@ from typing import Any, TypeAlias, TypeGuard
 import numpy as np
 from numpy.typing import NDArray
 
-from providers.kernel import Kernel
 from providers.modular import Pass, passes_of
-from providers.stencil import Stencil
+from providers.operation import Part
 
 Numbers: TypeAlias = NDArray[np.object_]
 """Integers of any size, those of GMP."""
@@ -84,7 +83,7 @@ def as_numbers(values: Any) -> Numbers:
     return np.fromiter(values, dtype=np.object_)
 
 
-def run(part: Stencil | Kernel, stack: NDArray[np.uint8], modulus: int) -> NDArray[np.uint8]:
+def run(part: Part, stack: NDArray[np.uint8], modulus: int) -> NDArray[np.uint8]:
     """Ciphertexts of a linear map's answers, for those of ``(n, *window, bytes)`` that have their whole halo.
 
     They are the same whoever computes them. ValueError for what is no ciphertext.
@@ -97,7 +96,7 @@ def run(part: Stencil | Kernel, stack: NDArray[np.uint8], modulus: int) -> NDArr
     return rows(found, modulus)
 
 
-def work(part: Stencil | Kernel, modulus: int) -> int:
+def work(part: Part, modulus: int) -> int:
     """What one ciphertext costs, in pixels of a plain filter."""
     count = 0
     for each in passes_of(part, modulus):

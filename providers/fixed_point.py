@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from fractions import Fraction
-from math import inf
+from math import ceil, inf, log2
 from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
@@ -19,6 +19,8 @@ WORST_DEVIATION = 2**-10
 """Share of the dtype's range by which fixed-point weights may move an answer before we refuse."""
 _SCALES = 256
 """Candidate sums of weights tried per number of bits: finds weights about one bit shorter than one try."""
+DIRECTION_BITS = 30
+"""Bits of the fraction of cosines and sines that say where a pixel lies on a detector."""
 FLOAT_BITS = 48
 """Bits of weights on an axis for floats: far below what a float64 sum resolves, and exact in one."""
 
@@ -118,6 +120,60 @@ def fixed_point_kernels(kernels: NDArray[np.float64], dtype: DTypeLike) -> tuple
     if np.dtype(dtype).kind == "f":
         return rounded(FLOAT_BITS)[0]
     return _fewest_bits(rounded, room_for_weights(dtype), dtype, WORST_DEVIATION)
+
+
+def fixed_point_transform(matrix: NDArray[np.float64], dtype: DTypeLike) -> tuple[NDArray[np.int64], int]:
+    """Integer weights over ``2**bits`` for a matrix M that is used on both axes, ``M x M.T``; and the bits.
+
+    The fewest bits with which the weights move an answer by half a level at most; where that is impossible,
+    the most that fit. ValueError if even these move one by more than 2⁻¹⁰ of the answers' range.
+    """
+    largest = max(map(abs, _range(np.dtype(dtype))))
+    magnitude = float(np.abs(matrix).sum(axis=1).max())
+
+    def rounded(bits: int) -> tuple[tuple[NDArray[np.int64], int], float]:
+        weights = np.rint(matrix * 2.0**bits)
+        error = float(np.abs(weights / 2.0**bits - matrix).sum(axis=1).max())
+        found = weights.astype(np.int64), bits
+        return found, largest * ((magnitude + error) ** 2 - magnitude**2)
+
+    most = (room_for_weights(dtype) - ceil(2 * log2(magnitude))) // 2
+    return _fewest_bits(rounded, most, dtype, WORST_DEVIATION * magnitude**2)
+
+
+def fixed_point_projection(
+    taps: NDArray[np.float64], angles: int, reach: int, dtype: DTypeLike
+) -> tuple[int, int]:
+    """Bits of a filter's weights and of an interpolation's between its answers, whose mean is taken.
+
+    As `fixed_point`, of answers to projections of a dtype.
+
+    Parameters
+    ----------
+    taps : ndarray
+        Of the filter.
+    angles : int
+        Of so many interpolated answers the mean is taken.
+    reach : int
+        Pixels from the axis of rotation to the farthest one: what rounded directions move answers by.
+    """
+    largest = max(map(abs, _range(np.dtype(dtype))))
+    magnitude = float(np.abs(taps).sum())
+    errors = {
+        bits: float(np.abs(np.rint(taps * 2.0**bits) / 2.0**bits - taps).sum()) for bits in range(1, 61)
+    }
+
+    def rounded(bits: int) -> tuple[tuple[int, int], float]:
+        splits = [(one, bits - one) for one in range(1, bits) if max(one, bits - one) < DIRECTION_BITS]
+        moves = [
+            largest * (errors[one] + (magnitude + errors[one]) * (2.0**-other + reach * 2.0**-DIRECTION_BITS))
+            for one, other in splits
+        ]
+        least = min(range(len(splits)), key=moves.__getitem__, default=0)
+        return (splits[least], moves[least]) if splits else ((1, 1), inf)
+
+    most = room_for_weights(dtype) - ceil(log2(magnitude * angles)) - 1
+    return _fewest_bits(rounded, most, dtype, WORST_DEVIATION * max(1.0, magnitude))
 
 
 def _range(dtype: np.dtype[Any]) -> tuple[int, int]:

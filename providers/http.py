@@ -185,6 +185,7 @@ def describe_operations() -> list[dict[str, Any]]:
                 for f in user_fields(kind)
                 if f.name not in BORDER
             },
+            "whole": kind.whole,
             "halo": example_operation(name).resolved(2, "uint8").halo,
         }
         for name, kind in operations().items()

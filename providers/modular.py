@@ -16,8 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from providers.kernel import Kernel
+from providers.operation import Part
+from providers.plane_map import PlaneMap
 from providers.residues import FIELDS, Residues, residue_dtype, wraps
-from providers.stencil import Stencil
 
 TILE_BYTES = 1 << 18
 """Bytes of words that are worked on at once: they and what is made of them stay in a processor's cache."""
@@ -51,8 +52,10 @@ def combinations(matrix: Sequence[Sequence[int]], planes: Sequence[Residues], mo
     return answer
 
 
-def run(part: Stencil | Kernel, stack: Residues, modulus: int) -> Residues:
+def run(part: Part, stack: Residues, modulus: int) -> Residues:
     """Residues of a linear map's answers, for the pixels of ``(n, *window)`` that have their whole halo."""
+    if isinstance(part, PlaneMap):
+        return part.residues(stack, modulus)
     core = tuple(n - 2 * h for n, h in zip(stack.shape[1:], part.halo, strict=True))
     answer: Residues = np.empty((len(stack), *core), residue_dtype(modulus))
     passes = passes_of(part, modulus)
@@ -71,8 +74,13 @@ def run(part: Stencil | Kernel, stack: Residues, modulus: int) -> Residues:
     return answer
 
 
-def work(part: Stencil | Kernel, modulus: int) -> int:
-    """Residues read for one answer; an answer is work too where all weights are zero."""
+def work(part: Part, modulus: int) -> int:
+    """Residues read for one answer, or, of a map of whole planes, for one residue of a plane.
+
+    An answer is work too where all weights are zero.
+    """
+    if isinstance(part, PlaneMap):
+        return part.work(modulus)
     passes = passes_of(part, modulus)
     if _word(passes, modulus) is not None:
         return max(1, sum(len(each.weights) for each in passes))
@@ -101,8 +109,13 @@ class Pass(NamedTuple):
 
 
 @lru_cache(64)
-def passes_of(part: Stencil | Kernel, modulus: int) -> tuple[Pass, ...]:
-    """The sums that a linear map is made of, one after the other, over a stack of regions."""
+def passes_of(part: Part, modulus: int) -> tuple[Pass, ...]:
+    """The sums over windows that a linear map is made of, one after the other, over a stack of regions.
+
+    ValueError for a map of whole planes.
+    """
+    if isinstance(part, PlaneMap):
+        raise ValueError("a map of whole planes has no windows; send it residues, under scheme 'shamir'")
     if isinstance(part, Kernel):
         array = np.array(part.weights, dtype=object)
         places = list(zip(*np.nonzero(array), strict=True))

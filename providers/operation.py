@@ -15,12 +15,14 @@ from typing import Any, ClassVar, Literal, Self, TypeAlias
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from providers.image import IMAGE_DTYPES, LARGEST_FLOAT, MOST_AXES
+from providers.image import IMAGE_DTYPES, LARGEST_FLOAT, MOST_AXES, PLANE_AXES
 from providers.kernel import Kernel
-from providers.stencil import MAX_TAPS, Answers, Stencil, answers_in
+from providers.plane_map import PlaneMap, Sides
+from providers.stencil import MAX_TAPS, Answers, Stencil, answers_in, divided
 from regions import Symmetries
 
 PerAxis: TypeAlias = int | tuple[int, ...]
+Part: TypeAlias = Stencil | Kernel | PlaneMap
 Mode: TypeAlias = Literal["reflect", "nearest", "mirror", "constant"]
 
 FLOAT_ROUNDINGS = 8
@@ -64,11 +66,11 @@ def derived(default: Any) -> Any:
 
 @dataclass(frozen=True, kw_only=True)
 class Filter(ABC):
-    """An operation from an image to an image of the same shape; a frozen value of its parameters.
+    """An operation from an image to an image, most often of the same shape; a frozen value of its parameters.
 
     `run` is what a cloud does: exact and unrounded, on the pixels of each region that have their whole
     halo. `finish` rounds. Everything that is declared here is checked by
-    `providers.testing.check_operation`. Facts (`halo`, `symmetries`, `scale`) speak of an operation
+    `providers.testing.check_operation`. Facts (`halo`, `symmetries`, `units`) speak of an operation
     that was resolved.
 
     Parameters
@@ -84,6 +86,8 @@ class Filter(ABC):
     bit_exact: ClassVar[bool] = True
     own_scale: ClassVar[bool] = False
     """Whether answers are levels of their own, in no unit that pixels were in."""
+    whole: ClassVar[bool] = False
+    """Whether an answer may need all pixels of a plane: then no part of one can be sent alone."""
 
     mode: Mode = parameter("reflect", "border: reflect, nearest, mirror or constant (scipy's meaning)")
     cval: int = parameter(0, "grey level beyond the border with mode=constant")
@@ -97,6 +101,10 @@ class Filter(ABC):
     def resolved(self, ndim: int, dtype: DTypeLike) -> Self:
         """The same operation with every parameter spelled out per axis, for images of this dtype."""
 
+    def of_planes(self, sides: Sides, dtype: DTypeLike) -> Self:
+        """The resolved operation for planes of these sides; ValueError if it takes none such."""
+        return self
+
     @property
     @abstractmethod
     def halo(self) -> tuple[int, ...]:
@@ -108,7 +116,7 @@ class Filter(ABC):
         """What scrambles the operation carries exactly."""
 
     @property
-    def scale(self) -> int:
+    def units(self) -> int:
         """Units of an unrounded answer that make one grey level."""
         return 1
 
@@ -117,6 +125,10 @@ class Filter(ABC):
         """Pixels read for one answer: what a provider measures work by."""
         return prod(2 * h + 1 for h in self.halo)
 
+    def answered(self, window: tuple[int, ...]) -> tuple[int, ...]:
+        """Shape of the answer to a region of this one: here its pixels that have their whole halo."""
+        return tuple(n - 2 * h for n, h in zip(window, self.halo, strict=True))
+
     @property
     def finishes_anywhere(self) -> bool:
         """Whether `finish` commutes with negation and offset, so that a provider may do it.
@@ -124,7 +136,7 @@ class Filter(ABC):
         Rounding does, where no answer lies halfway between two grey levels and an offset moves answers by
         whole ones.
         """
-        return self.scale % 2 == 1 and Fraction(self.symmetries.offset_gain or 0).denominator == 1
+        return self.units % 2 == 1 and Fraction(self.symmetries.offset_gain or 0).denominator == 1
 
     @property
     def float_gain(self) -> float | None:
@@ -155,12 +167,17 @@ class Filter(ABC):
         """
 
     @property
-    def parts(self) -> tuple[Stencil | Kernel, ...]:
+    def parts(self) -> tuple[Part, ...]:
         """Integer linear maps, each of this halo, whose answers `combined` turns into those of `run`.
 
         None, as here, where the operation is not linear up to its last step.
         """
         return ()
+
+    @property
+    def linear(self) -> bool:
+        """Whether it has parts, or will have for planes."""
+        return bool(self.parts)
 
     def combined(self, parts: Sequence[Answers], pixels: NDArray[np.generic]) -> Answers:
         """What `run` answers, from the answers of `parts`; here the only one's.
@@ -194,8 +211,8 @@ class Filter(ABC):
         Raises ValueError for a value that no image of that dtype could have led to.
         """
         if exact.dtype.kind != "f":
-            return self.fitted(_divided(exact.astype(np.int64, copy=False), self.scale), dtype)
-        levels = np.asarray(exact / float(self.scale), np.float64)
+            return self.fitted(divided(exact.astype(np.int64, copy=False), self.units), dtype)
+        levels = np.asarray(exact / float(self.units), np.float64)
         return self.fitted(levels if self.result_dtype(dtype).kind == "f" else np.rint(levels), dtype)
 
     def fitted(self, rounded: Answers, dtype: DTypeLike) -> NDArray[np.generic]:
@@ -306,13 +323,15 @@ def resolved_for(pixels: NDArray[np.generic], operation: Filter, channel_axis: i
     """The operation spelled out for an image; ValueError if its border value is none of the image's dtype."""
     if operation.mode == "constant" and not _holds(pixels.dtype, operation.cval):
         raise ValueError(f"{operation.name}: cval={operation.cval} is not a value of {pixels.dtype} images")
-    resolved = operation.resolved(pixels.ndim - (channel_axis is not None), pixels.dtype)
+    axes = pixels.ndim - (channel_axis is not None)
+    resolved = operation.resolved(axes, pixels.dtype)
     if pixels.dtype.kind == "f" and resolved.float_gain is None:
         raise ValueError(
             f"{operation.name} takes no floats; make the image one of {', '.join(IMAGE_DTYPES)} with numpy's "
             "astype, in steps that are fine enough for you"
         )
-    return resolved
+    rows, columns = pixels.shape[axes - PLANE_AXES : axes]
+    return resolved.of_planes((rows, columns), pixels.dtype)
 
 
 def _holds(dtype: np.dtype[Any], value: int) -> bool:
@@ -351,17 +370,6 @@ def wider_signed(dtype: DTypeLike) -> np.dtype[Any]:
     if np.dtype(dtype).kind == "f":
         return np.dtype(dtype)
     return np.dtype(f"i{min(8, 2 * np.dtype(dtype).itemsize)}")
-
-
-def _divided(exact: NDArray[np.int64], scale: int) -> NDArray[np.int64]:
-    """exact / scale to the nearest integer, halves to even (as numpy.rint)."""
-    if scale == 1:
-        return exact
-    if scale % 2:
-        return (exact + scale // 2) // scale
-    quotient, remainder = np.divmod(exact, scale)
-    quotient += (2 * remainder > scale) | ((2 * remainder == scale) & (quotient % 2 == 1))
-    return quotient
 
 
 def as_fraction(number: float) -> Fraction:

@@ -35,7 +35,7 @@ def operation_names() -> tuple[str, ...]:
     """Names of all operations.
 
     >>> operation_names()
-    ('binomial', 'brightness', 'contrast', 'convolve', 'gabor_bank', 'gaussian', 'histogram', 'invert', ...)
+    ('backprojection', 'binomial', 'brightness', 'contrast', 'convolve', 'dct', ...)
     """
     return tuple(operations())
 
@@ -94,7 +94,7 @@ def resolved_operation(name: object, version: object, parameters: object) -> Fil
         raise BadTask(f"{name} takes exactly the parameters {', '.join(sorted(expected))}")
     try:
         operation = kind(**{key: tuples(value) for key, value in parameters.items()})
-        _ = operation.halo, operation.symmetries, operation.scale
+        _ = operation.halo, operation.symmetries, operation.units
     except (ValueError, TypeError, OverflowError, RecursionError) as error:
         raise BadTask(str(error)) from error
     return operation

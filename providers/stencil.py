@@ -227,3 +227,14 @@ def answers_in(dtype: DTypeLike) -> np.dtype[np.int64 | np.float64]:
 def largest_magnitude(stack: NDArray[np.generic]) -> int:
     """The largest absolute value in an integer array, as a Python integer."""
     return max(abs(int(stack.min())), abs(int(stack.max()))) if stack.size else 0
+
+
+def divided(exact: NDArray[np.int64], by: int) -> NDArray[np.int64]:
+    """exact / by to the nearest integer, halves to even (as numpy.rint)."""
+    if by == 1:
+        return exact
+    if by % 2:
+        return (exact + by // 2) // by
+    quotient, remainder = np.divmod(exact, by)
+    quotient += (2 * remainder > by) | ((2 * remainder == by) & (quotient % 2 == 1))
+    return quotient

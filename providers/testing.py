@@ -15,9 +15,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from providers.image import FLOAT_DTYPES, IMAGE_DTYPES, LARGEST_FLOAT
+from providers.image import FLOAT_DTYPES, IMAGE_DTYPES, LARGEST_FLOAT, PLANE_AXES
 from providers.operation import Filter, float_tolerance
 from providers.operations.linear import LinearFilter
+from providers.plane_map import PlaneMap, Sides
 from providers.service import handle
 from providers.stencil import Answers, core
 from providers.wire import Task, decode_answer, decode_task, encode_task
@@ -70,16 +71,21 @@ def float_images(
 
 
 def check_operation(
-    operation: Filter, *, ndim: int = 2, dtypes: tuple[str, ...] = IMAGE_DTYPES, examples: int = 20
+    operation: Filter,
+    *,
+    ndim: int = 2,
+    plane: Sides | None = None,
+    dtypes: tuple[str, ...] = IMAGE_DTYPES,
+    examples: int = 20,
 ) -> None:
     """Check everything that an operation declares, on images that hypothesis chooses.
 
-    Checked are, on integers: the halo (tiles equal the whole), the linear parts, every symmetry and
-    rounding under it, that answers depend neither on the pixels' dtype, their memory layout nor the rest
-    of the stack, that the pixels stay as they were, the way through the wire, the result's dtype, and
-    that a provider whose processor has fewer instructions answers the same bytes. On floats, if the
-    operation takes them: that tiles equal the whole, and flips, turns and negation hold, as nearly as
-    `float_gain` says.
+    Checked are, on integers: the halo (tiles equal the whole, unless whole planes are needed), the linear
+    parts, every symmetry and rounding under it, that answers depend neither on the pixels' dtype, their
+    memory layout nor the rest of the stack, that the pixels stay as they were, the way through the wire, the
+    result's dtype, and that a provider whose processor has fewer instructions answers the same bytes. On
+    floats, if the operation takes them: that tiles equal the whole, and flips, turns and negation hold, as
+    nearly as `float_gain` says.
 
     Parameters
     ----------
@@ -87,6 +93,8 @@ def check_operation(
         With its parameters; not resolved. Its class must be known to `providers.make_operation`.
     ndim : int
         Axes of the images to check it on.
+    plane : (int, int) or None
+        Rows and columns of their planes; None: six more than what the halo takes.
     dtypes : tuple of str
         Their dtypes, where pixels are integers.
     examples : int
@@ -103,6 +111,8 @@ def check_operation(
     for dtype in dtypes:
         resolved = operation.resolved(ndim, dtype)
         window = tuple(2 * h + 6 for h in resolved.halo)
+        window = (*window[:-PLANE_AXES], *(plane or window[-PLANE_AXES:]))
+        resolved = resolved.of_planes((window[-2], window[-1]), dtype)
         _check_laws(resolved, dtype, window, examples)
         _check_elsewhere(resolved, dtype, window)
     for dtype in FLOAT_DTYPES:
@@ -144,9 +154,10 @@ def _check_laws(operation: Filter, dtype: str, window: tuple[int, ...], examples
 
 
 def _check_shape(operation: Filter, stack: NDArray[Any], exact: Answers) -> None:
-    core = tuple(n - 2 * h for n, h in zip(stack.shape[1:], operation.halo, strict=True))
     _require(
-        exact.shape == (len(stack), *core), operation, "an answer must cover the pixels without the halo"
+        exact.shape == (len(stack), *operation.answered(stack.shape[1:])),
+        operation,
+        "an answer must cover the pixels without the halo, or be of the shape that is declared",
     )
 
 
@@ -154,7 +165,7 @@ def _check_parts(operation: Filter, stack: NDArray[Any], exact: Answers) -> None
     if not operation.parts:
         return
     _require(
-        all(part.halo == operation.halo for part in operation.parts),
+        all(isinstance(part, PlaneMap) or part.halo == operation.halo for part in operation.parts),
         operation,
         "every part must have the operation's halo",
     )
@@ -181,6 +192,8 @@ def _narrow(answers: Answers) -> NDArray[Any]:
 
 
 def _check_tiles(operation: Filter, stack: NDArray[Any], exact: Answers, data: st.DataObject) -> None:
+    if operation.whole:
+        return
     spans = []
     for n, h in zip(exact.shape[1:], operation.halo, strict=True):
         start = data.draw(st.integers(0, n - 1))
@@ -223,7 +236,7 @@ def _check_symmetries(operation: Filter, stack: NDArray[Any], exact: Answers, da
         _require(np.array_equal(turned, exact), operation, "quarter_turns is declared, but does not hold")
     offset = data.draw(st.integers(-(2**16), 2**16).filter(bool))
     if facts.offset_gain is not None:
-        gained = exact + int(offset * facts.offset_gain * operation.scale)
+        gained = exact + int(offset * facts.offset_gain * operation.units)
         _require(
             np.array_equal(operation.run(wide + offset), gained),
             operation,

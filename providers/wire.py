@@ -86,12 +86,8 @@ class Task:
         window, octets = self.stack.shape[1:], ()
         if self.is_encrypted:
             window, octets = window[:-1], window[-1:]
-        core = (n - 2 * h for n, h in zip(window, self.operation.halo, strict=True))
-        return (
-            len(self.stack) * (1 if self.modulus is None else len(self.operation.parts)),
-            *core,
-            *octets,
-        )
+        answers = len(self.stack) * (1 if self.modulus is None else len(self.operation.parts))
+        return (answers, *self.operation.answered(window), *octets)
 
     @property
     def answer_dtype(self) -> np.dtype[Any]:

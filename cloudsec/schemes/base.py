@@ -12,6 +12,7 @@ from typing import Any, Literal, Protocol, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from cloudsec.errors import IncompatibleScheme
 from cloudsec.forecast import Forecast, Workload
 from cloudsec.keystream import Keystream
 from cloudsec.schemes.front import Candidate
@@ -73,6 +74,13 @@ class Job:
         """Rows and columns of the image."""
         rows, columns = self.planes.shape[-PLANE_AXES:]
         return rows, columns
+
+    @property
+    def result_shape(self) -> tuple[int, ...]:
+        """Of the result, all its planes."""
+        _, *sides = self.planes.shape
+        window = (n + 2 * h for n, h in zip(sides, self.operation.halo, strict=True))
+        return (len(self.planes), *self.operation.answered(tuple(window)))
 
     @property
     def depth(self) -> tuple[int, ...]:
@@ -268,6 +276,15 @@ def nothing_left(plan: Plan, why: str) -> str:
     """What a statement says where nobody was sent anything: `why`, unless there were pieces to send."""
     lost = "every provider was lost, and all was computed here"
     return f"Nothing left the house: {lost if plan.owners.size else why}."
+
+
+def refuse_whole_planes(job: Job, scheme: str) -> None:
+    """IncompatibleScheme for an operation of which no part of a plane can be asked alone."""
+    if job.operation.whole:
+        raise IncompatibleScheme(
+            f"scheme {scheme!r} sends parts of the image, and {job.operation.name!r} needs whole planes; use "
+            "scheme 'shamir'"
+        )
 
 
 def refuse_choices(choices: Mapping[str, Any], accepted: Sequence[str], scheme: str) -> None:

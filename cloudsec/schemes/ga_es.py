@@ -25,6 +25,7 @@ from cloudsec.schemes.base import (
     Sealed,
     nothing_left,
     refuse_choices,
+    refuse_whole_planes,
     task_identity,
 )
 from cloudsec.schemes.hiding import blocks_per_task, grey_range, hidings, segments, wire_values
@@ -66,9 +67,10 @@ class GaEs:
     fewest: ClassVar[int] = 2
 
     def carries(self, operation: Filter) -> bool:
-        return _can_hide(operation) or not any(operation.halo)
+        return not operation.whole and (_can_hide(operation) or not any(operation.halo))
 
     def plan(self, job: Job, study: Study, keys: Keystream) -> Plan:
+        refuse_whole_planes(job, self.name)
         if not self.carries(job.operation):
             raise IncompatibleScheme(
                 f"scheme 'ga-es' hides grey levels by an offset, and {job.operation.name!r} does not say "
@@ -182,7 +184,7 @@ class GaEs:
         ]
         if entry.dtype is None:
             # What wraps is no right answer, and found as any other.
-            scramble.reveal_into(zip(places, kept, strict=True), answer, facts, operation.scale)
+            scramble.reveal_into(zip(places, kept, strict=True), answer, facts, operation.units)
             return
         if _within(scramble, answer, task, operation.result_dtype(entry.dtype)):
             # No value wraps, so that the result's own dtype is wide enough to compute in.
@@ -191,7 +193,7 @@ class GaEs:
         if task.rounded:
             finished = operation.fitted(scramble.reveal(answer, facts), entry.dtype)
         else:
-            finished = operation.finish(scramble.reveal(answer, facts, operation.scale), entry.dtype)
+            finished = operation.finish(scramble.reveal(answer, facts, operation.units), entry.dtype)
         for place, block, part in zip(places, finished, kept, strict=True):
             place[...] = block[part]
 

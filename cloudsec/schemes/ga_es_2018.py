@@ -25,6 +25,7 @@ from cloudsec.schemes.base import (
     chosen_number,
     nothing_left,
     refuse_choices,
+    refuse_whole_planes,
     task_identity,
 )
 from cloudsec.schemes.hiding import blocks_per_task
@@ -60,9 +61,10 @@ class GaEs2018:
     fewest: ClassVar[int] = 2
 
     def carries(self, operation: Filter) -> bool:
-        return True
+        return not operation.whole
 
     def plan(self, job: Job, study: Study, keys: Keystream) -> Plan:
+        refuse_whole_planes(job, self.name)
         refuse_choices(job.choices, self.choices, self.name)
         if job.tolerate:
             raise ValueError("scheme 'ga-es-2018' withstands nobody; use scheme 'ga-es', or tolerate=0")

@@ -111,6 +111,9 @@ class Dealing(ABC):
     def places(self, job: Job, slab: tuple[int, int]) -> Iterator[tuple[int, tuple[slice, ...]]]:
         """Band by band, where the answers of a slab belong in each component of the result."""
         first, last = slab
+        if job.operation.whole:
+            yield 0, tuple(slice(0, side) for side in job.result_shape[1:])
+            return
         for number, top in enumerate(self.bands):
             yield number, self._box(job, top + first, top + last).slices
 
@@ -137,7 +140,7 @@ class LinearScheme(ABC, Generic[D]):
         """What a user may fix of its plan."""
 
     def carries(self, operation: Filter) -> bool:
-        return bool(operation.parts)
+        return operation.linear
 
     @abstractmethod
     def plan(self, job: Job) -> D:
@@ -172,7 +175,7 @@ class LinearScheme(ABC, Generic[D]):
         own = pixels[(slice(None), slice(None), *core)]
         parts = np.moveaxis(answers.reshape(-1, *answers.shape[2:]), 1, 0)
         exact = job.operation.combined(list(parts), own.reshape(-1, *own.shape[2:]))
-        return job.operation.finish(exact, job.planes.dtype).reshape(own.shape)
+        return job.operation.finish(exact, job.planes.dtype).reshape(*own.shape[:2], *exact.shape[1:])
 
     def refuse_what_is_not_linear(self, job: Job) -> None:
         if not self.carries(job.operation):

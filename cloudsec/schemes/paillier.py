@@ -13,11 +13,18 @@ from numpy.typing import NDArray
 from cloudsec.errors import IncompatibleScheme
 from cloudsec.keystream import Keystream
 from cloudsec.paillier import PaillierKey
-from cloudsec.schemes.base import Job, Sealed, chosen_number, refuse_choices, task_identity
+from cloudsec.schemes.base import (
+    Job,
+    Sealed,
+    chosen_number,
+    refuse_choices,
+    refuse_whole_planes,
+    task_identity,
+)
 from cloudsec.schemes.linear import NOTHING_LEFT, Dealing, LinearScheme, whole_bits
 from cloudsec.schemes.packing import Slots, Tiling, bands
 from cloudsec.schemes.steps import chosen_step
-from providers import ciphertexts
+from providers import Filter, ciphertexts
 from providers.service import MAX_WORK
 from providers.stencil import EXACT_INT
 from providers.wire import Task
@@ -83,7 +90,11 @@ class Paillier(LinearScheme[Encryption]):
     def choices(self) -> tuple[str, ...]:
         return ("regions", "packing", "step")
 
+    def carries(self, operation: Filter) -> bool:
+        return super().carries(operation) and not operation.whole
+
     def plan(self, job: Job) -> Encryption:
+        refuse_whole_planes(job, self.name)
         self.refuse_what_is_not_linear(job)
         refuse_choices(job.choices, self.choices, self.name)
         present = tuple(job.present.values())

@@ -13,14 +13,22 @@ from numpy.typing import NDArray
 
 from cloudsec.errors import IncompatibleScheme
 from cloudsec.keystream import Keystream
-from cloudsec.schemes.base import Job, Sealed, chosen_number, refuse_choices, task_identity
+from cloudsec.schemes.base import (
+    Job,
+    Sealed,
+    chosen_number,
+    refuse_choices,
+    refuse_whole_planes,
+    task_identity,
+)
 from cloudsec.schemes.linear import NOTHING_LEFT, Dealing, LinearScheme, whole_bits
 from cloudsec.schemes.sharing import Sharing, modulus_for
 from cloudsec.schemes.steps import chosen_step
+from providers import Filter
 from providers.modular import work
 from providers.residues import SEED_BYTES, Residues, expanded, integers, reduced, residue_dtype, uniform
-from providers.service import MAX_WORK
-from providers.wire import Task
+from providers.service import MAX_REQUEST, MAX_WORK
+from providers.wire import MAX_HEADER, Task
 
 SLAB_BYTES = 8 << 20
 """Residues of one share of a slab: tasks and answers stay well within a provider's limit."""
@@ -82,7 +90,12 @@ class SecretSharing(LinearScheme[Shares]):
     def choices(self) -> tuple[str, ...]:
         return ("regions", "seeds", "step", *(("spare",) if self.name == "packed" else ()))
 
+    def carries(self, operation: Filter) -> bool:
+        return super().carries(operation) and not (operation.whole and self.name == "packed")
+
     def plan(self, job: Job) -> Shares:
+        if not self.carries(job.operation):
+            refuse_whole_planes(job, self.name)
         self.refuse_what_is_not_linear(job)
         refuse_choices(job.choices, self.choices, self.name)
         present = tuple(job.present.values())
@@ -190,6 +203,9 @@ def _ends(job: Job, low: int, high: int) -> tuple[int, int]:
 
 def _slabs(job: Job, height: int, modulus: int) -> tuple[tuple[int, int], ...]:
     """Rows of a band, in tasks that providers take."""
+    if job.operation.whole:
+        _refuse_too_large(job, modulus)
+        return ((0, height),)
     *ends, above, aside = job.operation.halo
     deep = prod(planes + 2 * reach for planes, reach in zip(job.depth, ends, strict=True))
     row = (job.shape[1] + 2 * aside) * deep * len(job.planes)
@@ -198,6 +214,22 @@ def _slabs(job: Job, height: int, modulus: int) -> tuple[tuple[int, int], ...]:
     affordable = MAX_WORK // (row * sum(work(part, modulus) for part in parts)) - 2 * above
     most = max(1, min(height, bound, affordable))
     return tuple((first, min(first + most, height)) for first in range(0, height, most))
+
+
+def _refuse_too_large(job: Job, modulus: int) -> None:
+    """IncompatibleScheme for whole planes that are more than providers take in one task."""
+    parts, octets = job.operation.parts, residue_dtype(modulus).itemsize
+    answers = prod(job.result_shape) * len(parts)
+    if max(job.planes.size, answers) * octets > MAX_REQUEST - MAX_HEADER:
+        excess = f"{max(job.planes.size, answers) * octets} bytes"
+    elif job.planes.size * sum(work(part, modulus) for part in parts) > MAX_WORK:
+        excess = "more work"
+    else:
+        return
+    raise IncompatibleScheme(
+        f"{job.operation.name!r} needs whole planes, and these are {excess} for one task, which providers do "
+        "not take; process a volume plane by plane (--one-by-one), colours one by one, or a smaller image"
+    )
 
 
 SHARING_SCHEMES = tuple(SecretSharing(name) for name in NAMES)

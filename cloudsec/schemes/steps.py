@@ -84,7 +84,7 @@ def greatest_error(job: Job, step: float) -> float:
     fine = operation.resolved(len(operation.halo), job.planes.dtype)
     impulse = np.zeros((1, *(4 * reach + 1 for reach in operation.halo)))
     impulse[(0, *(2 * reach for reach in operation.halo))] = 1
-    moved = np.abs(operation.run(impulse) / operation.scale - fine.run(impulse) / fine.scale).sum()
+    moved = np.abs(operation.run(impulse) / operation.units - fine.run(impulse) / fine.units).sum()
     return own + float(np.abs(ends(job)).max() * moved)
 
 

@@ -10,7 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cloudsec.keystream import KEY_BYTES, Keystream
-from cloudsec.schemes.base import Exposed, Job, Plan, Protected, Sealed, refuse_choices, task_identity
+from cloudsec.schemes.base import (
+    Exposed,
+    Job,
+    Plan,
+    Protected,
+    Sealed,
+    refuse_choices,
+    refuse_whole_planes,
+    task_identity,
+)
 from cloudsec.study import HOME, Study
 from providers import Filter
 from providers.boxes import region_around
@@ -31,9 +40,10 @@ class Unprotected:
     fewest: ClassVar[int] = 1
 
     def carries(self, operation: Filter) -> bool:
-        return True
+        return not operation.whole
 
     def plan(self, job: Job, study: Study, keys: Keystream) -> Plan:
+        refuse_whole_planes(job, self.name)
         refuse_choices(job.choices, self.choices, self.name)
         if job.tolerate:
             raise ValueError("scheme 'unprotected' withstands nobody; use scheme 'ga-es', or tolerate=0")

@@ -5,16 +5,21 @@ from providers.operations.gabor import GaborBank
 from providers.operations.gradient import Sobel
 from providers.operations.linear import Binomial, Gaussian, Mean
 from providers.operations.measurement import Histogram, Statistics
+from providers.operations.plane import Operator
 from providers.operations.pointwise import Brightness, Contrast, Invert, Threshold, Window
 from providers.operations.rank import Maximum, Median, Minimum, Percentile
 from providers.operations.sharpen import Unsharp
+from providers.operations.tomography import Backprojection
+from providers.operations.transform import Dct, Rescale
 
 __all__ = [
     "BUILT_IN",
+    "Backprojection",
     "Binomial",
     "Brightness",
     "Contrast",
     "Convolve",
+    "Dct",
     "GaborBank",
     "Gaussian",
     "Histogram",
@@ -24,7 +29,9 @@ __all__ = [
     "Mean",
     "Median",
     "Minimum",
+    "Operator",
     "Percentile",
+    "Rescale",
     "Sobel",
     "Statistics",
     "Threshold",
@@ -33,10 +40,12 @@ __all__ = [
 ]
 
 BUILT_IN = (
+    Backprojection,
     Binomial,
     Brightness,
     Contrast,
     Convolve,
+    Dct,
     GaborBank,
     Gaussian,
     Histogram,
@@ -46,7 +55,9 @@ BUILT_IN = (
     Mean,
     Median,
     Minimum,
+    Operator,
     Percentile,
+    Rescale,
     Sobel,
     Statistics,
     Threshold,

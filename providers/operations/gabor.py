@@ -90,7 +90,7 @@ class GaborBank(Filter):
         return self.parts[0].halo
 
     @property
-    def scale(self) -> int:
+    def units(self) -> int:
         return self.divisor
 
     @property

@@ -35,7 +35,7 @@ class LinearFilter(Filter):
         return self.stencil.halo
 
     @property
-    def scale(self) -> int:
+    def units(self) -> int:
         return self.stencil.scale
 
     @property
@@ -48,7 +48,7 @@ class LinearFilter(Filter):
 
     @property
     def float_gain(self) -> float:
-        return self.stencil.reach / self.scale
+        return self.stencil.reach / self.units
 
     @property
     def parts(self) -> tuple[Stencil | Kernel, ...]:

@@ -101,7 +101,7 @@ class Window(PointFilter):
         return unit, int(middle * unit), int(span * unit)
 
     @property
-    def scale(self) -> int:
+    def units(self) -> int:
         # A window of width 1 has no slope, but a step.
         return 2 * self._whole[2] or 1
 
@@ -161,12 +161,12 @@ class LinearPointFilter(PointFilter):
         """What is added then, in grey levels: a multiple of one over the gain's denominator."""
 
     @property
-    def scale(self) -> int:
+    def units(self) -> int:
         return lcm(self.gain.denominator, self.constant.denominator)
 
     @property
     def parts(self) -> tuple[Kernel, ...]:
-        return (Kernel(nested(np.full((1,) * self.axes, int(self.gain * self.scale)))),)
+        return (Kernel(nested(np.full((1,) * self.axes, int(self.gain * self.units)))),)
 
     def run(self, stack: NDArray[np.generic]) -> Answers:
         (part,) = self.parts
@@ -175,7 +175,7 @@ class LinearPointFilter(PointFilter):
     def combined(self, parts: Sequence[Answers], pixels: NDArray[np.generic]) -> Answers:
         (multiple,) = parts
         multiple = multiple.astype(answers_in(pixels.dtype), copy=False)
-        constant = int(self.constant * self.scale)
+        constant = int(self.constant * self.units)
         if multiple.dtype.kind != "f" and largest_magnitude(multiple) + abs(constant) >= EXACT_INT:
             raise ValueError(
                 f"{self.name} is not exact for pixels of this size: answers must stay below 2**63"

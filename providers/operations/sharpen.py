@@ -82,7 +82,7 @@ class Unsharp(LinearFilter):
         return Stencil(self.weights)
 
     @property
-    def scale(self) -> int:
+    def units(self) -> int:
         return self.stencil.scale * self._amount.denominator
 
     @property

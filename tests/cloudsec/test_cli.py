@@ -171,7 +171,7 @@ def test_operations_lists_what_there_is(capsys: pytest.CaptureFixture[str]) -> N
     assert main(["operations", "gaussian"]) == 0
     assert "standard deviation in pixels" in capsys.readouterr().out
     assert main(["operations", "blur"]) == 2
-    assert "there are: binomial, brightness" in complaint(capsys)
+    assert "there are: backprojection, binomial, brightness" in complaint(capsys)
 
 
 @pytest.mark.parametrize("words", [["--help"], ["process", "--help"], ["providers", "start", "--help"]])

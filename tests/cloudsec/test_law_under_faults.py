@@ -25,7 +25,7 @@ from tests.simulator import FAULTS, Behaviour, Simulated, changed
 def off_by_one(request: bytes) -> bytes:
     """A lie of one grey level in every pixel of every block."""
     task = decode_task(request)
-    step = 1 if task.rounded else task.operation.scale
+    step = 1 if task.rounded else task.operation.units
     lie = changed(lambda answer: replace(answer, stack=np.add(answer.stack, step, dtype=answer.stack.dtype)))
     return lie(request)
 

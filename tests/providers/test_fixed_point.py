@@ -28,9 +28,9 @@ def test_a_fixed_point_gaussian_is_at_most_one_grey_level_off_on_the_worst_image
 def test_sums_of_weights_are_odd_and_leave_room_for_scrambled_pixels(dtype: str) -> None:
     for sigma in (0.3, 1.0, 2.0, 4.0):
         operation = make_operation("gaussian", sigma=sigma).resolved(2, dtype)
-        assert operation.scale % 2 == 1
+        assert operation.units % 2 == 1
         assert operation.finishes_anywhere
-        assert operation.scale.bit_length() + 8 * np.dtype(dtype).itemsize + 2 <= 60
+        assert operation.units.bit_length() + 8 * np.dtype(dtype).itemsize + 2 <= 60
 
 
 def test_an_int32_gaussian_keeps_within_the_stated_share_of_the_range() -> None:

@@ -41,7 +41,14 @@ def test_a_provider_tells_that_it_is_up_and_what_it_does(http_providers: list[st
     assert requests.get(url + "/healthz", timeout=20).json() == {"status": "ok"}
     operations = requests.get(url + "/v1/operations", timeout=20).json()
     assert [each["name"] for each in operations] == list(providers.operation_names())
-    assert all(each.keys() == {"name", "version", "bit_exact", "parameters", "halo"} for each in operations)
+    keys = {"name", "version", "bit_exact", "parameters", "whole", "halo"}
+    assert all(each.keys() == keys for each in operations)
+    assert [each["name"] for each in operations if each["whole"]] == [
+        "backprojection",
+        "dct",
+        "operator",
+        "rescale",
+    ]
     of = {each["name"]: each["parameters"] for each in operations}
     assert of["unsharp"]["amount"]["default"] == 1
     assert of["threshold"]["value"].keys() == {"description", "example"}

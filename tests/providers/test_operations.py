@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 import providers
-from providers.operations import Convolve, GaborBank
+from providers.operations import Convolve, GaborBank, Operator
 from providers.registry import example_operation
 from providers.testing import check_operation, images
 from tests.drawing import COLOURS, MODES
@@ -59,7 +59,8 @@ def test_the_declarations_hold_on_volumes_too() -> None:
         if isinstance(operation, GaborBank):
             # Four kernels of 121 weights would take most of the time.
             operation = replace(operation, n_stds=1.0, frequencies=0.5)
-        check_operation(operation, ndim=3, dtypes=("uint8", "int16"), examples=3)
+        plane = (2, 2) if isinstance(operation, Operator) else (8, 16) if operation.whole else None
+        check_operation(operation, ndim=3, plane=plane, dtypes=("uint8", "int16"), examples=3)
 
 
 @pytest.mark.parametrize(

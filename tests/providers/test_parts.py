@@ -21,6 +21,7 @@ from providers.testing import check_operation, float_images, images
 
 LINEAR = {"binomial", "brightness", "contrast", "convolve", "gaussian", "laplacian", "mean", "unsharp"}
 SEVERAL = {"gabor_bank": 4, "sobel": 2}
+WHOLE = {"backprojection", "dct", "operator", "rescale"}
 SHAPES = st.tuples(st.integers(1, 12), st.integers(1, 12))
 MODES = ("reflect", "nearest", "mirror", "constant")
 
@@ -31,8 +32,9 @@ def core_of(stack: NDArray[Any], halo: tuple[int, ...]) -> NDArray[Any]:
 
 def test_linear_operations_have_one_part_sobel_one_for_each_axis_and_a_bank_one_for_each_kernel() -> None:
     for name in providers.operation_names():
-        parts = example_operation(name).resolved(2, "uint16").parts
-        assert len(parts) == (1 if name in LINEAR else SEVERAL.get(name, 0)), name
+        sides = (2, 2) if name == "operator" else (8, 8)
+        parts = example_operation(name).resolved(2, "uint16").of_planes(sides, "uint16").parts
+        assert len(parts) == (1 if name in LINEAR | WHOLE else SEVERAL.get(name, 0)), name
     assert len(make_operation("sobel").resolved(3, "uint16").parts) == 3
 
 
@@ -65,7 +67,7 @@ def test_on_floats_too_the_parts_combine_to_what_the_operation_answers(
     stack = np.pad(stack, [(0, 0), (4, 4), (4, 4)], mode="edge")
     answers = [part.run(stack) for part in operation.parts]
     combined = operation.combined(answers, core_of(stack, operation.halo))
-    allowed = 8 * np.finfo(np.float64).eps * operation.float_gain * operation.scale * np.abs(stack).max()
+    allowed = 8 * np.finfo(np.float64).eps * operation.float_gain * operation.units * np.abs(stack).max()
     assert np.abs(combined - operation.run(stack)).max() <= allowed
 
 

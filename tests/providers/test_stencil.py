@@ -63,6 +63,6 @@ def test_what_is_no_smoothing_stencil_is_refused(weights: tuple[tuple[int, ...],
 def test_the_errors_of_wide_windows_of_floats_stay_within_the_tolerance(side: int) -> None:
     operation = make_operation("mean", size=side).resolved(2, "float64")
     ramp = np.linspace(0, 1, side + 39) * np.ones((1, side + 39, 1))
-    whole = operation.run(ramp) / operation.scale
-    turned = operation.run(ramp.swapaxes(1, 2)).swapaxes(1, 2) / operation.scale
+    whole = operation.run(ramp) / operation.units
+    turned = operation.run(ramp.swapaxes(1, 2)).swapaxes(1, 2) / operation.units
     assert np.abs(whole - turned).max() <= float_tolerance(operation, ramp)
