@@ -38,9 +38,8 @@ from cloudsec.study import Study, study_name
 from cloudsec.vault import Vault
 from cloudsec.verification.products import Probes
 from providers import Filter
-from providers.image import checked_image, image_planes, planes_image
+from providers.image import checked_image, image_planes
 from providers.operation import resolved_for
-from providers.operations.measurement import Measurement
 from providers.registry import as_operation
 
 DEFAULT_PROVIDERS = 9
@@ -206,14 +205,10 @@ class Broker:
             planes, report = self._on_shares(job, scheme, clock)
         else:
             planes, report = self._in_pieces(job, scheme, study, clock)
-        filtered, value = None, None
-        if isinstance(chosen, Measurement):
-            value = chosen.value(planes, channel_axis)
-        else:
-            filtered = planes_image(planes, channel_axis)
+        found = chosen.concluded(planes, pixels, channel_axis)
         clock.ends("finish")
         told = report(operation=str(chosen), pixels=pixels, timings=clock.timings(), choice=why)
-        return Result(filtered, value, told)
+        return Result(None, found, told) if isinstance(found, dict) else Result(found, None, told)
 
     def scheme_for(
         self,
@@ -321,7 +316,8 @@ class Broker:
 
     def _job(self, pixels: NDArray[np.generic], operation: Filter, channel_axis: int | None) -> Job:
         """What is to be done with an image, with what is known of how long it takes."""
-        resolved, choices = resolved_for(pixels, operation, channel_axis), self._settings.plan or {}
+        pixels, choices = operation.given(pixels, channel_axis), self._settings.plan or {}
+        resolved = resolved_for(pixels, operation, channel_axis)
         if "step" in choices:
             resolved = with_weights_for_steps(resolved, pixels.dtype)
         # Figures are computed when they are read; the caller may have changed the image by then.

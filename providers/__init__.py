@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from providers.boxes import filter_box
-from providers.image import checked_image, image_planes, planes_image
+from providers.image import checked_image, image_planes
 from providers.operation import Filter, resolved_for
 from providers.operations.measurement import Measurement, Value
 from providers.registry import as_operation, make_operation, operation_names
@@ -59,10 +59,10 @@ def apply(
            [30,  3,  0],
            [30,  3,  0]], dtype=uint8)
     """
-    pixels = checked_image(image, channel_axis)
-    resolved = resolved_for(pixels, as_operation(operation, parameters), channel_axis)
-    planes = image_planes(pixels, channel_axis)
-    if isinstance(resolved, Measurement):
-        return resolved.value(planes, channel_axis)
-    whole = Box.of(planes.shape[1:])
-    return planes_image(np.stack([filter_box(plane, resolved, whole) for plane in planes]), channel_axis)
+    pixels, chosen = checked_image(image, channel_axis), as_operation(operation, parameters)
+    given = chosen.given(pixels, channel_axis)
+    planes = image_planes(given, channel_axis)
+    resolved, whole = resolved_for(given, chosen, channel_axis), Box.of(planes.shape[1:])
+    if not isinstance(chosen, Measurement):
+        planes = np.stack([filter_box(plane, resolved, whole) for plane in planes])
+    return chosen.concluded(planes, pixels, channel_axis)

@@ -80,7 +80,7 @@ def work(part: Part, modulus: int) -> int:
     An answer is work too where all weights are zero.
     """
     if isinstance(part, PlaneMap):
-        return part.work(modulus)
+        return max(1, part.work(modulus))
     passes = passes_of(part, modulus)
     if _word(passes, modulus) is not None:
         return max(1, sum(len(each.weights) for each in passes))

@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Literal, Self, TypeAlias
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from providers.image import IMAGE_DTYPES, LARGEST_FLOAT, MOST_AXES, PLANE_AXES
+from providers.image import IMAGE_DTYPES, LARGEST_FLOAT, MOST_AXES, PLANE_AXES, planes_image
 from providers.kernel import Kernel
 from providers.plane_map import PlaneMap, Sides
 from providers.stencil import MAX_TAPS, Answers, Stencil, answers_in, divided
@@ -100,6 +100,16 @@ class Filter(ABC):
     @abstractmethod
     def resolved(self, ndim: int, dtype: DTypeLike) -> Self:
         """The same operation with every parameter spelled out per axis, for images of this dtype."""
+
+    def given(self, image: NDArray[np.generic], channel_axis: int | None) -> NDArray[np.generic]:
+        """What providers are to work on in place of an image: here that itself."""
+        return image
+
+    def concluded(
+        self, planes: NDArray[np.generic], image: NDArray[np.generic], channel_axis: int | None
+    ) -> NDArray[np.generic] | dict[str, Any]:
+        """The result for an image, from all answers to what was `given` ``(C, …)``: here these themselves."""
+        return planes_image(planes, channel_axis)
 
     def of_planes(self, sides: Sides, dtype: DTypeLike) -> Self:
         """The resolved operation for planes of these sides; ValueError if it takes none such."""

@@ -20,7 +20,7 @@ from providers.operation import Filter, float_tolerance
 from providers.operations.linear import LinearFilter
 from providers.plane_map import PlaneMap, Sides
 from providers.service import handle
-from providers.stencil import Answers, core
+from providers.stencil import Answers, core, largest_magnitude
 from providers.wire import Task, decode_answer, decode_task, encode_task
 
 _OTHER_CLOUD = """
@@ -187,8 +187,8 @@ def _check_parts(operation: Filter, stack: NDArray[Any], exact: Answers) -> None
 
 
 def _narrow(answers: Answers) -> NDArray[Any]:
-    low, high = (int(answers.min()), int(answers.max())) if answers.size else (0, 0)
-    return answers.astype(np.result_type(np.min_scalar_type(low), np.min_scalar_type(high)))
+    # Of one more bit than the largest, for its sign.
+    return answers.astype(np.min_scalar_type(-largest_magnitude(answers) - 1))
 
 
 def _check_tiles(operation: Filter, stack: NDArray[Any], exact: Answers, data: st.DataObject) -> None:

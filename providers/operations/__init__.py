@@ -1,6 +1,7 @@
 """The operations that come with CloudSec."""
 
 from providers.operations.convolution import Convolve, Laplacian
+from providers.operations.equalize import EqualizeHist
 from providers.operations.gabor import GaborBank
 from providers.operations.gradient import Sobel
 from providers.operations.linear import Binomial, Gaussian, Mean
@@ -20,6 +21,7 @@ __all__ = [
     "Contrast",
     "Convolve",
     "Dct",
+    "EqualizeHist",
     "GaborBank",
     "Gaussian",
     "Histogram",
@@ -46,6 +48,7 @@ BUILT_IN = (
     Contrast,
     Convolve,
     Dct,
+    EqualizeHist,
     GaborBank,
     Gaussian,
     Histogram,

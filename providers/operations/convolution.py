@@ -118,9 +118,10 @@ class Convolve(LinearFilter):
                 f"convolve: the magnitudes of the weights add up to {bits} bits; on {np.dtype(dtype)} images "
                 f"up to {room} are exact, so use smaller weights"
             )
-        if np.dtype(dtype).kind == "f" and exact.float_gain * LARGEST_FLOAT > float(np.finfo(dtype).max):
+        gain = exact.stencil.reach / exact.units
+        if np.dtype(dtype).kind == "f" and gain * LARGEST_FLOAT > float(np.finfo(dtype).max):
             raise ValueError(
-                f"convolve: the magnitudes of the weights add up to {exact.float_gain:g}; on "
+                f"convolve: the magnitudes of the weights add up to {gain:g}; on "
                 f"{np.dtype(dtype)} images some answers would be infinite, so use smaller weights, or float64"
             )
         return exact

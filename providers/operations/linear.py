@@ -47,7 +47,7 @@ class LinearFilter(Filter):
         return self.stencil.symmetries
 
     @property
-    def float_gain(self) -> float:
+    def float_gain(self) -> float | None:
         return self.stencil.reach / self.units
 
     @property

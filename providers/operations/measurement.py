@@ -45,7 +45,9 @@ class Measurement(PointFilter):
         ValueError if they are of measurements that cannot be merged.
         """
 
-    def value(self, planes: NDArray[np.generic], channel_axis: int | None) -> Value:
+    def concluded(
+        self, planes: NDArray[np.generic], image: NDArray[np.generic], channel_axis: int | None
+    ) -> Value:
         """What users get of colour components ``(C, M, N)``: of a colour image a list for each figure."""
         each = [self.measured(plane) for plane in planes]
         return each[0] if channel_axis is None else {key: [value[key] for value in each] for key in each[0]}

@@ -42,6 +42,7 @@ DECLARED = [
     ("invert", {}),
     ("brightness", {"offset": -40}),
     ("contrast", {"factor": -1.7, "pivot": 90}),
+    ("equalize_hist", {}),
     ("gabor_bank", {"frequencies": (0.25, 0.5), "orientations": 3, "n_stds": 1}),
 ]
 
@@ -111,6 +112,7 @@ def test_strided_read_only_mapped_and_foreign_arrays_are_as_good_as_any(tmp_path
         ("unsharp", {"radius": (0.5, 1.5)}),
         ("window", {"center": 9, "width": 99.5}),
         ("contrast", {"factor": 1.5, "pivot": 9}),
+        ("equalize_hist", {}),
         ("gabor_bank", {"frequencies": 0.5, "orientations": 2, "n_stds": 1}),
     ],
 )

@@ -20,6 +20,8 @@ from providers.stencil import Stencil
 from providers.testing import check_operation, float_images, images
 
 LINEAR = {"binomial", "brightness", "contrast", "convolve", "gaussian", "laplacian", "mean", "unsharp"}
+COUNTED = {"equalize_hist"}
+"""Linear on counts, and on no floats."""
 SEVERAL = {"gabor_bank": 4, "sobel": 2}
 WHOLE = {"backprojection", "dct", "operator", "rescale"}
 SHAPES = st.tuples(st.integers(1, 12), st.integers(1, 12))
@@ -34,7 +36,7 @@ def test_linear_operations_have_one_part_sobel_one_for_each_axis_and_a_bank_one_
     for name in providers.operation_names():
         sides = (2, 2) if name == "operator" else (8, 8)
         parts = example_operation(name).resolved(2, "uint16").of_planes(sides, "uint16").parts
-        assert len(parts) == (1 if name in LINEAR | WHOLE else SEVERAL.get(name, 0)), name
+        assert len(parts) == (1 if name in LINEAR | COUNTED | WHOLE else SEVERAL.get(name, 0)), name
     assert len(make_operation("sobel").resolved(3, "uint16").parts) == 3
 
 
