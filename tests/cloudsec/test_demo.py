@@ -75,7 +75,7 @@ def test_one_provider_joins_more_under_the_papers_scheme_than_under_ours(
     for comparison in demonstration[1]:
         paper, one, two, _ = (each.result.report.leakage for each in comparison.shown)
         for ours in (one, two):
-            assert paper["assembled_area"][0] > 2 * ours["assembled_area"][0]
+            assert paper["assembled_area"][0] >= 2 * ours["assembled_area"][0]
         # Who withstands two shares no strips.
         assert two["assembled_area"][1] < one["assembled_area"][1]
 
