@@ -3,6 +3,7 @@
 from typing import Any
 
 from cloudsec.schemes.base import Job, Plan, Protected, ProtectionScheme, Sealed
+from cloudsec.schemes.bfv import BFV
 from cloudsec.schemes.ga_es import GaEs
 from cloudsec.schemes.ga_es_2018 import GaEs2018
 from cloudsec.schemes.linear import Dealing, LinearScheme
@@ -17,6 +18,7 @@ BLOCK_SCHEMES = {scheme.name: scheme for scheme in _BLOCKS}
 SCHEMES: dict[str, ProtectionScheme | LinearScheme[Any]] = {
     **{scheme.name: scheme for scheme in SHARING_SCHEMES},
     PAILLIER.name: PAILLIER,
+    BFV.name: BFV,
     **BLOCK_SCHEMES,
 }
 """Name → scheme, those that are built, the strongest first."""

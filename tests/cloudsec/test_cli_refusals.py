@@ -27,7 +27,7 @@ from tests.simulator import RawServer, http_response
         (
             ["-o", "median", "--scheme", "magic"],
             2,
-            "there are: auto, additive, shamir, packed, paillier, ga-es",
+            "there are: auto, additive, shamir, packed, paillier, bfv, ga-es",
         ),
         (["-o", "median", "--providers", "0"], 2, "no providers"),
         (["-o", "median", "--providers", "1"], 2, "at least 2 providers"),
