@@ -199,7 +199,7 @@ def _tops(ring: Ring, width: int, noise: int) -> tuple[int, ...] | None:
 
     None if the ring has no room for one bit.
     """
-    # A digit stands above the errors, and above half of its own unit: they are below that half.
+    # A digit's unit is more than twice every error, so that rounding takes errors away.
     most = ring.bits - 1 - noise.bit_length()
     if most < 1 or width > ring.bits:
         return None
