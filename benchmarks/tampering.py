@@ -4,8 +4,8 @@
 
 Small images go through the whole broker, with some of the providers lying, each in its own way. A lie is
 caught if the liar is named. One that is not may have changed what is not kept of its answer (pixels of other
-blocks, multiples of 2^16 where the result has 16 bits, the mask of a ciphertext): then the result is still
-right. What is left was accepted, and there must be none.
+blocks, multiples of 2^16 where the result has 16 bits, the mask or the error of a ciphertext): then the
+result is still right. What is left was accepted, and there must be none.
 """
 
 from __future__ import annotations
@@ -103,6 +103,7 @@ SETTINGS = (
     Setting("shamir", 4, SHARED, SMALL, _FIELD, {"seeds": False}),
     Setting("packed", 5, SHARED, SMALL, _FIELD),
     Setting("paillier", 4, LINEAR, ("small", "flat"), _CIPHERTEXTS),
+    Setting("bfv", 3, SHARED, SMALL, _RING),
     Setting("ga-es", 4, LINEAR | OTHERS, BLOCKS, _PLAIN, {"block": 8}),
     Setting("ga-es", 9, LINEAR | OTHERS, BLOCKS, _PLAIN, {"block": 8}),
     Setting("ga-es", 2, LINEAR | OTHERS, BLOCKS, _PLAIN, {"block": 16}),

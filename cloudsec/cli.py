@@ -119,7 +119,7 @@ def _add_job_options(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--scheme",
         default="auto",
-        help="auto (default), additive, shamir, packed, paillier, ga-es, ga-es-2018 or unprotected",
+        help="auto (default), additive, shamir, packed, bfv, paillier, ga-es, ga-es-2018 or unprotected",
     )
     command.add_argument("--provider", action="append", metavar="URL", help="one each")
     command.add_argument("--ca", type=Path, metavar="FILE", help="whose certificates they must show (PEM)")

@@ -134,8 +134,9 @@ def shares_sentence(shares: Mapping[str, int]) -> str:
     'Shares modulo 65521 for 5 providers: 1 learns nothing, 4 give the answer, 3 bands of the image in each.'
     """
     if "slots" in shares:
+        key = f"{shares['key_bits']} bits" if "key_bits" in shares else _ring(shares)
         return (
-            f"Ciphertexts under a key of {shares['key_bits']} bits for "
+            f"Ciphertexts under a key of {key} for "
             f"{counted(shares['parties'], 'provider')}, "
             f"which learn nothing; {counted(shares['slots'], 'pixel')} in each."
         )
@@ -145,6 +146,10 @@ def shares_sentence(shares: Mapping[str, int]) -> str:
         f"Shares modulo {shares['modulus']} for {counted(shares['parties'], 'provider')}: {few}, "
         f"{shares['quorum']} give the answer{bands}."
     )
+
+
+def _ring(shares: Mapping[str, int]) -> str:
+    return f"{shares['degree']} coefficients modulo 2^{shares['modulus_bits']}"
 
 
 def was_searched(plan: Mapping[str, Any]) -> bool:

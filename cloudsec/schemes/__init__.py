@@ -3,6 +3,7 @@
 from typing import Any
 
 from cloudsec.schemes.base import Job, Plan, Protected, ProtectionScheme, Sealed
+from cloudsec.schemes.bfv import BFV
 from cloudsec.schemes.ga_es import GaEs
 from cloudsec.schemes.ga_es_2018 import GaEs2018
 from cloudsec.schemes.linear import Dealing, LinearScheme
@@ -16,6 +17,7 @@ BLOCK_SCHEMES = {scheme.name: scheme for scheme in _BLOCKS}
 """Those that send pieces of the image."""
 SCHEMES: dict[str, ProtectionScheme | LinearScheme[Any]] = {
     **{scheme.name: scheme for scheme in SHARING_SCHEMES},
+    BFV.name: BFV,
     PAILLIER.name: PAILLIER,
     **BLOCK_SCHEMES,
 }

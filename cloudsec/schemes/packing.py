@@ -92,6 +92,11 @@ class Tiling:
     def count(self) -> int:
         return len(self.tops) * len(self.lefts)
 
+    def pixels(self, halo: tuple[int, int]) -> int:
+        """Of a tile with its halo."""
+        down, across = self.sides
+        return (down + 2 * halo[0]) * (across + 2 * halo[1])
+
     def cut(self, windows: NDArray[T], halo: tuple[int, int]) -> NDArray[T]:
         """Of planes with their halo, ``(…, rows, columns)``, those of all tiles: ``(…, *window, tiles)``."""
         tall, wide = (side + 2 * reach for side, reach in zip(self.sides, halo, strict=True))
@@ -110,6 +115,24 @@ class Tiling:
 
 def _starts(length: int, side: int) -> tuple[int, ...]:
     return tuple(min(first, length - side) for first in range(0, length, side))
+
+
+def slabs_of(
+    plane: tuple[int, int], halo: tuple[int, int], most: int, least: int, bound: int
+) -> tuple[tuple[tuple[int, int], ...], Tiling]:
+    """Slabs of as many rows each, first and after the last, and the tiles of all; see `Tiling.of`.
+
+    A slab has no more than `bound` pixels in a tile with its halo, unless it has `least` rows.
+    """
+    rows, columns = plane
+    height = rows
+    while True:
+        tiling = Tiling.of((height, columns), halo, most, least)
+        if height <= least or tiling.pixels(halo) <= bound:
+            break
+        height = max(least, -(-height // 2))
+    tops = (min(top, rows - height) for top in range(0, rows, height))
+    return tuple((top, top + height) for top in tops), tiling
 
 
 def bands(rows: int, count: int) -> Sequence[tuple[int, int]]:

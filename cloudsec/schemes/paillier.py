@@ -10,23 +10,14 @@ from math import prod
 import numpy as np
 from numpy.typing import NDArray
 
-from cloudsec.errors import IncompatibleScheme
 from cloudsec.keystream import Keystream
 from cloudsec.paillier import PaillierKey
-from cloudsec.schemes.base import (
-    Job,
-    Sealed,
-    chosen_number,
-    refuse_choices,
-    refuse_whole_planes,
-    task_identity,
-)
+from cloudsec.schemes.base import Job, Sealed, refuse_choices, refuse_whole_planes, task_identity
 from cloudsec.schemes.linear import NOTHING_LEFT, Dealing, LinearScheme, whole_bits
-from cloudsec.schemes.packing import Slots, Tiling, bands
+from cloudsec.schemes.packing import Slots, Tiling, bands, slabs_of
 from cloudsec.schemes.steps import chosen_step
 from providers import Filter, ciphertexts
 from providers.service import MAX_WORK
-from providers.stencil import EXACT_INT
 from providers.wire import Task
 
 KEY_BITS = 2048
@@ -97,34 +88,17 @@ class Paillier(LinearScheme[Encryption]):
         refuse_whole_planes(job, self.name)
         self.refuse_what_is_not_linear(job)
         refuse_choices(job.choices, self.choices, self.name)
-        present = tuple(job.present.values())
-        used = chosen_number(job.choices, "regions", 1, len(job.providers)) or len(present)
+        holders = self.chosen_holders(job)
         packing = job.choices.get("packing", True)
         if not isinstance(packing, bool):
             raise ValueError(f"plan: packing must be True or False, not {packing!r}")
-        if not present or used > len(present):
-            raise IncompatibleScheme(
-                f"scheme {self.name!r} needs at least {max(1, used)} providers here, and only "
-                f"{len(present)} may be asked; name more"
-            )
         step = chosen_step(job, self.name)
         low, high = whole_bits(job, step)
-        ranges = [(low, high), *(part.bounds(low, high) for part in job.operation.parts)]
-        width = max(1, *((end - first).bit_length() for first, end in ranges))
-        if 1 << width > EXACT_INT or any(max(-first, end) >= EXACT_INT for first, end in ranges):
-            raise IncompatibleScheme(
-                f"scheme {self.name!r} cannot carry {job.operation.name!r}: its answers may have {width} "
-                "bits, and there are 63; use a smaller kernel, or an image of fewer bits"
-                f"{', or larger steps' if step else ''}"
-            )
-        used = min(used, job.shape[0])
+        width = self.answer_bits(job, low, high)
         # The sum of all slots, with its sign, stays below the modulus.
         most = (KEY_BITS - 2) // width if packing else 1
-        height = _height(job, most, used)
-        tiling = Tiling.of((height, job.shape[1]), job.halo, most, used)
-        tops = (min(top, job.shape[0] - height) for top in range(0, job.shape[0], height))
-        slabs = tuple((top, top + height) for top in tops)
-        return Encryption(present[:used], low, high, (0,), slabs, step, Slots(tiling.count, width), tiling)
+        slabs, tiling = slabs_of(job.shape, job.halo, most, len(holders), _most_at_once(job))
+        return Encryption(holders, low, high, (0,), slabs, step, Slots(tiling.count, width), tiling)
 
     def protect(self, job: Job, dealing: Encryption, number: int, keys: Keystream) -> tuple[Sealed, ...]:
         (pixels,) = dealing.regions_of(job, dealing.slabs[number])
@@ -173,21 +147,13 @@ class Paillier(LinearScheme[Encryption]):
         )
 
 
-def _height(job: Job, most: int, least: int) -> int:
-    """Rows of a slab, in tasks that providers take."""
-    *ends, above, aside = job.operation.halo
+def _most_at_once(job: Job) -> int:
+    """Ciphertexts of a plane in tasks that providers take."""
+    *ends, _, _ = job.operation.halo
     deep = prod(planes + 2 * reach for planes, reach in zip(job.depth, ends, strict=True)) * len(job.planes)
     price = sum(ciphertexts.work(part, (1 << KEY_BITS) - 1) for part in job.operation.parts)
     octets = KEY_BITS // 4 * len(job.operation.parts)
-    bound = min(SLAB_BYTES // octets, MAX_WORK // price) // deep
-    rows = job.shape[0]
-    # Halves, until the ciphertexts of a slab are few enough.
-    while rows > least:
-        down, across = Tiling.of((rows, job.shape[1]), (above, aside), most, least).sides
-        if (down + 2 * above) * (across + 2 * aside) <= bound:
-            break
-        rows = max(least, -(-rows // 2))
-    return rows
+    return min(SLAB_BYTES // octets, MAX_WORK // price) // deep
 
 
 PAILLIER = Paillier("paillier")

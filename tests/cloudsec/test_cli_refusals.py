@@ -17,7 +17,7 @@ from tests.simulator import RawServer, http_response
 @pytest.mark.parametrize(
     ("words", "code", "says"),
     [
-        (["-o", "blur"], 2, "unknown operation 'blur'; there are: binomial, brightness"),
+        (["-o", "blur"], 2, "unknown operation 'blur'; there are: backprojection, binomial"),
         (["-o", "median", "-p", "sigma=2"], 2, "no parameter 'sigma'; it takes: size"),
         (["-o", "median", "-p", "size"], 2, "NAME=VALUE"),
         (["-o", "median", "-p", "size=3", "-p", "size=5"], 2, "given twice"),
@@ -27,7 +27,7 @@ from tests.simulator import RawServer, http_response
         (
             ["-o", "median", "--scheme", "magic"],
             2,
-            "there are: auto, additive, shamir, packed, paillier, ga-es",
+            "there are: auto, additive, shamir, packed, bfv, paillier, ga-es",
         ),
         (["-o", "median", "--providers", "0"], 2, "no providers"),
         (["-o", "median", "--providers", "1"], 2, "at least 2 providers"),

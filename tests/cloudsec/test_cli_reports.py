@@ -25,7 +25,7 @@ def test_a_provider_that_is_lost_is_said_and_the_result_is_right(
     assert bad in out
 
 
-@pytest.mark.parametrize("scheme", ["additive", "paillier", "ga-es"])
+@pytest.mark.parametrize("scheme", ["additive", "paillier", "bfv", "ga-es"])
 def test_the_report_is_a_page_and_views_are_pictures(source: Path, tmp_path: Path, scheme: str) -> None:
     page, views = tmp_path / "r.html", tmp_path / "views"
     words = ["--report", str(page), "--show-views", str(views), "--providers", "4", "--scheme", scheme]

@@ -121,13 +121,13 @@ def test_auto_takes_shares_for_floats_only_where_a_step_is_fixed_and_says_so() -
     assert step.choice.endswith("carries 'mean' on floats in steps of 0.25 with these providers")
 
 
-@pytest.mark.parametrize("scheme", ["additive", "paillier"])
+@pytest.mark.parametrize("scheme", ["additive", "paillier", "bfv"])
 def test_floats_without_a_step_are_refused_with_the_way_out(scheme: str) -> None:
     with pytest.raises(IncompatibleScheme, match=re.escape("such as plan={'step': 2**-10}")):
         cloudsec.process(IMAGE, "mean", scheme=scheme)
 
 
-@pytest.mark.parametrize("scheme", ["auto", "shamir", "paillier"])
+@pytest.mark.parametrize("scheme", ["auto", "shamir", "paillier", "bfv"])
 @pytest.mark.parametrize(
     ("image", "step", "operation", "words"),
     [
