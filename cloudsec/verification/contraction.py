@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import reduce
 from itertools import product
 from math import prod
 from typing import NamedTuple
@@ -71,12 +70,10 @@ def transposed(
         for at, part in enumerate(parts)
         if isinstance(part, Stencil)
     ]
-    across = [
-        _of_kernel(part, left[:, at], prime) for at, part in enumerate(parts) if isinstance(part, Kernel)
-    ]
-    if across:
-        total = reduce(np.add, across)
-        pairs.append((_reduced(total, prime), _shifted(right, total.shape[-1])))
+    kernels = [(part, left[:, at]) for at, part in enumerate(parts) if isinstance(part, Kernel)]
+    if kernels:
+        across = _of_kernels(kernels, prime)
+        pairs.append((across, _shifted(right, across.shape[-1])))
     return pairs
 
 
@@ -84,25 +81,31 @@ def _of_stencil(
     part: Stencil, left: NDArray[np.float64], right: NDArray[np.float64], prime: int
 ) -> tuple[NDArray[np.float64], Along]:
     for axis, row in enumerate(part.weights[:-1], start=1):
-        moved = _spread(np.moveaxis(left, axis, -1), _residues(row, prime)[None], prime)
+        moved = _reduced(_spread(np.moveaxis(left, axis, -1), _residues(row, prime)[None]), prime)
         left = np.moveaxis(moved[0], -1, axis)
-    along = plain(_spread(right, _residues(part.weights[-1], prime)[None], prime)[0])
+    along = plain(_reduced(_spread(right, _residues(part.weights[-1], prime)[None]), prime)[0])
     return left.reshape(len(left), prod(left.shape[1:]), 1), along
 
 
-def _of_kernel(part: Kernel, left: NDArray[np.float64], prime: int) -> NDArray[np.float64]:
-    """The vectors across, one for each place along a line."""
-    across = np.moveaxis(_residues(part.weights, prime), -1, 0)
-    sides = [n + side - 1 for n, side in zip(left.shape[1:], across.shape[1:], strict=True)]
-    spread = np.zeros((len(across), len(left), *sides))
-    for place in np.ndindex(across.shape[1:-1]):
-        shifted = tuple(slice(first, first + n) for first, n in zip(place, left.shape[1:], strict=False))
-        spread[(slice(None), slice(None), *shifted)] += _spread(left, across[:, *place], prime)
-    return np.moveaxis(_reduced(spread, prime).reshape(*spread.shape[:2], prod(sides)), 0, -1)
+def _of_kernels(kernels: Sequence[tuple[Kernel, NDArray[np.float64]]], prime: int) -> NDArray[np.float64]:
+    """The vectors across of all kernels on theirs, added up: one for each place along a line."""
+    count, *lines = kernels[0][1].shape
+    *across, along = np.shape(kernels[0][0].weights)
+    sides = [n + side - 1 for n, side in zip(lines, across, strict=True)]
+    total, added = np.zeros((along, count, *sides)), 0
+    for kernel, left in kernels:
+        weights = np.moveaxis(_residues(kernel.weights, prime), -1, 0)
+        for place in np.ndindex(*across[:-1]):
+            if added + across[-1] >= _LONGEST:
+                total, added = _reduced(total, prime), 1
+            shifted = tuple(slice(first, first + n) for first, n in zip(place, lines, strict=False))
+            total[(slice(None), slice(None), *shifted)] += _spread(left, weights[:, *place])
+            added += across[-1]
+    return np.moveaxis(_reduced(total, prime).reshape(along, count, prod(sides)), 0, -1)
 
 
 def _residues(weights: object, prime: int) -> NDArray[np.float64]:
-    return (np.array(weights, dtype=object) % prime).astype(np.float64)
+    return _reduced((np.array(weights, dtype=object) % prime).astype(np.float64), prime)
 
 
 def plain(vectors: NDArray[np.float64]) -> Along:
@@ -125,10 +128,10 @@ def _shifted(right: NDArray[np.float64], side: int) -> Along:
     return Along(first, vectors[first:last, chosen], places.reshape(-1), vectors[:first], vectors[last:])
 
 
-def _spread(vectors: NDArray[np.float64], rows: NDArray[np.float64], prime: int) -> NDArray[np.float64]:
+def _spread(vectors: NDArray[np.float64], rows: NDArray[np.float64]) -> NDArray[np.float64]:
     """Every row of weights on every vector, transposed: what each pixel of a line adds to answers.
 
-    Of rows ``(r, taps)`` and vectors ``(..., n)`` residues ``(r, ..., n + taps - 1)``.
+    Of rows ``(r, taps)`` and vectors ``(..., n)`` of residues ``(r, ..., n + taps - 1)``, not reduced.
     """
     count, taps = rows.shape
     length = vectors.shape[-1] + taps - 1
@@ -143,7 +146,7 @@ def _spread(vectors: NDArray[np.float64], rows: NDArray[np.float64], prime: int)
     for first in range(0, places, at_once):
         some = slice(first, first + at_once)
         np.matmul(backwards, np.ascontiguousarray(shifted[:, some]), out=spread[:, some])
-    return _reduced(spread, prime).reshape(count, *vectors.shape[:-1], length)
+    return spread.reshape(count, *vectors.shape[:-1], length)
 
 
 def contracted(
