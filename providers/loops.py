@@ -6,6 +6,7 @@ words from overflowing is proven by who calls; these loops only add and multiply
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -21,15 +22,20 @@ _BLOCK = 4096
 _MERSENNE = FIELDS[-1]
 
 
-def _compiled(function: Any) -> Any:
-    try:
-        return njit(cache=True)(function)
-    except RuntimeError:
-        # Neither beside this file nor in the user's cache may be written: every process compiles anew.
-        return njit(function)
+def compiled(**options: Any) -> Callable[[Any], Any]:
+    """A decorator of loops, with numba's options."""
+
+    def decorated(function: Any) -> Any:
+        try:
+            return njit(cache=True, **options)(function)
+        except RuntimeError:
+            # Neither beside the file nor in the user's cache may be written: every process compiles anew.
+            return njit(**options)(function)
+
+    return decorated
 
 
-@_compiled
+@compiled()
 def combine(
     planes: tuple[NDArray[Any], ...],
     weights: NDArray[Any],
@@ -87,7 +93,7 @@ def combine(
                 out[at] = min(words[at], word(words[at] - one))
 
 
-@_compiled
+@compiled()
 def combine_mersenne(planes: tuple[NDArray[Any], ...], weights: NDArray[Any], answer: NDArray[Any]) -> None:
     """For each row of an answer ``sum of weight * plane`` modulo 2**61 - 1, of weights that are residues too.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import product
 from math import prod
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
@@ -16,12 +16,14 @@ from providers.stencil import EXACT_FLOAT, Stencil
 
 PORTION = 1 << 19
 """Pixels that are worked on at once."""
-AT_ONCE = 1 << 17
-"""Multiplications of a matrix product: too few for BLAS to wake threads, and their pixels stay in a cache."""
 _TRANSPOSED_AT_ONCE = 1 << 13
-"""The same of a matrix and a vector, for which BLAS wakes threads earlier."""
+"""Multiplications of a matrix product: too few for BLAS to wake threads, and their pixels stay in a cache."""
 _LONGEST = 1 << 12
 """Products of two residues that are added up before they are reduced."""
+_EXACT = 1 << 52
+"""Integers below it are reduced exactly."""
+_FEWEST = 1 << 8
+"""Products of pixels and residues, at least, that are worth adding up before they are reduced."""
 
 
 class Along(NamedTuple):
@@ -169,16 +171,14 @@ def contracted(
     """
     vectors, _, products = left.shape
     total = np.zeros((len(lines), vectors, vectors))
-    # Residues of pixels are taken only where sums would not be exact.
-    reduced = largest if largest * lines.shape[2] * prime >= EXACT_FLOAT else None
     last = along.first + len(along.inside)
     for some, rows in _portions(lines.shape, max(1, _LONGEST // max(1, products))):
         pixels = lines[some, rows]
-        flat = pixels.reshape(-1, lines.shape[2])
-        sums = _product(flat[:, along.first : last], along.inside, prime, reduced)[:, along.places]
+        flat = np.ascontiguousarray(pixels.reshape(-1, lines.shape[2]))
+        sums = _product(flat, along.first, along.inside, prime, largest)[:, along.places]
         if len(along.before):
-            sums += _product(flat[:, : along.first], along.before, prime, reduced)
-            sums += _product(flat[:, last:], along.after, prime, reduced)
+            sums += _product(flat, 0, along.before, prime, largest)
+            sums += _product(flat, last, along.after, prime, largest)
         sums = _reduced(sums, prime).reshape(len(pixels), pixels.shape[1] * products, vectors)
         total[some] += left[:, rows].reshape(vectors, pixels.shape[1] * products) @ sums
         total[some] = _reduced(total[some], prime)
@@ -186,23 +186,25 @@ def contracted(
 
 
 def _product(
-    pixels: NDArray[np.integer], vectors: NDArray[np.float64], prime: int, largest: int | None
+    pixels: NDArray[np.integer], first: int, vectors: NDArray[np.float64], prime: int, largest: int
 ) -> NDArray[np.float64]:
-    """A product modulo a prime; of the pixels' residues if their `largest` is given, and in parts."""
-    found = np.zeros((len(pixels), vectors.shape[1]))
-    height = max(1, min(len(pixels), AT_ONCE // max(1, vectors.size)))
-    if largest is None:
-        reals = np.empty((height, pixels.shape[1]))
-        for top in range(0, len(pixels), height):
-            some = pixels[top : top + height]
-            reals[: len(some)] = some
-            np.matmul(reals[: len(some)], vectors, out=found[top : top + height])
-        return found
-    for top, first in product(range(0, len(pixels), height), range(0, pixels.shape[1], _LONGEST)):
-        residues = _residues_of(pixels[top : top + height, first : first + _LONGEST], prime, largest)
-        part = residues @ vectors[first : first + _LONGEST]
-        found[top : top + height] = _reduced(found[top : top + height] + part, prime)
-    return found
+    """Residues of the product of lines, from the column `first` on, with vectors ``(columns, vectors)``."""
+    from cloudsec.verification.loops import WIDTH, products
+
+    # Compiled loops know the machine's own order of bytes only.
+    values: NDArray[Any] = pixels.astype(pixels.dtype.newbyteorder("="), copy=False).view()
+    if largest * prime * _FEWEST > _EXACT:
+        # Few products of such pixels can be added up; of their residues, many.
+        values, largest = _residues_of(pixels, prime, largest), prime // 2 + 2
+    # Arrays that may be written to are another type, for which all would be compiled again.
+    values.flags.writeable = False
+    count = vectors.shape[1]
+    wide = np.zeros((-(-count // WIDTH) * WIDTH, len(vectors)))
+    wide[:count] = vectors.T
+    found = np.zeros((len(pixels), len(wide)))
+    at_once = _EXACT // (max(1, largest) * (prime // 2 + 2)) - 1
+    products(values, first, wide, at_once, prime, found)
+    return found[:, :count]
 
 
 def _residues_of(pixels: NDArray[np.integer], prime: int, largest: int) -> NDArray[np.float64]:
