@@ -66,6 +66,8 @@ class Broker:
         Fixes what the scheme would choose; for those with blocks: ``{"block": 48}``, the side of the blocks
         in pixels, ``{"regions": 4}``, how many providers to use, ``{"halo": "ring"}`` or ``{"halo":
         "shared"}``, whether the broker computes the pixels around blocks, or blocks travel with a halo. For
+        shares ``{"seeds": False}``, none of them sent as a seed (perfect), for `packed` ``{"spare": 1}``, how
+        many providers may be lost, for `paillier` ``{"packing": False}``, a pixel in each ciphertext. For
         shares of floats ``{"step": 2**-10}``: pixels are taken as the nearest whole multiples of that.
     on_loss : {"home", "fail"}
         What happens to the blocks of a provider that is lost where nobody may stand in for it: they are

@@ -191,7 +191,8 @@ def _operations(options: argparse.Namespace) -> int:
             for f in own
         }
         parameters = ", ".join(f"{name}={as_written(value)}" for name, value in shown.items())
-        schemes = ", ".join(key for key, scheme in SCHEMES.items() if scheme.carries(resolved))
+        carrying = [key for key, scheme in SCHEMES.items() if scheme.carries(resolved)]
+        schemes = "all" if len(carrying) == len(SCHEMES) else ", ".join(carrying)
         result = resolved.result_dtype("uint16").name
         halo = "plane" if resolved.whole else str(max(resolved.halo))
         print(f"{operation.name:<15}{halo:>5}  {result:<14}{schemes:<32}{parameters}")
@@ -201,7 +202,7 @@ def _operations(options: argparse.Namespace) -> int:
     print(
         "Halo in pixels, or that whole planes are needed, for the parameters shown; those with * are "
         "examples, because there is no default. "
-        "Every operation also takes mode and cval for the border."
+        f"Every operation also takes mode and cval for the border. All schemes: {', '.join(SCHEMES)}."
     )
     return 0
 

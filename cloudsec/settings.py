@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from cloudsec.errors import IncompatibleScheme
 from cloudsec.schemes import SCHEMES, Job, LinearScheme, ProtectionScheme
+from cloudsec.schemes.base import refuse_whole_planes
 
 AUTO = "auto"
 """Stands for the strongest scheme that carries an operation exactly with the providers that there are."""
@@ -92,14 +93,13 @@ class Settings:
             raise ValueError(f"no scheme takes {', '.join(map(repr, job.choices))} in one plan; {schemes}")
         refusals: list[IncompatibleScheme] = []
         for scheme in offering:
-            if isinstance(scheme, LinearScheme):
-                try:
+            try:
+                if isinstance(scheme, LinearScheme):
                     scheme.plan(job)
-                except IncompatibleScheme as error:
-                    refusals.append(error)
-                    continue
-            elif job.operation.whole:
-                # It sends parts of an image.
+                else:
+                    refuse_whole_planes(job, scheme.name)
+            except IncompatibleScheme as error:
+                refusals.append(error)
                 continue
             return scheme, _why(scheme.name, job, refusals, first.choices)
         raise refusals[0]

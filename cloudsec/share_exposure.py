@@ -25,11 +25,14 @@ class ShareExposure:
     scheme : LinearScheme
     dealings : tuple of Dealing
         Independent of one another; empty if nothing was sent.
+    at_home : float
+        Share of the result's pixels that the broker computed in the end.
     """
 
     job: Job = field(repr=False)
     scheme: LinearScheme[Any] = field(repr=False)
     dealings: tuple[Dealing, ...] = field(repr=False)
+    at_home: float = 0.0
 
     @property
     def statement(self) -> str:
@@ -50,7 +53,7 @@ class ShareExposure:
         shares = [0.0] * len(self.job.providers)
         for dealing in self.dealings[-1:]:
             for party in dealing.parties:
-                shares[party] = dealing.pixel_share
+                shares[party] = dealing.pixel_share * (1 - self.at_home)
         return tuple(shares)
 
     @property

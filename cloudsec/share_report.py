@@ -41,7 +41,7 @@ def report_of_shares(
         exact=_exact(shared, dealing.rounding(job)),
         timings=timings,
         accounts=shared.accounts,
-        exposure=ShareExposure(job, scheme, shared.dealings),
+        exposure=ShareExposure(job, scheme, shared.dealings, shared.at_home),
         planned=ShareExposure(job, scheme, (dealing,)),
         sealed=shared.sealed,
     )

@@ -136,9 +136,8 @@ def shares_sentence(shares: Mapping[str, int]) -> str:
     if "slots" in shares:
         key = f"{shares['key_bits']} bits" if "key_bits" in shares else _ring(shares)
         return (
-            f"Ciphertexts under a key of {key} for "
-            f"{counted(shares['parties'], 'provider')}, "
-            f"which learn nothing; {counted(shares['slots'], 'pixel')} in each."
+            f"Ciphertexts under a key of {key} for {counted(shares['parties'], 'provider')}, which learn"
+            f"{'s' if shares['parties'] == 1 else ''} nothing; {counted(shares['slots'], 'pixel')} in each."
         )
     bands = f", {shares['secrets']} bands of the image in each" if shares["secrets"] > 1 else ""
     few = f"{shares['privacy']} learn{'s' if shares['privacy'] == 1 else ''} nothing"

@@ -64,6 +64,7 @@ def test_auto_with_too_few_providers_is_refused_like_the_last_that_it_tried() ->
         ({"blok": 8}, "mean", "no scheme takes 'blok' in one plan; additive: regions, seeds, step;"),
         ({"block": 8, "seeds": True}, "mean", "no scheme takes 'block', 'seeds' in one plan"),
         ({"seeds": True}, "median", "scheme 'additive' needs a linear operation"),
+        ({"block": 16}, "rescale", "scheme 'ga-es'"),
     ],
 )
 def test_a_choice_that_cannot_be_sends_no_job_to_a_weaker_scheme(
