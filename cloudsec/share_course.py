@@ -141,6 +141,7 @@ class _Course:
         for place, number in enumerate(numbers):
             tasks = [each.task for each in sealed[place * count : (place + 1) * count]]
             self._put_together(dealing, number, tasks, answers[place], tags[place], failed)
+        dealing.forget()
         self._clock.ends("recover")
         for party, error in failed.items():
             if isinstance(error, Dishonest):

@@ -114,10 +114,10 @@ class Step:
         return total.astype(residue_dtype(modulus))
 
     def products(self, modulus: int | None = None) -> int:
-        """Multiplications for a plane, of pixels or of residues."""
+        """Multiplications for a plane, of pixels or of residues, and sums that are stored."""
         lines = {"rows": self.before[1], "columns": self.before[0], "plane": 1}[self.axis]
         limbs = 1 if modulus is None or wraps(modulus) else -(-modulus.bit_length() // self._limb(modulus))
-        return int(self.matrix.nnz) * lines * limbs
+        return int(self.matrix.nnz + self.matrix.shape[0]) * lines * limbs
 
     def _limb(self, modulus: int) -> int:
         """Bits of residues whose sums fit into int64."""

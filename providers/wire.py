@@ -86,7 +86,9 @@ class Task:
         window, octets = self.stack.shape[1:], ()
         if self.is_encrypted:
             window, octets = window[:-1], window[-1:]
-        answers = len(self.stack) * (1 if self.modulus is None else len(self.operation.parts))
+        # A map of whole planes is one part, which need not be made to be counted.
+        one = self.modulus is None or self.operation.whole
+        answers = len(self.stack) * (1 if one else len(self.operation.parts))
         return (answers, *self.operation.answered(window), *octets)
 
     @property
@@ -162,10 +164,13 @@ def decode_task(request: bytes, largest: int = MAX_STACK) -> Task:
 def _check_pixels(task: Task) -> None:
     """BadTask for a stack that is none of residues, or none of pixels."""
     name, stack = task.operation.name, task.stack
+    if task.operation.whole:
+        # Before its matrix is made, which takes memory as the planes that it is for.
+        task.operation.answered(stack.shape[1:])
     if task.modulus is not None:
         if task.rounded:
             raise BadTask("residues cannot be rounded; ask for exact answers")
-        if not task.operation.parts:
+        if not task.operation.linear:
             raise BadTask(
                 f"{name} is not linear, so that it cannot be computed on residues; send pixels under a "
                 "scheme that hides them otherwise, such as ga-es"

@@ -177,9 +177,10 @@ class Bfv(LinearScheme[RingEncryption]):
         found = []
         for tiles, part in zip(values, parts, strict=True):
             # What the lowest bits leave open is that no answer is below the least one.
-            least = np.uint64(part.bounds(dealing.low, dealing.high)[0] % 2**64)
+            low, _ = part.bounds(dealing.low, dealing.high)
+            least = np.uint64(low % 2**64)
             above = (tiles - least) & np.uint64((1 << dealing.tops[-1]) - 1)
-            found.append(dealing.tiling.joined((above + least).view(np.int64)))
+            found.append(dealing.tiling.joined((above + least).view(np.int64), low - 1))
         return np.stack(found, axis=1)[None]
 
     def statement(self, job: Job, dealing: RingEncryption | None) -> str:

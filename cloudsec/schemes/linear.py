@@ -94,6 +94,10 @@ class Dealing(ABC):
         words = self.octets / job.planes.itemsize
         return Workload(len(self.slabs), 0.0, answered + answered * words, answered)
 
+    def forget(self) -> None:
+        """Let go of its key, if it has one, when the last answer under it was read."""
+        self.__dict__.pop("key", None)
+
     def rounding(self, job: Job) -> dict[str, float]:
         """What a report says of the step, where there is one."""
         if self.step is None:

@@ -103,13 +103,24 @@ class Tiling:
         places = product(self.tops, self.lefts)
         return np.stack([windows[..., top : top + tall, left : left + wide] for top, left in places], axis=-1)
 
-    def joined(self, tiles: NDArray[T]) -> NDArray[T]:
-        """The planes ``(…, rows, columns)`` of tiles without their halo, ``(…, *sides, tiles)``."""
+    def joined(self, tiles: NDArray[T], none: int) -> NDArray[T]:
+        """The planes ``(…, rows, columns)`` of tiles without their halo, ``(…, *sides, tiles)``.
+
+        What several tiles have must be the same in all, and is `none` elsewhere: whoever could change a copy
+        that is not looked at would learn from what that does to its neighbours.
+        """
         tall, wide = self.sides
         plane = (self.tops[-1] + tall, self.lefts[-1] + wide)
         joined = np.empty((*tiles.shape[:-3], *plane), tiles.dtype)
-        for number, (top, left) in enumerate(product(self.tops, self.lefts)):
-            joined[..., top : top + tall, left : left + wide] = tiles[..., number]
+        places = [
+            (..., slice(top, top + tall), slice(left, left + wide))
+            for top, left in product(self.tops, self.lefts)
+        ]
+        for number, place in enumerate(places):
+            joined[place] = tiles[..., number]
+        differ = [joined[place] != tiles[..., number] for number, place in enumerate(places)]
+        for place, wrong in zip(places, differ, strict=True):
+            joined[place][wrong] = none
         return joined
 
 

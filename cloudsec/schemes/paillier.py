@@ -10,6 +10,7 @@ from math import prod
 import numpy as np
 from numpy.typing import NDArray
 
+from cloudsec.errors import IncompatibleScheme
 from cloudsec.keystream import Keystream
 from cloudsec.paillier import PaillierKey
 from cloudsec.schemes.base import Job, Sealed, refuse_choices, refuse_whole_planes, task_identity
@@ -97,7 +98,13 @@ class Paillier(LinearScheme[Encryption]):
         width = self.answer_bits(job, low, high)
         # The sum of all slots, with its sign, stays below the modulus.
         most = (KEY_BITS - 2) // width if packing else 1
-        slabs, tiling = slabs_of(job.shape, job.halo, most, len(holders), _most_at_once(job))
+        at_once = _most_at_once(job)
+        slabs, tiling = slabs_of(job.shape, job.halo, most, len(holders), at_once)
+        if tiling.pixels(job.halo) > at_once:
+            raise IncompatibleScheme(
+                f"scheme {self.name!r} cannot carry {job.operation.name!r} on this image: with their halo "
+                "ciphertexts do not fit into a task; use a smaller kernel, or planes instead of a volume"
+            )
         return Encryption(holders, low, high, (0,), slabs, step, Slots(tiling.count, width), tiling)
 
     def protect(self, job: Job, dealing: Encryption, number: int, keys: Keystream) -> tuple[Sealed, ...]:
@@ -134,7 +141,7 @@ class Paillier(LinearScheme[Encryption]):
         for at, low in enumerate(lows):
             values = dealing.slots.unpacked(per_part[:, at].ravel(), low)
             tiles = values.reshape(shape[0], *shape[2:])
-            found.append(dealing.tiling.joined(tiles))
+            found.append(dealing.tiling.joined(tiles, low - 1))
         return np.stack(found, axis=1)[None]
 
     def statement(self, job: Job, dealing: Encryption | None) -> str:

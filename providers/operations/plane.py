@@ -54,6 +54,11 @@ class PlaneFilter(AxesFilter):
         """The map, of an operation that is resolved for planes; the same object as long as it is in use."""
 
     @property
+    def after(self) -> Sides:
+        """Rows and columns of the answer, known before the map is made: here those of the planes."""
+        return self.plane
+
+    @property
     def plane(self) -> Sides:
         """Rows and columns of the planes that it is resolved for."""
         if not self.sides:
@@ -84,7 +89,7 @@ class PlaneFilter(AxesFilter):
     def answered(self, window: tuple[int, ...]) -> tuple[int, ...]:
         if window[-PLANE_AXES:] != self.plane or len(window) != self.axes:
             raise ValueError(f"{self.name} is for planes of {self.plane}, and cannot be given {window}")
-        return (*window[:-PLANE_AXES], *self.map.after)
+        return (*window[:-PLANE_AXES], *self.after)
 
     def run(self, stack: NDArray[np.generic]) -> Answers:
         self.answered(stack.shape[1:])
@@ -161,6 +166,11 @@ class Operator(PlaneFilter):
     @property
     def units(self) -> int:
         return self.divisor
+
+    @property
+    def after(self) -> Sides:
+        rows, columns = self.output_shape
+        return rows, columns
 
     @property
     def map(self) -> PlaneMap:

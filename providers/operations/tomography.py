@@ -66,6 +66,11 @@ class Backprojection(PlaneFilter):
         return max(1, len(self.directions)) << sum(self.bits)
 
     @property
+    def after(self) -> Sides:
+        detectors, _ = self.plane
+        return detectors, detectors
+
+    @property
     def map(self) -> PlaneMap:
         detectors, _ = self.plane
         if not self.bits:

@@ -131,6 +131,11 @@ class Rescale(PlaneFilter):
         return replace(super().symmetries, offset_gain=1)
 
     @property
+    def after(self) -> Sides:
+        rows, columns = self.plane
+        return rows * self.scale, columns * self.scale
+
+    @property
     def map(self) -> PlaneMap:
         return _enlarging_map(self.scale, self.mirrored, self.plane)
 

@@ -19,6 +19,7 @@ from cloudsec.keystream import Keystream
 from cloudsec.schemes import Job
 from cloudsec.schemes.bfv import BFV, RingEncryption, _messages, _tops, _values
 from cloudsec.schemes.packing import Tiling
+from cloudsec.share_exposure import ShareExposure
 from providers import Filter, make_operation
 from providers.residues import Residues
 from providers.wire import Answer, Task, decode_task
@@ -155,6 +156,14 @@ def test_a_provider_gets_bodies_and_the_seeds_of_masks_that_never_come_again() -
     assert len({task.seed for each in tasks for task in each}) == 1 + 6
     # No header grows with what the mask would have.
     assert all(len(request) < 4096 for cloud in named for request in cloud.requests[1::2])
+
+
+@pytest.mark.parametrize("scheme", ["bfv", "paillier"])
+def test_a_key_is_forgotten_when_its_last_answer_is_read(scheme: str) -> None:
+    result = cloudsec.process(IMAGE, "binomial", size=3, scheme=scheme, providers=1)
+    exposure = result.report.exposure
+    assert isinstance(exposure, ShareExposure)
+    assert not any("key" in vars(dealing) for dealing in exposure.dealings)
 
 
 def test_every_job_has_a_key_of_its_own() -> None:

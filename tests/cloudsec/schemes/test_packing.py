@@ -51,7 +51,22 @@ def test_tiles_cover_a_plane_and_give_it_back(
     assert tiles.shape == (2, tiling.sides[0] + 2 * halo[0], tiling.sides[1] + 2 * halo[1], tiling.count)
     core = tuple(slice(reach, n - reach) for reach, n in zip(halo, planes.shape[1:], strict=True))
     inner = tuple(slice(reach, n - reach) for reach, n in zip(halo, tiles.shape[1:-1], strict=True))
-    assert (tiling.joined(tiles[(slice(None), *inner)]) == planes[(slice(None), *core)]).all()
+    assert (tiling.joined(tiles[(slice(None), *inner)], -1) == planes[(slice(None), *core)]).all()
+
+
+def test_a_pixel_of_which_two_tiles_say_different_things_is_none() -> None:
+    tiling = Tiling((3, 4), (0, 2), (0, 3))
+    plane = np.arange(35).reshape(1, 5, 7)
+    tiles = tiling.cut(plane, (0, 0))
+    assert tiles.size > plane.size
+    for place in np.ndindex(tiles.shape):
+        wrong = tiles.copy()
+        wrong[place] += 100
+        joined = tiling.joined(wrong, -1)
+        changed = joined != plane
+        assert changed.sum() == 1
+        shared = (tiles == tiles[place]).sum() > 1
+        assert joined[changed][0] == (-1 if shared else tiles[place] + 100)
 
 
 def test_tiles_are_as_many_as_ciphertexts_have_room_for() -> None:
