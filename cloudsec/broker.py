@@ -70,8 +70,8 @@ class Broker:
         many providers may be lost, for `paillier` ``{"packing": False}``, a pixel in each ciphertext. For
         shares of floats ``{"step": 2**-10}``: pixels are taken as the nearest whole multiples of that.
     on_loss : {"home", "fail"}
-        What happens to the blocks of a provider that is lost where nobody may stand in for it: they are
-        computed at home, or the job fails.
+        What happens to the part of a provider that is lost where nobody may stand in for it, and to shares
+        where too few are left to share among: it is computed at home, or the job fails.
     seed : int or None
         Seeds the genetic searches for a plan, never a secret: the same seed gives the same plan while
         providers and this machine are as fast. None draws one from the system's generator.
@@ -196,7 +196,8 @@ class Broker:
         VaultError
             If the record of the study cannot be read or written; nothing was sent.
         ProviderFailed
-            With ``on_loss="fail"``, if a provider cannot be reached, refuses, or answers wrongly; names it.
+            With ``on_loss="fail"``, if a provider cannot be reached, refuses, or answers wrongly, and the
+            others may not or cannot make up for it; names it.
         """
         clock = Clock()
         pixels = checked_image(image, channel_axis)

@@ -281,7 +281,7 @@ def _illegible(
         if scheme in BLOCK_SCHEMES:
             raise ImageFileError(
                 f"{options.source}: {image.letters}, and letters stay legible under scheme {scheme!r}; look "
-                "at it, then pass --burned-in accept, or use an operation that shares carry"
+                "at it, then pass --burned-in accept, or leave --scheme out: shares carry linear operations"
             )
         return frame
 

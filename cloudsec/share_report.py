@@ -37,7 +37,7 @@ def report_of_shares(
         image={"shape": pixels.shape, "dtype": pixels.dtype.name},
         home=home,
         losses=shared.losses,
-        plan=plan_fields(job, dealing),
+        plan=plan_fields(job, shared.dealings[-1]),
         exact=_exact(shared, dealing.rounding(job)),
         timings=timings,
         accounts=shared.accounts,
@@ -50,7 +50,7 @@ def report_of_shares(
 def _exact(shared: Shared, rounding: Mapping[str, float]) -> str:
     """How it is known that a result is exact, or of floats how near it is, in one sentence."""
     if shared.at_home == 1:
-        return "computed on this machine, because too few answers of providers were right"
+        return "computed on this machine, because too few providers answered, and answered rightly"
     within = ""
     if rounding:
         within = (

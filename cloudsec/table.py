@@ -20,6 +20,7 @@ from cloudsec.wording import (
     sentence,
     share,
     shares_sentence,
+    stronger_sentence,
     study_sentence,
     threshold_sentence,
     was_searched,
@@ -45,6 +46,7 @@ def summary(fields: Mapping[str, Any]) -> str:
         *_leakage(fields),
         *_wrapped(fields["statement"]),
         *(_wrapped(sentence(fields["choice"])) if fields["choice"] else ()),
+        *(_wrapped(stronger_sentence(fields["stronger_scheme"])) if fields["stronger_scheme"] else ()),
         *_wrapped(f"Exact: {fields['exact']}".removesuffix(".") + "."),
     ]
     return "\n".join(lines)

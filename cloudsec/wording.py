@@ -127,6 +127,11 @@ def was_sent(fields: Mapping[str, Any]) -> bool:
     )
 
 
+def stronger_sentence(name: str) -> str:
+    """That another scheme would have told providers less."""
+    return f"Scheme {name!r} could carry this operation too, and proves more."
+
+
 def shares_sentence(shares: Mapping[str, int]) -> str:
     """How an image was shared.
 

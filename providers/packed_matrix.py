@@ -35,7 +35,7 @@ def packed(given: Any) -> str:
     except (ValueError, TypeError) as error:
         raise ValueError("must be a matrix of scipy.sparse, or rows of equally many whole numbers") from error
     weights = matrix.data
-    if weights.dtype.kind not in "iuf" or not (np.isfinite(weights) & (np.rint(weights) == weights)).all():
+    if weights.dtype.kind not in "biuf" or not (np.isfinite(weights) & (np.rint(weights) == weights)).all():
         raise ValueError(
             "must hold whole numbers; multiply it by a power of two, round it with numpy.rint, and give that "
             "power as divisor"
@@ -53,10 +53,13 @@ def packed(given: Any) -> str:
     first = matrix.indptr[:-1][counts > 0]
     steps[first] = columns[first]
     numbers = (np.array(matrix.shape, "<i8"), counts, steps, matrix.data.astype("<i8"))
-    text = base64.b64encode(zlib.compress(b"".join(each.tobytes() for each in numbers), 9)).decode()
-    if len(text) > MOST_TEXT or sum(each.nbytes for each in numbers) > _MOST_BYTES:
+    # What is so large is refused before it is compressed, which takes its time.
+    fits = sum(each.nbytes for each in numbers) <= _MOST_BYTES
+    octets = zlib.compress(b"".join(each.tobytes() for each in numbers)) if fits else b""
+    text = base64.b64encode(octets).decode()
+    if not fits or len(text) > MOST_TEXT:
         raise ValueError(
-            f"has {matrix.nnz} weights that are not zero and needs {len(text)} characters; {MOST_TEXT} "
+            f"has {matrix.nnz} weights that are not zero and needs more than the {MOST_TEXT} characters that "
             "travel with a task, so use several operators of fewer rows, or an operation that makes its "
             "matrix from parameters at the provider, as backprojection does"
         )

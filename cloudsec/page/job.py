@@ -16,6 +16,7 @@ from cloudsec.wording import (
     sentence,
     share,
     shares_sentence,
+    stronger_sentence,
     was_searched,
 )
 
@@ -51,7 +52,7 @@ def did(fields: Mapping[str, Any]) -> Markup:
     if fields["choice"] is not None:
         facts["Why this scheme"] = sentence(fields["choice"])
     if fields["stronger_scheme"] is not None:
-        facts["Stronger scheme"] = f"{fields['stronger_scheme']} could carry this operation too"
+        facts["Stronger scheme"] = stronger_sentence(fields["stronger_scheme"])
     pairs = [markup(element("dt", key), element("dd", value)) for key, value in facts.items()]
     return section("What was done", element("dl", *pairs, class_="facts"))
 

@@ -184,9 +184,10 @@ class LinearScheme(ABC, Generic[D]):
 
     def refuse_what_is_not_linear(self, job: Job) -> None:
         if not self.carries(job.operation):
+            without = "leave 'step' out of the plan, and " if "step" in job.choices else ""
             raise IncompatibleScheme(
-                f"scheme {self.name!r} needs a linear operation, and {job.operation.name!r} is none; use "
-                "scheme 'ga-es'"
+                f"scheme {self.name!r} needs a linear operation, and {job.operation.name!r} is none; "
+                f"{without}use scheme 'ga-es'"
             )
 
     def chosen_holders(self, job: Job) -> tuple[int, ...]:

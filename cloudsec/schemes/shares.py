@@ -107,7 +107,7 @@ class SecretSharing(LinearScheme[Shares]):
         if not privacy < used <= len(present):
             raise IncompatibleScheme(
                 f"scheme {self.name!r} needs at least {max(privacy + 1, used)} providers here, and only "
-                f"{min(used, len(present))} may be asked; name more, or tolerate fewer"
+                f"{min(used, len(present))} may be asked; name more{', or tolerate fewer' * (privacy > 1)}"
             )
         step = chosen_step(job, self.name)
         low, high = whole_bits(job, step)
@@ -121,8 +121,8 @@ class SecretSharing(LinearScheme[Shares]):
         rows = job.shape[0]
         if sharing.secrets > rows:
             raise IncompatibleScheme(
-                f"scheme {self.name!r} cuts the image into {sharing.secrets} bands, and it has {rows} rows; "
-                "use scheme 'shamir', or fewer providers"
+                f"scheme {self.name!r} cuts what is sent into {sharing.secrets} bands, and it has "
+                f"{rows} row{'s' * (rows > 1)}; use scheme 'shamir'{', or fewer providers' * (rows > 1)}"
             )
         height = -(-rows // sharing.secrets)
         # A last band that would reach beyond the image begins farther up.

@@ -23,7 +23,7 @@ def chosen_step(job: Job, scheme: str) -> float | None:
     Raises
     ------
     ValueError
-        For a step that is no positive number, and for one that would do nothing.
+        For a step that is no positive number, for one that would do nothing, and for one that leaves nothing.
     IncompatibleScheme
         For floats without a step, those that have too many, and operations that nobody bounds the error of.
     """
@@ -52,6 +52,10 @@ def chosen_step(job: Job, scheme: str) -> float | None:
         raise IncompatibleScheme(
             f"scheme {scheme!r} cannot carry pixels up to {largest:g} in steps of {number:g}; use larger "
             "steps, or scheme 'ga-es'"
+        )
+    if largest and number > 2 * largest:
+        raise ValueError(
+            f"plan: in steps of {number:g} all pixels up to {largest:g} would be zero; use smaller steps"
         )
     return number
 

@@ -92,11 +92,17 @@ def test_pixels_that_are_whole_multiples_of_the_step_lead_to_the_unsplit_answers
 
 
 def test_the_error_that_is_stated_is_no_larger_than_it_can_be() -> None:
-    image = np.full((8, 8), 0.499)
+    image = np.full((8, 8), 1.499)
     with cloudsec.Broker(3, plan={"step": 1.0}) as broker:
         result = broker.process(image, "mean", size=3)
-    assert (result.image == 0).all()
+    assert (result.image == 1).all()
     assert result.report.plan["greatest_error"] == 0.5
+
+
+def test_steps_in_which_nothing_would_be_left_are_refused() -> None:
+    with pytest.raises(ValueError, match="all pixels up to 0.499 would be zero; use smaller steps"):
+        cloudsec.process(np.full((8, 8), 0.499), "mean", plan={"step": 1.0})
+    assert (cloudsec.process(np.zeros((8, 8)), "mean", plan={"step": 1.0}).image == 0).all()
 
 
 def test_providers_are_probed_with_what_they_will_be_asked(http_providers: list[str]) -> None:
