@@ -1,6 +1,6 @@
 """Residues: integers modulo m, as shares of an image are made of them.
 
-What they are, and where uniform ones come from; `modular.py` adds and filters them.
+What they are, and where uniform ones come from; `modular.py` filters them.
 """
 
 from __future__ import annotations
