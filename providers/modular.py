@@ -17,7 +17,7 @@ import numpy as np
 from providers.kernel import Kernel
 from providers.operation import Part
 from providers.plane_map import PlaneMap
-from providers.residues import Residues, residue_dtype, wraps
+from providers.residues import Residues, residue_dtype, shifted, wraps
 
 TILE_BYTES = 1 << 18
 """Bytes of words that are worked on at once: they and what is made of them stay in a processor's cache."""
@@ -225,13 +225,7 @@ def _limbs(each: Pass, modulus: int) -> list[tuple[int, int]]:
 
 def _next(total: Residues, bits: int, below: Residues, modulus: int) -> Residues:
     """``total * 2**bits + below``."""
-    return _reduced(_shifted(total, bits, modulus) + below, 0, 2 * modulus, modulus)
-
-
-def _shifted(words: Residues, bits: int, modulus: int) -> Residues:
-    """Residues times 2**bits modulo a Mersenne number: their bits go round."""
-    size = np.uint64(modulus.bit_length())
-    return ((words << np.uint64(bits)) & np.uint64(modulus)) | (words >> (size - np.uint64(bits)))
+    return _reduced(shifted(total, bits, modulus) + below, 0, 2 * modulus, modulus)
 
 
 def _reduced(words: Residues, low: int, high: int, modulus: int) -> Residues:

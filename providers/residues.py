@@ -64,6 +64,21 @@ def reduced(integers: NDArray[np.integer[Any]], modulus: int) -> Residues:
     return (integers % integers.dtype.type(modulus)).astype(dtype)
 
 
+def shifted(words: NDArray[np.uint64], bits: int, modulus: int) -> NDArray[np.uint64]:
+    """Residues times 2**bits, up to and with the modulus; of no more bits than residues have.
+
+    >>> shifted(np.array([3, 5], np.uint64), 2, 7)
+    array([5, 6], dtype=uint64)
+    """
+    if modulus & (modulus + 1) == 0:
+        # Modulo a Mersenne number bits go round.
+        above = words >> np.uint64(modulus.bit_length() - bits)
+        return ((words << np.uint64(bits)) & np.uint64(modulus)) | above
+    if modulus < 1 << 32:
+        return (words << np.uint64(bits)) % np.uint64(modulus)
+    raise ValueError(f"products modulo {modulus} do not fit into 64 bits, and it is no Mersenne prime")
+
+
 def integers(residues: Residues, low: int, high: int, modulus: int) -> NDArray[np.integer[Any]]:
     """Integers with these residues: the one from `low` to `high`, where there is one, and else any other.
 
