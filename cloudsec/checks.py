@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from math import ceil, floor, log2
+from math import ceil, log2
 from typing import Any, ClassVar, Literal, NamedTuple, TypeAlias
 
 import numpy as np
@@ -76,7 +76,7 @@ class Checked:
         if self.method == "freivalds":
             return (
                 "by construction, and the whole unrounded answer agrees with a secret tag of the image "
-                f"(Freivalds), which a wrong one does with a chance of at most 2^{-floor(-log2(self.odds))}"
+                f"(Freivalds), which a wrong one does with a chance of at most 2^{ceil(log2(self.odds))}"
             )
         if self.method == "certificate":
             return (
@@ -296,7 +296,7 @@ def check_of(job: Job, plan: Plan, verify: Verify) -> Check:
     if verify is False:
         return Check(job, plan)
     full = verify is True
-    return _CHECKS[method(job.operation, job.planes.dtype, rounded=False) if full else "sample"](job, plan)
+    return _CHECKS[method(job.operation, job.planes.dtype) if full else "sample"](job, plan)
 
 
 def joined(boxes: NDArray[np.intp]) -> NDArray[np.intp]:

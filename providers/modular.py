@@ -1,4 +1,4 @@
-"""Sums and linear maps of residues, exact for every modulus by proven bounds.
+"""Linear maps of residues, exact for every modulus by proven bounds.
 
 Modulo 2**16, 2**32 and 2**64 numpy's unsigned words wrap as they should. Modulo anything else sums are
 taken in words that provably hold them, and reduced once.
@@ -9,16 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from itertools import product
-from math import gcd, isqrt, prod
+from math import prod
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from providers.kernel import Kernel
 from providers.operation import Part
 from providers.plane_map import PlaneMap
-from providers.residues import FIELDS, Residues, residue_dtype, wraps
+from providers.residues import Residues, residue_dtype, shifted, wraps
 
 TILE_BYTES = 1 << 18
 """Bytes of words that are worked on at once: they and what is made of them stay in a processor's cache."""
@@ -29,29 +28,6 @@ MOST_REACH_BITS = 45
 these do, for as many weights as a kernel has."""
 
 
-def combinations(matrix: Sequence[Sequence[int]], planes: Sequence[Residues], modulus: int) -> Residues:
-    """For each row of a matrix ``sum of row[i] * planes[i]`` modulo `modulus`, of arrays of one shape."""
-    from providers.loops import MOST_PLANES, combine, combine_mersenne
-
-    if len(planes) > MOST_PLANES:
-        groups = [slice(first, first + MOST_PLANES) for first in range(0, len(planes), MOST_PLANES)]
-        parts = [combinations([row[some] for row in matrix], planes[some], modulus) for some in groups]
-        total: Residues = combinations([(1,) * len(parts)], parts, modulus)[0]
-        return total
-    answer: Residues = np.empty((len(matrix), *planes[0].shape), residue_dtype(modulus))
-    flat = [np.ascontiguousarray(plane).reshape(-1).view() for plane in planes]
-    for plane in flat:
-        # Arrays that may be written to are another type, for which all would be compiled again.
-        plane.flags.writeable = False
-    room = tuple(flat + flat[:1] * (MOST_PLANES - len(flat)))
-    plan = _plan(tuple(map(tuple, matrix)), modulus)
-    if plan is None:
-        combine_mersenne(room, _words(matrix, modulus), answer.reshape(len(matrix), -1))
-    else:
-        combine(room, *plan, answer.reshape(len(matrix), -1))
-    return answer
-
-
 def run(part: Part, stack: Residues, modulus: int) -> Residues:
     """Residues of a linear map's answers, for the pixels of ``(n, *window)`` that have their whole halo."""
     if isinstance(part, PlaneMap):
@@ -60,7 +36,7 @@ def run(part: Part, stack: Residues, modulus: int) -> Residues:
     answer: Residues = np.empty((len(stack), *core), residue_dtype(modulus))
     passes = passes_of(part, modulus)
     # So many regions, or lines of one, at a time as fit into a processor's cache.
-    word = _word(passes, modulus) or np.dtype(np.uint64)
+    word = smallest_word(passes, modulus) or np.dtype(np.uint64)
     at_once = TILE_BYTES // word.itemsize
     regions = max(1, at_once // prod(stack.shape[1:]))
     most = max(1, at_once // (regions * prod(stack.shape[2:])))
@@ -82,12 +58,12 @@ def work(part: Part, modulus: int) -> int:
     if isinstance(part, PlaneMap):
         return max(1, part.work(modulus))
     passes = passes_of(part, modulus)
-    if _word(passes, modulus) is not None:
+    if smallest_word(passes, modulus) is not None:
         return max(1, sum(len(each.weights) for each in passes))
     return sum(
-        len(cut.weights) * (1 if _word([cut], modulus) else len(_limbs(cut, modulus)))
+        len(cut.weights) * (1 if smallest_word([cut], modulus) else len(_limbs(cut, modulus)))
         for each in passes
-        for cut in ([each] if _word([each], modulus) else _parts(each, modulus))
+        for cut in ([each] if smallest_word([each], modulus) else _parts(each, modulus))
     )
 
 
@@ -119,26 +95,26 @@ def passes_of(part: Part, modulus: int) -> tuple[Pass, ...]:
     if isinstance(part, Kernel):
         array = np.array(part.weights, dtype=object)
         places = list(zip(*np.nonzero(array), strict=True))
-        centred = _centred([int(array[place]) for place in places], modulus)
-        weights = {(0, *map(int, at)): weight for at, weight in zip(places, centred, strict=True) if weight}
+        least = centred([int(array[place]) for place in places], modulus)
+        weights = {(0, *map(int, at)): weight for at, weight in zip(places, least, strict=True) if weight}
         return (Pass((1, *array.shape), weights),)
     passes = []
     for axis, row in enumerate(part.weights, start=1):
         before, after = (0,) * axis, (0,) * (len(part.weights) - axis)
-        weights = {(*before, k, *after): w for k, w in enumerate(_centred(row, modulus)) if w}
+        weights = {(*before, k, *after): w for k, w in enumerate(centred(row, modulus)) if w}
         passes.append(
             Pass(tuple(len(row) if i == axis else 1 for i in range(len(part.weights) + 1)), weights)
         )
     return tuple(passes)
 
 
-def _centred(weights: Iterable[int], modulus: int) -> list[int]:
+def centred(weights: Iterable[int], modulus: int) -> list[int]:
     """The weights of least magnitude that do the same."""
     half = modulus // 2
     return [(weight + half) % modulus - half for weight in weights]
 
 
-def _word(passes: Sequence[Pass], modulus: int) -> np.dtype[Any] | None:
+def smallest_word(passes: Sequence[Pass], modulus: int) -> np.dtype[Any] | None:
     """The smallest words in which sums of residues come out right; None if they overflow all."""
     dtype = residue_dtype(modulus)
     if wraps(modulus):
@@ -158,7 +134,7 @@ def _span(passes: Sequence[Pass], largest: int) -> tuple[int, int]:
 
 def _answers(stack: Residues, passes: Sequence[Pass], modulus: int) -> Residues:
     """Residues of the passes' answers, in words that may be wider than residues need."""
-    word = _word(passes, modulus)
+    word = smallest_word(passes, modulus)
     if word is not None:
         low, high = _span(passes, modulus - 1)
         words = stack.astype(word, copy=False)
@@ -249,13 +225,7 @@ def _limbs(each: Pass, modulus: int) -> list[tuple[int, int]]:
 
 def _next(total: Residues, bits: int, below: Residues, modulus: int) -> Residues:
     """``total * 2**bits + below``."""
-    return _reduced(_shifted(total, bits, modulus) + below, 0, 2 * modulus, modulus)
-
-
-def _shifted(words: Residues, bits: int, modulus: int) -> Residues:
-    """Residues times 2**bits modulo a Mersenne number: their bits go round."""
-    size = np.uint64(modulus.bit_length())
-    return ((words << np.uint64(bits)) & np.uint64(modulus)) | (words >> (size - np.uint64(bits)))
+    return _reduced(shifted(total, bits, modulus) + below, 0, 2 * modulus, modulus)
 
 
 def _reduced(words: Residues, low: int, high: int, modulus: int) -> Residues:
@@ -281,86 +251,3 @@ def _reduced(words: Residues, low: int, high: int, modulus: int) -> Residues:
         np.minimum(words, words - m, out=words)
         high -= modulus
     return words
-
-
-class _Plan(NamedTuple):
-    """What `providers.loops.combine` is told of a matrix, in words that hold its sums."""
-
-    weights: NDArray[np.unsignedinteger[Any]]
-    starts: NDArray[np.unsignedinteger[Any]]
-    factors: NDArray[np.unsignedinteger[Any]]
-    steps: NDArray[np.int64]
-    modulus: NDArray[np.unsignedinteger[Any]]
-
-
-@lru_cache(256)
-def _plan(matrix: tuple[tuple[int, ...], ...], modulus: int) -> _Plan | None:
-    """How to combine residues in words that provably hold the sums; None where only a Mersenne prime does."""
-    scaled = [_scaled(row, modulus) for row in matrix]
-    passes = [Pass((len(row), 1), {(i, 0): w for i, w in enumerate(row)}) for _, row in scaled]
-    most = max(factor for factor, _ in scaled)
-    words = [_word([each], modulus) for each in (*passes, Pass((1, 1), {(0, 0): most}))]
-    if None in words:
-        if modulus != FIELDS[-1]:
-            raise ValueError(f"sums modulo {modulus} do not fit into 64 bits, and it is no Mersenne prime")
-        return None
-    word = max((word for word in words if word), key=lambda word: word.itemsize)
-    starts, steps = [], []
-    for (factor, _), each in zip(scaled, passes, strict=True):
-        low, high = each.span(0, modulus - 1)
-        starts.append(-(low // modulus) * modulus)
-        sums, products = _steps(high + starts[-1], modulus), (0, 0)
-        if factor > 1:
-            products = _steps(factor * (modulus - 1), modulus)
-        steps.append((*sums, *products))
-    bits = modulus.bit_length()
-    return _Plan(
-        _words([row for _, row in scaled], 1 << 8 * word.itemsize).astype(word),
-        _words(starts, 1 << 64).astype(word),
-        _words([factor for factor, _ in scaled], 1 << 64).astype(word),
-        np.array(steps, np.int64),
-        _words([modulus, bits, (1 << bits) - modulus], 1 << 64).astype(word),
-    )
-
-
-def _words(numbers: object, modulus: int) -> NDArray[np.uint64]:
-    return (np.array(numbers, object) % modulus).astype(np.uint64)
-
-
-def _scaled(row: Sequence[int], modulus: int) -> tuple[int, list[int]]:
-    """A factor, and weights as small as may be that do the same with it: fractions of one denominator."""
-    whole, denominator = _centred(row, modulus), 1
-    if wraps(modulus):
-        return 1, whole
-    for weight in row:
-        denominator *= _denominator(weight * denominator % modulus, modulus)
-    small = _centred([weight * denominator for weight in row], modulus)
-    if sum(map(abs, small)) < sum(map(abs, whole)) and gcd(denominator, modulus) == 1:
-        return pow(denominator, -1, modulus), small
-    return 1, whole
-
-
-def _denominator(residue: int, modulus: int) -> int:
-    """The denominator of a fraction that is this residue, and whose parts are about roots of the modulus.
-
-    Euclid's remainders lead to it (P. Wang, A p-adic algorithm for univariate partial fractions, 1981).
-    """
-    (above, before), (remainder, multiple) = (modulus, 0), (residue, 1)
-    while remainder > isqrt(modulus):
-        quotient = above // remainder
-        (above, before), (remainder, multiple) = (
-            (remainder, multiple),
-            (above - quotient * remainder, before - quotient * multiple),
-        )
-    return abs(multiple)
-
-
-def _steps(high: int, modulus: int) -> tuple[int, int]:
-    """How often words up to `high` are folded, and the modulus then taken away, until they are residues."""
-    if wraps(modulus):
-        return 0, 0
-    bits, folds = modulus.bit_length(), 0
-    gap = (1 << bits) - modulus
-    while high >= 2 * modulus and (folded := (1 << bits) - 1 + gap * (high >> bits)) < high:
-        high, folds = folded, folds + 1
-    return folds, high // modulus

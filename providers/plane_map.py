@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from providers.residues import Residues, reduced, residue_dtype, wraps
+from providers.residues import Residues, reduced, residue_dtype, shifted, wraps
 from providers.stencil import EXACT_INT, largest_magnitude
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ class Step:
             limb = (words >> np.uint64(shift)) & np.uint64((1 << bits) - 1)
             below = reduced(self._on(self.matrix, limb.view(np.int64)), modulus).astype(np.uint64)
             if total is not None:
-                below += _shifted(total, bits, modulus)
+                below += shifted(total, bits, modulus)
                 below %= np.uint64(modulus)
             total = below
         assert total is not None  # a modulus has bits
@@ -210,15 +210,3 @@ def sparse(rows: Sequence[int] | NDArray[Any], columns: Any, weights: Any, shape
 
     places = np.asarray(rows, np.int32), np.asarray(columns, np.int32)
     return coo_array((np.asarray(weights, np.int64), places), shape=shape).tocsr()
-
-
-def _shifted(words: NDArray[np.uint64], bits: int, modulus: int) -> NDArray[np.uint64]:
-    """Residues times 2**bits, up to and with the modulus."""
-    if modulus < 1 << 32:
-        return (words << np.uint64(bits)) % np.uint64(modulus)
-    if modulus & (modulus + 1):
-        raise ValueError(f"products modulo {modulus} do not fit into 64 bits, and it is no Mersenne prime")
-    # Modulo a Mersenne number bits go round.
-    return ((words << np.uint64(bits)) & np.uint64(modulus)) | (
-        words >> np.uint64(modulus.bit_length() - bits)
-    )

@@ -1,6 +1,6 @@
 """Residues: integers modulo m, as shares of an image are made of them.
 
-What they are, and where uniform ones come from; `modular.py` adds and filters them.
+What they are, and where uniform ones come from; `modular.py` filters them.
 """
 
 from __future__ import annotations
@@ -62,6 +62,21 @@ def reduced(integers: NDArray[np.integer[Any]], modulus: int) -> Residues:
         # Their dtype has no room for the modulus, and therefore they are all above minus the modulus.
         return ((integers.astype(np.uint64) + np.uint64(modulus)) % np.uint64(modulus)).astype(dtype)
     return (integers % integers.dtype.type(modulus)).astype(dtype)
+
+
+def shifted(words: NDArray[np.uint64], bits: int, modulus: int) -> NDArray[np.uint64]:
+    """Residues times 2**bits, up to and with the modulus; of no more bits than residues have.
+
+    >>> shifted(np.array([3, 5], np.uint64), 2, 7)
+    array([5, 6], dtype=uint64)
+    """
+    if modulus & (modulus + 1) == 0:
+        # Modulo a Mersenne number bits go round.
+        above = words >> np.uint64(modulus.bit_length() - bits)
+        return ((words << np.uint64(bits)) & np.uint64(modulus)) | above
+    if modulus < 1 << 32:
+        return (words << np.uint64(bits)) % np.uint64(modulus)
+    raise ValueError(f"products modulo {modulus} do not fit into 64 bits, and it is no Mersenne prime")
 
 
 def integers(residues: Residues, low: int, high: int, modulus: int) -> NDArray[np.integer[Any]]:

@@ -88,6 +88,12 @@ class Job:
         return self.planes.shape[1:-PLANE_AXES]
 
     @property
+    def deep(self) -> int:
+        """Planes of a component with their halo, one above the other."""
+        halos = self.operation.halo[:-PLANE_AXES]
+        return prod(planes + 2 * halo for planes, halo in zip(self.depth, halos, strict=True))
+
+    @property
     def halo(self) -> tuple[int, int]:
         """Pixels that an answer needs around its own, in the plane."""
         rows, columns = self.operation.halo[-PLANE_AXES:]

@@ -16,10 +16,10 @@ from cloudsec.bfv import COINS, RINGS, BfvKey, Ring
 from cloudsec.errors import IncompatibleScheme
 from cloudsec.keystream import Keystream
 from cloudsec.schemes.base import Job, Sealed, refuse_choices, refuse_whole_planes, task_identity
-from cloudsec.schemes.linear import NOTHING_LEFT, Dealing, LinearScheme, whole_bits
-from cloudsec.schemes.packing import Tiling, bands, slabs_of
+from cloudsec.schemes.encryption import Encryption, EncryptionScheme
+from cloudsec.schemes.linear import NOTHING_LEFT, whole_bits
+from cloudsec.schemes.packing import bands, slabs_of
 from cloudsec.schemes.steps import chosen_step
-from providers import Filter
 from providers.modular import work
 from providers.residues import SEED_BYTES, Residues, expanded
 from providers.service import MAX_WORK
@@ -31,8 +31,8 @@ time, since small slabs are mostly halo."""
 
 
 @dataclass(frozen=True, eq=False)
-class RingEncryption(Dealing):
-    """How the pixels of a job become ciphertexts: slabs in tiles, of which each holder gets a band of rows.
+class RingEncryption(Encryption):
+    """An encryption of which a tile's pixels are one coefficient of all ciphertexts.
 
     A holder has two places in `parties`, that of bodies and that of masks.
 
@@ -41,13 +41,10 @@ class RingEncryption(Dealing):
     ring : Ring
     tops : tuple of int
         Bits of an answer up to which each digit of it reaches, from 0 on: one more than there are digits.
-    tiling : Tiling
-        Of every slab; a tile's pixels are one coefficient of all ciphertexts.
     """
 
     ring: Ring
     tops: tuple[int, ...]
-    tiling: Tiling
 
     @cached_property
     def key(self) -> BfvKey:
@@ -63,23 +60,8 @@ class RingEncryption(Dealing):
         return len(self.parties) // 2
 
     @property
-    def assurance(self) -> str:
-        return "computational"
-
-    @property
-    def quorum(self) -> int:
-        return len(self.parties)
-
-    @property
-    def pixel_share(self) -> float:
-        return 1 / self.regions
-
-    @property
     def octets(self) -> float:
         return 2 * self.digits * self.ring.dtype.itemsize * self.ring.degree / self.tiling.count
-
-    def withstands(self, colluders: int) -> bool:
-        return True
 
     @property
     def told(self) -> dict[str, int]:
@@ -91,7 +73,7 @@ class RingEncryption(Dealing):
         }
 
 
-class Bfv(LinearScheme[RingEncryption]):
+class Bfv(EncryptionScheme[RingEncryption]):
     """A linear operation on ciphertexts of the pixels, which providers add up like shares.
 
     No provider, nor all together, learn anything unless they solve ring learning with errors, or break AES.
@@ -101,9 +83,6 @@ class Bfv(LinearScheme[RingEncryption]):
     @property
     def choices(self) -> tuple[str, ...]:
         return ("regions", "step")
-
-    def carries(self, operation: Filter) -> bool:
-        return super().carries(operation) and not operation.whole
 
     def plan(self, job: Job) -> RingEncryption:
         refuse_whole_planes(job, self.name)
@@ -128,7 +107,7 @@ class Bfv(LinearScheme[RingEncryption]):
             slabs, tiling = slabs_of(job.shape, job.halo, ring.degree, len(holders), most)
             count = tiling.pixels(job.halo)
             if count <= most:
-                dealing = RingEncryption(parties, low, high, (0,), slabs, step, ring, tops, tiling)
+                dealing = RingEncryption(parties, low, high, (0,), slabs, step, tiling, ring, tops)
                 found.append((octets * count * len(slabs), dealing))
         if not found:
             raise IncompatibleScheme(
@@ -210,9 +189,7 @@ def _tops(ring: Ring, width: int, noise: int) -> tuple[int, ...] | None:
 
 def _size(job: Job, ring: Ring, digits: int) -> tuple[int, int]:
     """Bytes for each pixel of a tile and its halo, and how many of these a slab may have."""
-    *ends, _, _ = job.operation.halo
-    deep = prod(planes + 2 * reach for planes, reach in zip(job.depth, ends, strict=True)) * len(job.planes)
-    words, parts = digits * ring.degree * deep, job.operation.parts
+    words, parts = digits * ring.degree * job.deep * len(job.planes), job.operation.parts
     octets = words * ring.dtype.itemsize * len(parts)
     affordable = MAX_WORK // (words * sum(work(part, ring.modulus) for part in parts))
     return octets, min(SLAB_BYTES // octets, affordable)

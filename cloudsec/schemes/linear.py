@@ -13,11 +13,10 @@ from numpy.typing import NDArray
 from cloudsec.errors import IncompatibleScheme
 from cloudsec.forecast import Workload
 from cloudsec.keystream import Keystream
-from cloudsec.schemes.base import Job, Sealed, chosen_number
+from cloudsec.schemes.base import Job, Sealed
 from cloudsec.schemes.steps import ends, greatest_error, in_steps
 from providers import Filter
 from providers.boxes import region_around
-from providers.stencil import EXACT_INT
 from regions import Box
 
 
@@ -189,29 +188,6 @@ class LinearScheme(ABC, Generic[D]):
                 f"scheme {self.name!r} needs a linear operation, and {job.operation.name!r} is none; "
                 f"{without}use scheme 'ga-es'"
             )
-
-    def chosen_holders(self, job: Job) -> tuple[int, ...]:
-        """Who is sent ciphertexts: all that may be asked, or as many as the plan fixes; no more than rows."""
-        present = tuple(job.present.values())
-        used = chosen_number(job.choices, "regions", 1, len(job.providers)) or len(present)
-        if not present or used > len(present):
-            raise IncompatibleScheme(
-                f"scheme {self.name!r} needs at least {max(1, used)} providers here, and only "
-                f"{len(present)} may be asked; name more"
-            )
-        return present[: min(used, job.shape[0])]
-
-    def answer_bits(self, job: Job, low: int, high: int) -> int:
-        """Bits that tell apart pixels from `low` to `high`, and all answers to them, which int64 holds."""
-        ranges = [(low, high), *(part.bounds(low, high) for part in job.operation.parts)]
-        width = max(1, *((end - first).bit_length() for first, end in ranges))
-        if 1 << width > EXACT_INT or any(max(-first, end) >= EXACT_INT for first, end in ranges):
-            raise IncompatibleScheme(
-                f"scheme {self.name!r} cannot carry {job.operation.name!r}: its answers may have {width} "
-                "bits, and there are 63; use a smaller kernel, or an image of fewer bits"
-                f"{', or larger steps' if 'step' in job.choices else ''}"
-            )
-        return width
 
 
 NOTHING_LEFT = "Nothing left the house: every provider was lost, and all was computed here."

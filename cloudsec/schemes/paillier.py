@@ -14,10 +14,11 @@ from cloudsec.errors import IncompatibleScheme
 from cloudsec.keystream import Keystream
 from cloudsec.paillier import PaillierKey
 from cloudsec.schemes.base import Job, Sealed, refuse_choices, refuse_whole_planes, task_identity
-from cloudsec.schemes.linear import NOTHING_LEFT, Dealing, LinearScheme, whole_bits
-from cloudsec.schemes.packing import Slots, Tiling, bands, slabs_of
+from cloudsec.schemes.encryption import Encryption, EncryptionScheme
+from cloudsec.schemes.linear import NOTHING_LEFT, whole_bits
+from cloudsec.schemes.packing import Slots, bands, slabs_of
 from cloudsec.schemes.steps import chosen_step
-from providers import Filter, ciphertexts
+from providers import ciphertexts
 from providers.service import MAX_WORK
 from providers.wire import Task
 
@@ -27,19 +28,16 @@ SLAB_BYTES = 16 << 20
 
 
 @dataclass(frozen=True, eq=False)
-class Encryption(Dealing):
-    """How the pixels of a job become ciphertexts: slabs in tiles, of which each holder gets a band of rows.
+class PaillierEncryption(Encryption):
+    """An encryption of which each ciphertext holds a pixel of every tile.
 
     Attributes
     ----------
     slots : Slots
-        Of a ciphertext: one for a pixel of each tile.
-    tiling : Tiling
-        Of every slab; all have as many rows.
+        Of a ciphertext: one for each tile.
     """
 
     slots: Slots
-    tiling: Tiling
 
     @cached_property
     def key(self) -> PaillierKey:
@@ -47,30 +45,15 @@ class Encryption(Dealing):
         return PaillierKey.fresh(KEY_BITS, len(self.slabs) * prod(self.tiling.sides))
 
     @property
-    def assurance(self) -> str:
-        return "computational"
-
-    @property
-    def quorum(self) -> int:
-        return len(self.parties)
-
-    @property
-    def pixel_share(self) -> float:
-        return 1 / len(self.parties)
-
-    @property
     def octets(self) -> float:
         return KEY_BITS / 4 / self.tiling.count
-
-    def withstands(self, colluders: int) -> bool:
-        return True
 
     @property
     def told(self) -> dict[str, int]:
         return {"parties": len(self.parties), "key_bits": KEY_BITS, "slots": self.slots.count}
 
 
-class Paillier(LinearScheme[Encryption]):
+class Paillier(EncryptionScheme[PaillierEncryption]):
     """A linear operation on ciphertexts of the pixels: providers multiply where they would add.
 
     No provider, nor all together, learn anything unless they break Paillier's scheme. Everybody knows
@@ -82,10 +65,7 @@ class Paillier(LinearScheme[Encryption]):
     def choices(self) -> tuple[str, ...]:
         return ("regions", "packing", "step")
 
-    def carries(self, operation: Filter) -> bool:
-        return super().carries(operation) and not operation.whole
-
-    def plan(self, job: Job) -> Encryption:
+    def plan(self, job: Job) -> PaillierEncryption:
         refuse_whole_planes(job, self.name)
         self.refuse_what_is_not_linear(job)
         refuse_choices(job.choices, self.choices, self.name)
@@ -105,9 +85,12 @@ class Paillier(LinearScheme[Encryption]):
                 f"scheme {self.name!r} cannot carry {job.operation.name!r} on this image: with their halo "
                 "ciphertexts do not fit into a task; use a smaller kernel, or planes instead of a volume"
             )
-        return Encryption(holders, low, high, (0,), slabs, step, Slots(tiling.count, width), tiling)
+        slots = Slots(tiling.count, width)
+        return PaillierEncryption(holders, low, high, (0,), slabs, step, tiling, slots)
 
-    def protect(self, job: Job, dealing: Encryption, number: int, keys: Keystream) -> tuple[Sealed, ...]:
+    def protect(
+        self, job: Job, dealing: PaillierEncryption, number: int, keys: Keystream
+    ) -> tuple[Sealed, ...]:
         (pixels,) = dealing.regions_of(job, dealing.slabs[number])
         tiles = dealing.tiling.cut(pixels, job.halo)
         sums = dealing.slots.packed(tiles.reshape(-1, dealing.slots.count), dealing.low)
@@ -130,7 +113,7 @@ class Paillier(LinearScheme[Encryption]):
         )
 
     def recovered(
-        self, job: Job, dealing: Encryption, answers: Mapping[int, NDArray[np.uint8]]
+        self, job: Job, dealing: PaillierEncryption, answers: Mapping[int, NDArray[np.uint8]]
     ) -> NDArray[np.int64]:
         whole = np.concatenate([answers[holder] for holder in sorted(answers)], axis=-3)
         shape = (len(job.planes), len(job.operation.parts), *whole.shape[1:-1], dealing.slots.count)
@@ -144,7 +127,7 @@ class Paillier(LinearScheme[Encryption]):
             found.append(dealing.tiling.joined(tiles, low - 1))
         return np.stack(found, axis=1)[None]
 
-    def statement(self, job: Job, dealing: Encryption | None) -> str:
+    def statement(self, job: Job, dealing: PaillierEncryption | None) -> str:
         if dealing is None:
             return NOTHING_LEFT
         return (
@@ -156,11 +139,9 @@ class Paillier(LinearScheme[Encryption]):
 
 def _most_at_once(job: Job) -> int:
     """Ciphertexts of a plane in tasks that providers take."""
-    *ends, _, _ = job.operation.halo
-    deep = prod(planes + 2 * reach for planes, reach in zip(job.depth, ends, strict=True)) * len(job.planes)
     price = sum(ciphertexts.work(part, (1 << KEY_BITS) - 1) for part in job.operation.parts)
     octets = KEY_BITS // 4 * len(job.operation.parts)
-    return min(SLAB_BYTES // octets, MAX_WORK // price) // deep
+    return min(SLAB_BYTES // octets, MAX_WORK // price) // (job.deep * len(job.planes))
 
 
 PAILLIER = Paillier("paillier")

@@ -206,9 +206,8 @@ def _slabs(job: Job, height: int, modulus: int) -> tuple[tuple[int, int], ...]:
     if job.operation.whole:
         _refuse_too_large(job, modulus)
         return ((0, height),)
-    *ends, above, aside = job.operation.halo
-    deep = prod(planes + 2 * reach for planes, reach in zip(job.depth, ends, strict=True))
-    row = (job.shape[1] + 2 * aside) * deep * len(job.planes)
+    above, aside = job.halo
+    row = (job.shape[1] + 2 * aside) * job.deep * len(job.planes)
     parts = job.operation.parts
     bound = SLAB_BYTES // (row * residue_dtype(modulus).itemsize * len(parts))
     affordable = MAX_WORK // (row * sum(work(part, modulus) for part in parts)) - 2 * above

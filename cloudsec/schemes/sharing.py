@@ -11,7 +11,7 @@ from typing import Literal, Self, TypeAlias
 
 import numpy as np
 
-from providers.modular import combinations
+from cloudsec.combinations import combinations
 from providers.residues import FIELDS, RINGS, Residues
 
 Row: TypeAlias = tuple[int, ...]

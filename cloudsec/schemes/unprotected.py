@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from math import prod
 from typing import ClassVar
 
 import numpy as np
@@ -63,13 +62,12 @@ class Unprotected:
 
     def protect(self, job: Job, plan: Plan, pieces: NDArray[np.intp], keys: Keystream) -> Protected:
         _, width = job.shape
-        *ends, above, aside = job.operation.halo
+        above, aside = job.halo
         # Halos are work too: those of the columns in every row, those of the rows in every slab, and beyond
         # the end faces of a volume.
-        deep = prod(planes + 2 * reach for planes, reach in zip(job.depth, ends, strict=True))
-        row_work = job.operation.taps * (width + 2 * aside) * deep
+        row_work = job.operation.taps * (width + 2 * aside) * job.deep
         affordable = MAX_WORK // row_work - 2 * above
-        most = max(1, min(SLAB_BYTES // (width * deep * job.planes.itemsize), affordable))
+        most = max(1, min(SLAB_BYTES // (width * job.deep * job.planes.itemsize), affordable))
         sealed: list[Sealed] = []
         carried: list[NDArray[np.intp]] = []
         places: list[tuple[int, Box]] = []

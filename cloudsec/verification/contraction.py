@@ -189,7 +189,7 @@ def _product(
     pixels: NDArray[np.integer], first: int, vectors: NDArray[np.float64], prime: int, largest: int
 ) -> NDArray[np.float64]:
     """Residues of the product of lines, from the column `first` on, with vectors ``(columns, vectors)``."""
-    from cloudsec.verification.loops import WIDTH, products
+    from cloudsec.loops import WIDTH, products
 
     # Compiled loops know the machine's own order of bytes only.
     values: NDArray[Any] = pixels.astype(pixels.dtype.newbyteorder("="), copy=False).view()

@@ -20,7 +20,7 @@ FEW_TAPS = 64
 """Weights of a kernel with which sums of floats are less work than to hide the pixels."""
 
 
-def method(operation: Filter, dtype: DTypeLike, *, rounded: bool) -> Method:
+def method(operation: Filter, dtype: DTypeLike) -> Method:
     """How all answers of a resolved operation to pixels of a dtype are checked, or that only a sample can be.
 
     ``freivalds`` (`freivalds.tag`) takes the unrounded integers of a linear filter's stencil and misses one
@@ -36,8 +36,6 @@ def method(operation: Filter, dtype: DTypeLike, *, rounded: bool) -> Method:
     operation : Filter
     dtype : dtype
         Of the image.
-    rounded : bool
-        Whether answers come rounded to grey levels.
     """
     if isinstance(operation, (PointFilter, ExtremeFilter, Sobel)):
         return "recomputed"
@@ -45,7 +43,7 @@ def method(operation: Filter, dtype: DTypeLike, *, rounded: bool) -> Method:
         return "certificate"
     if isinstance(operation, LinearFilter):
         if np.dtype(dtype).kind in "iu":
-            return "sample" if rounded else "freivalds"
+            return "freivalds"
         if isinstance(operation.stencil, Stencil) or operation.taps <= FEW_TAPS:
             return "recomputed"
     return "sample"

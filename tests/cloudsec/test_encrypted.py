@@ -165,7 +165,7 @@ def test_what_cannot_be_encrypted_is_refused_with_the_way_out(
 
 def test_answers_that_have_no_room_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     # What comes with CloudSec keeps within int64; plug-ins may not.
-    monkeypatch.setattr("cloudsec.schemes.linear.EXACT_INT", 255 * 16 // 2)
+    monkeypatch.setattr("cloudsec.schemes.encryption.EXACT_INT", 255 * 16 // 2)
     with pytest.raises(IncompatibleScheme, match="may have 12 bits"):
         cloudsec.process(IMAGE, "binomial", size=3, scheme="paillier")
 

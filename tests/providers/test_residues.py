@@ -13,12 +13,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from providers.residues import (
+    FIELDS,
     MODULI,
     are_residues,
     expanded,
     integers,
     reduced,
     residue_dtype,
+    shifted,
     uniform,
 )
 
@@ -146,6 +148,20 @@ def test_integers_of_every_dtype_are_reduced(modulus: int, dtype: str, data: st.
 )
 def test_residues_have_their_dtype_and_lie_below_the_modulus(stack: Any, modulus: int, holds: bool) -> None:
     assert are_residues(stack, modulus) is holds
+
+
+@given(st.sampled_from([7, 251, 40_000, *FIELDS]), st.data())
+def test_shifted_residues_are_those_times_a_power_of_two(modulus: int, data: st.DataObject) -> None:
+    words = data.draw(st.lists(st.integers(0, modulus - 1), min_size=1))
+    bits = data.draw(st.integers(0, modulus.bit_length()))
+    found = shifted(np.array(words, np.uint64), bits, modulus)
+    assert (found <= modulus).all()
+    assert [int(word) % modulus for word in found] == [word * 2**bits % modulus for word in words]
+
+
+def test_shifts_that_words_cannot_hold_are_refused() -> None:
+    with pytest.raises(ValueError, match="no Mersenne prime"):
+        shifted(np.ones(1, np.uint64), 1, 2**61 - 3)
 
 
 @pytest.mark.parametrize("modulus", [-5, 0, 1, 2**63, 2**64 + 1])

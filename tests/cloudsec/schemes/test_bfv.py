@@ -72,7 +72,8 @@ def test_it_holds_over_http_and_in_many_slabs(
 
 def of_digits(ring: Ring, tops: tuple[int, ...], count: int) -> RingEncryption:
     """For so many whole numbers."""
-    return RingEncryption((0, 0), 0, 1, (0,), ((0, 1),), None, ring, tops, Tiling((1, 1), (0,), (0,) * count))
+    tiling = Tiling((1, 1), (0,), (0,) * count)
+    return RingEncryption((0, 0), 0, 1, (0,), ((0, 1),), None, tiling, ring, tops)
 
 
 @given(st.sampled_from(RINGS), st.integers(1, 63), st.integers(0, 2**64), st.integers(0, 2**32))

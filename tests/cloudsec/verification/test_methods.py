@@ -10,9 +10,9 @@ from benchmarks.plane import Costly
 from cloudsec.verification.methods import method
 
 
-def checked(name: str, dtype: str, rounded: bool = False, **parameters: Any) -> str:
+def checked(name: str, dtype: str, **parameters: Any) -> str:
     axes = max(2, np.ndim(parameters.get("weights", ())))
-    return method(providers.make_operation(name, **parameters).resolved(axes, dtype), dtype, rounded=rounded)
+    return method(providers.make_operation(name, **parameters).resolved(axes, dtype), dtype)
 
 
 @pytest.mark.parametrize(
@@ -37,10 +37,6 @@ def test_every_operation_is_checked_in_the_strongest_way(
     assert checked(name, "int16", **parameters) == wanted
 
 
-def test_rounded_sums_can_only_be_sampled() -> None:
-    assert checked("gaussian", "uint8", rounded=True) == "sample"
-
-
 def test_of_floats_ranks_are_checked_to_the_bit_and_sums_are_computed_again_where_that_is_little_work() -> (
     None
 ):
@@ -52,4 +48,4 @@ def test_of_floats_ranks_are_checked_to_the_bit_and_sums_are_computed_again_wher
 
 
 def test_operations_of_others_are_sampled() -> None:
-    assert method(Costly(size=3).resolved(2, "uint8"), "uint8", rounded=False) == "sample"
+    assert method(Costly(size=3).resolved(2, "uint8"), "uint8") == "sample"

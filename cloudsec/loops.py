@@ -1,4 +1,4 @@
-"""Loops over residues that numpy would take ten passes for: compiled when first run, and kept on disk.
+"""Loops that numpy would take many passes for: compiled when first run, and kept on disk.
 
 Importing this module imports numba, which takes half a second: import it where it is used. What bounds keep
 words from overflowing is proven by who calls; these loops only add and multiply.
@@ -17,6 +17,8 @@ from providers.residues import FIELDS
 
 MOST_PLANES = 8
 """Arrays that are combined at once: so many have a place in the loops' argument."""
+WIDTH = 4
+"""Vectors that a pixel is multiplied by at once."""
 _BLOCK = 4096
 """Words that are worked on at once, and stay in a processor's first cache."""
 _MERSENNE = FIELDS[-1]
@@ -116,3 +118,42 @@ def combine_mersenne(planes: tuple[NDArray[Any], ...], weights: NDArray[Any], an
                 total = (upper * top << np.uint64(1)) + lower * bottom + around + out[at]
                 total = (total & prime) + (total >> most)
                 out[at] = min(total, total - prime)
+
+
+@compiled(fastmath={"reassoc", "contract", "nsz"})
+def products(
+    pixels: NDArray[Any], first: int, vectors: NDArray[Any], at_once: int, prime: int, found: NDArray[Any]
+) -> None:
+    """Residues about zero of the products of lines of pixels, from the column `first` on, with vectors.
+
+    A pixel is read once, where numpy would write it as a float first.
+    Sums of `at_once` products, and a residue, are integers below 2**52, so that floats hold them in whatever
+    order they are added up.
+
+    Parameters
+    ----------
+    pixels : (lines, columns) ndarray of numbers
+    vectors : (vectors, columns of a part) ndarray of floats
+        A multiple of `WIDTH` of them.
+    found : (lines, vectors) ndarray of floats
+    """
+    inverse = 1.0 / prime
+    length = vectors.shape[1]
+    for row in range(pixels.shape[0]):
+        line = pixels[row, first : first + length]
+        for j in range(0, vectors.shape[0], WIDTH):
+            for begin in range(0, length, at_once):
+                # Only what begins at zero is a loop of vector instructions.
+                some = slice(begin, begin + at_once)
+                part, one, two = line[some], vectors[j, some], vectors[j + 1, some]
+                three, four = vectors[j + 2, some], vectors[j + 3, some]
+                a, b, c, d = 0.0, 0.0, 0.0, 0.0
+                for at in range(len(part)):
+                    pixel = np.float64(part[at])
+                    a += pixel * one[at]
+                    b += pixel * two[at]
+                    c += pixel * three[at]
+                    d += pixel * four[at]
+                for i, added in enumerate((a, b, c, d)):
+                    total = found[row, j + i] + added
+                    found[row, j + i] = total - prime * np.rint(total * inverse)
