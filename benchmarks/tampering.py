@@ -43,8 +43,23 @@ LINEAR: dict[str, Filter] = {
     "unsharp": make_operation("unsharp", radius=0.3, amount=1.5),
     "sobel": make_operation("sobel"),
     "contrast": make_operation("contrast", factor=-2.5, pivot=100),
+    "brightness": make_operation("brightness", offset=-40),
 }
+COUNTED: dict[str, Filter] = {"equalize_hist": make_operation("equalize_hist")}
 SHARED = LINEAR | {"gabor_bank": make_operation("gabor_bank", frequencies=0.5, orientations=2, n_stds=1)}
+IN_STEPS = {name: LINEAR[name] for name in ("binomial", "laplacian", "sobel")}
+"""Of floats that are multiples of the step, shares lead to the unsplit answers themselves."""
+WHOLE: dict[str, Filter] = {
+    "operator": make_operation(
+        "operator",
+        matrix=np.random.default_rng(1).integers(-99, 99, (12, 16 * 24)),
+        output_shape=(4, 3),
+        divisor=3,
+    ),
+    "dct": make_operation("dct"),
+    "rescale": make_operation("rescale", scale=3),
+    "backprojection": make_operation("backprojection"),
+}
 OTHERS: dict[str, Filter] = {
     "convolve": make_operation("convolve", weights=[[1, 0, -2], [3, 0, 1]]),
     "median": make_operation("median", size=3, mode="mirror"),
@@ -52,9 +67,12 @@ OTHERS: dict[str, Filter] = {
     "minimum": make_operation("minimum", size=4),
     "maximum": make_operation("maximum"),
     "window": make_operation("window", center=128, width=200),
+    "threshold": make_operation("threshold", value=100),
+    "invert": make_operation("invert"),
 }
-OPERATIONS = SHARED | OTHERS
+OPERATIONS = SHARED | COUNTED | OTHERS | WHOLE
 PLANAR = {"convolve", "percentile"}
+STEP = 2.0**-6
 
 
 def _images() -> dict[str, NDArray[Any]]:
@@ -67,12 +85,17 @@ def _images() -> dict[str, NDArray[Any]]:
         "31 bits": random.integers(0, 2**31, (20, 23), np.int32),
         "small": random.integers(0, 256, (20, 23), np.uint8),
         "flat": np.full((20, 23), 9, np.uint8),
+        "plane": random.integers(0, 4096, (16, 24), np.uint16),
+        "planes": random.integers(-2000, 3000, (3, 16, 24), np.int16),
+        "floats": random.integers(-3000, 3000, (20, 23)).astype(np.float32) * np.float32(STEP),
+        "wide floats": random.integers(-3000, 3000, (56, 61)) * STEP,
     }
 
 
 IMAGES = _images()
 GREY, BLOCKS = ("8 bits", "12 bits"), ("8 bits", "12 bits", "colour", "volume")
 SMALL = ("small", "8 bits", "12 bits", "colour", "volume", "31 bits", "flat")
+PLANES, FLOATS = ("plane", "planes"), ("floats", "wide floats")
 
 
 @dataclass(frozen=True)
@@ -98,17 +121,23 @@ _PLAIN, _RING, _FIELD, _CIPHERTEXTS = (
     tuple(lies) for lies in (TAMPERINGS, of_residues(2**16), of_residues(65521), of_ciphertexts(3 * 5))
 )
 SETTINGS = (
-    Setting("additive", 3, SHARED, SMALL, _RING),
-    Setting("shamir", 3, SHARED, SMALL, _FIELD),
+    Setting("additive", 3, SHARED | COUNTED, SMALL, _RING),
+    Setting("shamir", 3, SHARED | COUNTED, SMALL, _FIELD),
     Setting("shamir", 4, SHARED, SMALL, _FIELD, {"seeds": False}),
     Setting("packed", 5, SHARED, SMALL, _FIELD),
     Setting("paillier", 4, LINEAR, ("small", "flat"), _CIPHERTEXTS),
-    Setting("bfv", 3, SHARED, SMALL, _RING),
+    Setting("bfv", 3, SHARED | COUNTED, SMALL, _RING),
+    Setting("additive", 2, WHOLE, PLANES, _RING),
+    Setting("shamir", 5, WHOLE, PLANES, _FIELD),
+    Setting("additive", 3, IN_STEPS, FLOATS, _RING, {"step": STEP}),
+    Setting("shamir", 3, IN_STEPS, FLOATS, _FIELD, {"step": STEP}),
+    Setting("packed", 5, IN_STEPS, FLOATS, _FIELD, {"step": STEP}),
+    Setting("bfv", 3, IN_STEPS, FLOATS, _RING, {"step": STEP}),
     Setting("ga-es", 4, LINEAR | OTHERS, BLOCKS, _PLAIN, {"block": 8}),
     Setting("ga-es", 9, LINEAR | OTHERS, BLOCKS, _PLAIN, {"block": 8}),
     Setting("ga-es", 2, LINEAR | OTHERS, BLOCKS, _PLAIN, {"block": 16}),
     Setting("ga-es-2018", 3, LINEAR | OTHERS, (*GREY, "colour"), _PLAIN, {"block": 8}),
-    Setting("unprotected", 3, LINEAR | OTHERS, (*BLOCKS, "flat"), _PLAIN),
+    Setting("unprotected", 3, LINEAR | COUNTED | OTHERS, (*BLOCKS, "flat"), _PLAIN),
 )
 
 
