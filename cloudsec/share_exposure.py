@@ -24,7 +24,7 @@ class ShareExposure:
     job : Job
     scheme : LinearScheme
     dealings : tuple of Dealing
-        Independent of one another; empty if nothing was sent.
+        Independent of one another, one at least.
     at_home : float
         Share of the result's pixels that the broker computed in the end.
     """
@@ -37,7 +37,7 @@ class ShareExposure:
     @property
     def statement(self) -> str:
         """One plain sentence on what the providers could learn."""
-        return self.scheme.statement(self.job, self.dealings[-1] if self.dealings else None)
+        return self.scheme.statement(self.job, self.dealings[-1])
 
     @property
     def received(self) -> NDArray[np.bool_]:

@@ -17,7 +17,7 @@ from cloudsec.errors import IncompatibleScheme
 from cloudsec.keystream import Keystream
 from cloudsec.schemes.base import Job, Sealed, refuse_choices, refuse_whole_planes, task_identity
 from cloudsec.schemes.encryption import Encryption, EncryptionScheme
-from cloudsec.schemes.linear import NOTHING_LEFT, whole_bits
+from cloudsec.schemes.linear import whole_bits
 from cloudsec.schemes.packing import bands, slabs_of
 from cloudsec.schemes.steps import chosen_step
 from providers.modular import work
@@ -162,9 +162,7 @@ class Bfv(EncryptionScheme[RingEncryption]):
             found.append(dealing.tiling.joined((above + least).view(np.int64), low - 1))
         return np.stack(found, axis=1)[None]
 
-    def statement(self, job: Job, dealing: RingEncryption | None) -> str:
-        if dealing is None:
-            return NOTHING_LEFT
+    def statement(self, job: Job, dealing: RingEncryption) -> str:
         return (
             "Withstands all providers together: what they received are ciphertexts, which tell nothing to "
             f"whoever cannot solve ring learning with errors ({dealing.ring.degree} coefficients modulo "

@@ -165,7 +165,7 @@ class LinearScheme(ABC, Generic[D]):
         return True
 
     @abstractmethod
-    def statement(self, job: Job, dealing: D | None) -> str:
+    def statement(self, job: Job, dealing: D) -> str:
         """One plain sentence on what the providers could learn."""
 
     def finished(
@@ -188,9 +188,6 @@ class LinearScheme(ABC, Generic[D]):
                 f"scheme {self.name!r} needs a linear operation, and {job.operation.name!r} is none; "
                 f"{without}use scheme 'ga-es'"
             )
-
-
-NOTHING_LEFT = "Nothing left the house: every provider was lost, and all was computed here."
 
 
 def whole_bits(job: Job, step: float | None) -> tuple[int, int]:

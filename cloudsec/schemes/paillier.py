@@ -15,7 +15,7 @@ from cloudsec.keystream import Keystream
 from cloudsec.paillier import PaillierKey
 from cloudsec.schemes.base import Job, Sealed, refuse_choices, refuse_whole_planes, task_identity
 from cloudsec.schemes.encryption import Encryption, EncryptionScheme
-from cloudsec.schemes.linear import NOTHING_LEFT, whole_bits
+from cloudsec.schemes.linear import whole_bits
 from cloudsec.schemes.packing import Slots, bands, slabs_of
 from cloudsec.schemes.steps import chosen_step
 from providers import ciphertexts
@@ -127,9 +127,7 @@ class Paillier(EncryptionScheme[PaillierEncryption]):
             found.append(dealing.tiling.joined(tiles, low - 1))
         return np.stack(found, axis=1)[None]
 
-    def statement(self, job: Job, dealing: PaillierEncryption | None) -> str:
-        if dealing is None:
-            return NOTHING_LEFT
+    def statement(self, job: Job, dealing: PaillierEncryption) -> str:
         return (
             "Withstands all providers together: what they received are ciphertexts, which tell nothing to "
             f"whoever cannot break Paillier's scheme with {KEY_BITS} bits. The image's size, its "

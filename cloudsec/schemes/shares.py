@@ -21,7 +21,7 @@ from cloudsec.schemes.base import (
     refuse_whole_planes,
     task_identity,
 )
-from cloudsec.schemes.linear import NOTHING_LEFT, Dealing, LinearScheme, whole_bits
+from cloudsec.schemes.linear import Dealing, LinearScheme, whole_bits
 from cloudsec.schemes.sharing import Sharing, modulus_for
 from cloudsec.schemes.steps import chosen_step
 from providers import Filter
@@ -170,9 +170,7 @@ class SecretSharing(LinearScheme[Shares]):
     def agree(self, dealing: Shares, answers: Mapping[int, Residues]) -> bool:
         return dealing.sharing.agree(answers)
 
-    def statement(self, job: Job, dealing: Shares | None) -> str:
-        if dealing is None:
-            return NOTHING_LEFT
+    def statement(self, job: Job, dealing: Shares) -> str:
         privacy = dealing.sharing.privacy
         who = "one provider" if privacy == 1 else f"{privacy} colluding providers"
         secure = "to whoever cannot break AES" if dealing.seeded else "whatever they compute"
