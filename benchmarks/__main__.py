@@ -1,4 +1,4 @@
-"""All tables, one after the other; under a key and a state of their own."""
+"""The tables of `make bench`, one after the other; under a key and a state of their own."""
 
 from benchmarks.cost import print_cost
 from benchmarks.forecast import print_forecast
