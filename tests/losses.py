@@ -18,7 +18,7 @@ from providers import handle
 from providers.wire import Answer
 from tests import in_blocks
 from tests.sightings import windows
-from tests.simulator import Behaviour, Simulated, changed, fail
+from tests.simulator import FAULTS, Behaviour, Simulated, changed, fail
 
 KEY = bytes(range(32))
 BLOCK = 16
@@ -162,3 +162,29 @@ def check(result: cloudsec.Result, clouds: list[Simulated], before: Healthy, los
     for cloud in clouds:
         kept = set() if cloud.name in lost else before.of(cloud.name) | before.lent_to(cloud.name, lost)
         assert np.isclose(computed[cloud.name], sum(area(image, w) for w in kept) / image.size)
+
+
+def check_liar(scheme: str, count: int, lie: Behaviour, image: NDArray[Any]) -> None:
+    """One of several lies: results are right, it is named, not asked again, and nothing is computed here."""
+    named, wanted = fleet(count, {1: lie}), providers.apply(image, "mean", size=3)
+    with cloudsec.Broker(named, scheme=scheme) as broker:
+        result = broker.process(image, "mean", size=3)
+        asked = len(named[1].requests)
+        again = broker.process(image, "mean", size=3)
+    assert (result.image == wanted).all()
+    assert (again.image == wanted).all()
+    (loss,) = result.report.losses
+    assert loss.provider == "c1"
+    assert "answered" in loss.reason
+    assert (len(named[1].requests), again.report.losses) == (asked, ())
+    assert result.report.home["pixel_share"] == 0
+
+
+def check_fault(scheme: str, count: int, fault: str, image: NDArray[Any]) -> None:
+    """One of several fails: the result is right, its loss says how, and nothing is computed here."""
+    behaviour, words = FAULTS[fault]
+    with cloudsec.Broker(fleet(count, {0: behaviour}), scheme=scheme) as broker:
+        result = broker.process(image, "mean", size=3)
+    assert (result.image == providers.apply(image, "mean", size=3)).all()
+    assert words in result.report.losses[0].reason
+    assert result.report.home["pixel_share"] == 0

@@ -15,7 +15,7 @@ from cloudsec.errors import Dishonest, IncompatibleScheme
 from providers import Filter, ciphertexts, make_operation
 from providers.testing import images
 from providers.wire import Answer, decode_task
-from tests.losses import fleet
+from tests.losses import check_fault, check_liar, fleet
 from tests.simulator import FAULTS, Behaviour, changed
 
 IMAGE = np.random.default_rng(0).integers(0, 256, (60, 66), np.uint8)
@@ -111,27 +111,12 @@ LIES: dict[str, Behaviour] = {
 
 @pytest.mark.parametrize("lie", LIES)
 def test_a_liar_is_named_not_asked_again_and_harms_nothing(lie: str) -> None:
-    named = fleet(3, {1: LIES[lie]})
-    with cloudsec.Broker(named, scheme="paillier") as broker:
-        result = broker.process(IMAGE, "mean", size=3)
-        asked = len(named[1].requests)
-        again = broker.process(IMAGE, "mean", size=3)
-    assert (result.image == WANTED).all()
-    assert (again.image == WANTED).all()
-    (loss,) = result.report.losses
-    assert loss.provider == "c1"
-    assert "answered" in loss.reason
-    assert (len(named[1].requests), again.report.losses) == (asked, ())
-    assert result.report.home["pixel_share"] == 0
+    check_liar("paillier", 3, LIES[lie], IMAGE)
 
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_provider_that_fails_harms_nothing(fault: str) -> None:
-    behaviour, words = FAULTS[fault]
-    with cloudsec.Broker(fleet(2, {0: behaviour}), scheme="paillier", timeout=5) as broker:
-        result = broker.process(IMAGE, "mean", size=3)
-    assert (result.image == WANTED).all()
-    assert words in result.report.losses[0].reason
+    check_fault("paillier", 2, fault, IMAGE)
 
 
 def test_if_all_lie_all_is_computed_at_home_or_the_job_fails() -> None:

@@ -159,7 +159,7 @@ def test_nothing_is_drawn_where_nothing_is_checked(monkeypatch: pytest.MonkeyPat
 
 
 @pytest.mark.parametrize("name", EACH)
-@pytest.mark.parametrize("scheme", ["packed", "paillier", "ga-es", "ga-es-2018", "unprotected"])
+@pytest.mark.parametrize("scheme", ["packed", "bfv", "paillier", "ga-es", "ga-es-2018", "unprotected"])
 def test_schemes_of_parts_refuse_it_and_name_one_that_does_not(scheme: str, name: str) -> None:
     with (
         cloudsec.Broker(4, scheme=scheme, key=bytes(32)) as broker,

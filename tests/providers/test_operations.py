@@ -43,7 +43,7 @@ DECLARED = [
     ("brightness", {"offset": -40}),
     ("contrast", {"factor": -1.7, "pivot": 90}),
     ("equalize_hist", {}),
-    ("gabor_bank", {"frequencies": (0.25, 0.5), "orientations": 3, "n_stds": 1}),
+    ("gabor_bank", {"frequencies": (0.3, 0.5), "orientations": 2, "n_stds": 1}),
 ]
 
 
@@ -61,7 +61,7 @@ def test_the_declarations_hold_on_volumes_too() -> None:
             # Four kernels of 121 weights would take most of the time.
             operation = replace(operation, n_stds=1.0, frequencies=0.5)
         plane = (2, 2) if isinstance(operation, Operator) else (8, 16) if operation.whole else None
-        check_operation(operation, ndim=3, plane=plane, dtypes=("uint8", "int16"), examples=3)
+        check_operation(operation, ndim=3, plane=plane, dtypes=("int16",), examples=3)
 
 
 @pytest.mark.parametrize(
@@ -112,7 +112,6 @@ def test_strided_read_only_mapped_and_foreign_arrays_are_as_good_as_any(tmp_path
         ("unsharp", {"radius": (0.5, 1.5)}),
         ("window", {"center": 9, "width": 99.5}),
         ("contrast", {"factor": 1.5, "pivot": 9}),
-        ("equalize_hist", {}),
         ("gabor_bank", {"frequencies": 0.5, "orientations": 2, "n_stds": 1}),
     ],
 )

@@ -24,7 +24,7 @@ from providers import Filter, make_operation
 from providers.residues import Residues
 from providers.wire import Answer, Task, decode_task
 from tests.cloudsec.test_encrypted import jobs
-from tests.losses import fleet
+from tests.losses import check_fault, check_liar, fleet
 from tests.simulator import FAULTS, Behaviour, changed
 
 IMAGE = np.random.default_rng(0).integers(0, 256, (160, 200), np.uint8)
@@ -192,28 +192,12 @@ LIES: dict[str, Behaviour] = {
 
 @pytest.mark.parametrize("lie", LIES)
 def test_a_liar_is_named_not_asked_again_and_harms_nothing(lie: str) -> None:
-    named = fleet(3, {1: LIES[lie]})
-    with cloudsec.Broker(named, scheme="bfv") as broker:
-        result = broker.process(IMAGE, "mean", size=3)
-        asked = len(named[1].requests)
-        again = broker.process(IMAGE, "mean", size=3)
-    assert (result.image == WANTED).all()
-    assert (again.image == WANTED).all()
-    (loss,) = result.report.losses
-    assert loss.provider == "c1"
-    assert "answered" in loss.reason
-    assert (len(named[1].requests), again.report.losses) == (asked, ())
-    assert result.report.home["pixel_share"] == 0
+    check_liar("bfv", 3, LIES[lie], IMAGE)
 
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_provider_that_fails_harms_nothing(fault: str) -> None:
-    behaviour, words = FAULTS[fault]
-    with cloudsec.Broker(fleet(2, {0: behaviour}), scheme="bfv", timeout=5) as broker:
-        result = broker.process(IMAGE, "mean", size=3)
-    assert (result.image == WANTED).all()
-    assert words in result.report.losses[0].reason
-    assert result.report.home["pixel_share"] == 0
+    check_fault("bfv", 2, fault, IMAGE)
 
 
 def test_errors_that_would_reach_the_answers_are_refused_before_anything_is_sent(
