@@ -346,8 +346,7 @@ class Broker:
             if ledger is not None:
                 ledger.lend(job, plan, lent)
 
-        terms = self._terms(record)
-        ended = carried_out(job, plan, scheme, keys, terms, clock)
+        ended = carried_out(job, plan, scheme, keys, record, self._terms(), clock)
 
         def report(**told: Any) -> Report:
             kind = kind_of(job.operation, job.planes)
@@ -362,11 +361,11 @@ class Broker:
         """The result of a job on shares, and what is to be reported."""
         dealing = scheme.plan(job)
         clock.ends("plan")
-        terms = self._terms(lambda lent: None)
-        shared = carried_out_on_shares(job, dealing, scheme, Keystream.fresh(), terms, clock)
+        keys, probes = Keystream.fresh(), self._probes
+        shared = carried_out_on_shares(job, dealing, scheme, keys, probes, self._terms(), clock)
         return shared.result, partial(report_of_shares, job, dealing, scheme, shared)
 
-    def _terms(self, record: Callable[[Mapping[str, NDArray[np.intp]]], None]) -> Terms:
+    def _terms(self) -> Terms:
         """How a job is to be carried out."""
 
         def distrust(name: str) -> None:
@@ -378,10 +377,8 @@ class Broker:
             float(chosen.timeout),
             chosen.verify,
             chosen.on_loss,
-            record,
             chosen.progress,
             distrust,
-            self._probes,
         )
 
     def _study(self, scheme: ProtectionScheme, name: str | None) -> tuple[Keystream, Ledger | None]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,6 @@ from cloudsec.endpoints import Endpoint
 from cloudsec.errors import CloudsecError, Dishonest, Unavailable, VaultError
 from cloudsec.keystream import Keystream
 from cloudsec.schemes import HOME, Job, Plan, Protected, ProtectionScheme, Sealed
-from cloudsec.verification.products import Probes
 from providers.boxes import filter_boxes
 
 
@@ -28,20 +27,16 @@ from providers.boxes import filter_boxes
 class Terms:
     """How a job is to be carried out.
 
-    `record` is called with the blocks, by the name of a stand-in, that it is about to be given, and with
-    nothing else sent before it returns. `progress` is called with the tasks answered, and with all that
-    were or still can be, `distrust` with the name of a provider as soon as it answered wrongly.
-    `probes` are what answers of whole planes are checked by.
+    `progress` is called with the tasks answered, and with all that were or still can be, `distrust` with the
+    name of a provider as soon as it answered wrongly.
     """
 
     endpoints: Sequence[Endpoint]
     timeout: float
     verify: Verify
     on_loss: Literal["home", "fail"]
-    record: Callable[[Mapping[str, NDArray[np.intp]]], None]
     progress: Callable[[int, int], None] | None
     distrust: Callable[[str], None]
-    probes: Probes
 
 
 @dataclass(frozen=True)
@@ -106,17 +101,29 @@ class Ended:
     checked: Checked
 
 
+Record: TypeAlias = Callable[[Mapping[str, NDArray[np.intp]]], None]
+"""Called with the blocks, by the name of a stand-in, that it is about to be given."""
+
+
 def carried_out(
-    job: Job, plan: Plan, scheme: ProtectionScheme, keys: Keystream, terms: Terms, clock: Clock
+    job: Job,
+    plan: Plan,
+    scheme: ProtectionScheme,
+    keys: Keystream,
+    record: Record,
+    terms: Terms,
+    clock: Clock,
 ) -> Ended:
     """Send the pieces of a plan out until each has an answer that may be kept, or was computed at home.
+
+    Until `record` has returned nothing is sent to a stand-in.
 
     Raises
     ------
     ProviderFailed
         If a provider is lost, nobody stands in for it, and `terms.on_loss` is "fail".
     """
-    course = _Course(job, plan, scheme, terms, clock)
+    course = _Course(job, plan, scheme, record, terms, clock)
     course.note_absent()
     pieces = np.flatnonzero(plan.owners != HOME)
     while True:
@@ -129,8 +136,11 @@ def carried_out(
 class _Course:
     """What has happened so far in one job."""
 
-    def __init__(self, job: Job, plan: Plan, scheme: ProtectionScheme, terms: Terms, clock: Clock) -> None:
-        self._job, self._plan, self._scheme, self._terms, self._clock = job, plan, scheme, terms, clock
+    def __init__(
+        self, job: Job, plan: Plan, scheme: ProtectionScheme, record: Record, terms: Terms, clock: Clock
+    ) -> None:
+        self._job, self._plan, self._scheme = job, plan, scheme
+        self._record, self._terms, self._clock = record, terms, clock
         self._check = check_of(job, plan, terms.verify)
         self._owners = plan.owners.copy()
         # Of the pieces that were sent last.
@@ -236,7 +246,7 @@ class _Course:
         """Have it written down what stand-ins are about to be given of some pieces."""
         owners = self._owners[moved]
         parties = np.unique(owners[owners != HOME]).tolist()
-        self._terms.record(
+        self._record(
             {self._job.providers[party]: self._plan.places[moved[owners == party]] for party in parties}
         )
 

@@ -1,4 +1,4 @@
-"""The course of a job on shares: dealt out, gathered until a quorum, checked as a whole, or dealt anew."""
+"""A job on shares or ciphertexts: dealt out, gathered until a quorum, checked as a whole, or dealt anew."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from cloudsec.errors import CloudsecError, Dishonest, IncompatibleScheme
 from cloudsec.keystream import Keystream
 from cloudsec.schemes import Dealing, Job, LinearScheme, Sealed
 from cloudsec.verification.freivalds import Tag, tag_of_all
-from cloudsec.verification.products import ProductTag
+from cloudsec.verification.products import Probes, ProductTag
 from providers import ciphertexts
 from providers.boxes import filter_box
 from providers.plane_map import PlaneMap
@@ -28,13 +28,13 @@ from regions import Box
 
 @dataclass(frozen=True, eq=False)
 class Shared:
-    """A job on shares that is done.
+    """A job on shares, or on ciphertexts, that is done.
 
     Attributes
     ----------
     result : (C, M, N) or (C, P, M, N) ndarray
     dealings : tuple of Dealing
-        How it was shared, and then shared anew among those that were left.
+        How it was dealt out, and then dealt anew among those that were left.
     at_home : float
         Share of the pixels that was computed by the broker in the end.
     odds : float
@@ -51,23 +51,31 @@ class Shared:
 
 
 def carried_out_on_shares(
-    job: Job, dealing: Dealing, scheme: LinearScheme[Any], keys: Keystream, terms: Terms, clock: Clock
+    job: Job,
+    dealing: Dealing,
+    scheme: LinearScheme[Any],
+    keys: Keystream,
+    probes: Probes,
+    terms: Terms,
+    clock: Clock,
 ) -> Shared:
     """Deal the pixels out until every slab of the result is there.
+
+    Answers of whole planes are checked by `probes`.
 
     Raises
     ------
     ProviderFailed
-        If too few providers are left to share among, and `terms.on_loss` is "fail".
+        If too few providers are left to deal them to, and `terms.on_loss` is "fail".
     """
-    course = _Course(job, scheme, terms, clock)
+    course = _Course(job, scheme, probes, terms, clock)
     while True:
         failed = course.dealt(dealing, keys.for_job())
         if not course.missing:
             return course.ended()
         left = {name: party for name, party in job.present.items() if party not in course.gone}
         try:
-            # What goes to others is shared anew: a share is never sent twice.
+            # What goes to others is dealt anew: no share or ciphertext is ever sent twice.
             dealing = scheme.plan(replace(job, present=left, choices=_without_regions(job)))
         except IncompatibleScheme:
             course.at_home(failed)
@@ -82,8 +90,11 @@ def _without_regions(job: Job) -> dict[str, object]:
 class _Course:
     """What has happened so far in one job."""
 
-    def __init__(self, job: Job, scheme: LinearScheme[Any], terms: Terms, clock: Clock) -> None:
-        self._job, self._scheme, self._terms, self._clock = job, scheme, terms, clock
+    def __init__(
+        self, job: Job, scheme: LinearScheme[Any], probes: Probes, terms: Terms, clock: Clock
+    ) -> None:
+        self._job, self._scheme = job, scheme
+        self._probes, self._terms, self._clock = probes, terms, clock
         self._result = np.empty(job.result_shape, job.operation.result_dtype(job.planes.dtype))
         self._rows = np.zeros(job.result_shape[-2], bool)
         self._accounts = tuple(Account() for _ in job.providers)
@@ -109,7 +120,7 @@ class _Course:
         ]
 
     def dealt(self, dealing: Dealing, keys: Keystream) -> dict[int, CloudsecError]:
-        """Send shares of slabs that are missing, and put together what comes back; who failed, and why."""
+        """Send out slabs that are missing, and put together what comes back; who failed, and why."""
         numbers = [*range(len(dealing.slabs))] if self._slabs is None else self._slabs
         self._dealings.append(dealing)
         sealed: list[Sealed] = []
@@ -186,7 +197,7 @@ class _Course:
         pixels = dealing.regions_of(self._job, dealing.slabs[number])
         flat = pixels.reshape(-1, *pixels.shape[2:])
         if operation.whole:
-            return self._terms.probes.of(operation).tag(flat)
+            return self._probes.of(operation).tag(flat)
         windows = [part for part in operation.parts if not isinstance(part, PlaneMap)]
         return tag_of_all(windows, flat, keys, f"slab {number}")
 
@@ -238,7 +249,7 @@ class _Course:
                     error = no_image
             if finished is None:
                 # Whoever was refused has learned something of what is kept for more than one job.
-                self._terms.probes.forget(self._job.operation)
+                self._probes.forget(self._job.operation)
             # The tag speaks of a quorum's answers only.
             if finished is None or (tag and not self._scheme.agree(dealing, kept)):
                 lied = self._without_liars(dealing, tasks, kept, failed)

@@ -1,4 +1,4 @@
-"""The record of a job on shares."""
+"""The record of a job on shares or ciphertexts."""
 
 from __future__ import annotations
 
