@@ -54,7 +54,7 @@ class Broker:
         URLs or endpoints, each another provider; or how many embedded ones to use in this process.
     scheme : str
         ``"auto"``: of each job, the first of `cloudsec.SCHEMES` that carries the operation exactly with these
-        providers and has what `plan` fixes, but for ``"ga-es-2018"``, the paper's scheme, and
+        providers and has what `plan` fixes, but for ``"paillier"``, ``"ga-es-2018"``, the paper's scheme, and
         ``"unprotected"``, which are for comparisons; the report says why. Or the name of one.
     tolerate : int or None
         How many colluding providers to withstand; None: 1 where the scheme protects.

@@ -12,6 +12,7 @@ from typing import Any, Literal
 from cloudsec.errors import IncompatibleScheme
 from cloudsec.schemes import SCHEMES, Job, LinearScheme, ProtectionScheme
 from cloudsec.schemes.base import refuse_whole_planes
+from cloudsec.schemes.paillier import PAILLIER
 
 AUTO = "auto"
 """Stands for the strongest scheme that carries an operation exactly with the providers that there are."""
@@ -70,10 +71,15 @@ class Settings:
 
     @property
     def candidates(self) -> tuple[ProtectionScheme | LinearScheme[Any], ...]:
-        """The schemes of which the first that carries a job is taken, the strongest first."""
+        """The schemes of which the first that carries a job is taken, the strongest first.
+
+        Not `paillier`, which is a yardstick: a lost provider must not make a job of seconds one of hours.
+        """
         if self.scheme != AUTO:
             return (SCHEMES[self.scheme],)
-        return tuple(scheme for scheme in SCHEMES.values() if scheme.assurance != "none")
+        return tuple(
+            scheme for scheme in SCHEMES.values() if scheme.assurance != "none" and scheme is not PAILLIER
+        )
 
     def scheme_for(self, job: Job) -> tuple[ProtectionScheme | LinearScheme[Any], str | None]:
         """The scheme that carries a job, and, where there was a choice, why it is this one.

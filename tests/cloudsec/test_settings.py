@@ -51,6 +51,14 @@ def test_auto_takes_the_strongest_scheme_that_carries_a_job_and_says_why(
     assert "\nAuto took" in str(proposal)
 
 
+def test_auto_never_takes_the_yardstick_of_ciphertexts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cloudsec.schemes.bfv.SLAB_BYTES", 1 << 10)
+    with pytest.raises(IncompatibleScheme, match="at least 2 providers"):
+        cloudsec.process(IMAGE, "mean", providers=1)
+    with pytest.raises(ValueError, match="no scheme takes 'packing' in one plan"):
+        cloudsec.process(IMAGE, "mean", plan={"packing": True})
+
+
 def test_auto_with_too_few_providers_is_refused_like_the_last_that_it_tried() -> None:
     with pytest.raises(IncompatibleScheme, match="at least 2 providers"):
         cloudsec.process(IMAGE, "median", providers=1)
