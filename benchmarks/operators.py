@@ -79,7 +79,7 @@ class Subject:
         if not right or tag.holds(found[0] + 1).any():
             raise SystemExit(f"{self.operation}: what is recovered is not right, or its check is wrong")
         works = (
-            partial(scheme.protect, job, dealing, 0, keys),
+            lambda: scheme.protect(job, dealing, 0, Keystream.fresh()),
             partial(probe.tag, wide),
             partial(scheme.recovered, job, dealing, answers),
             partial(tag.holds, found[0]),

@@ -22,12 +22,13 @@ class Keystream:
     Numbers drawn are uniform. Nothing here is ever logged or shown; `repr` names the type only.
     """
 
-    __slots__ = ("_key",)
+    __slots__ = ("_key", "_masks")
 
     def __init__(self, key: bytes) -> None:
         if len(key) != KEY_BYTES:
             raise ValueError(f"a key has {KEY_BYTES} bytes, this one {len(key)}")
         self._key = key
+        self._masks: set[str] = set()
 
     @classmethod
     def fresh(cls) -> Keystream:
@@ -56,6 +57,16 @@ class Keystream:
 
     def octets(self, label: str, count: int) -> bytes:
         """`count` secret bytes."""
+        return self._drawn(f"octets {label}", count)
+
+    def mask(self, label: str, count: int) -> bytes:
+        """`count` secret bytes to hide something by, given once; ValueError if they are asked for again."""
+        if label in self._masks:
+            raise ValueError(
+                f"the mask {label!r} was used already, and used twice it would show by how much two images "
+                "differ; take the keys of another delivery, for_job()"
+            )
+        self._masks.add(label)
         return self._drawn(f"octets {label}", count)
 
     def integers(self, label: str, bound: int, count: int) -> NDArray[np.int64]:

@@ -136,7 +136,7 @@ class SecretSharing(LinearScheme[Shares]):
         seeds: list[bytes | None] = [None] * sharing.parties
         shape = pixels.shape[1:]
         if dealing.seeded:
-            drawn = keys.octets(f"seeds {number}", SEED_BYTES * sharing.privacy)
+            drawn = keys.mask(f"seeds {number}", SEED_BYTES * sharing.privacy)
             seeds[: sharing.privacy] = [
                 drawn[first : first + SEED_BYTES] for first in range(0, len(drawn), SEED_BYTES)
             ]

@@ -128,3 +128,11 @@ def test_a_key_of_another_length_is_refused_without_showing_it() -> None:
         Keystream(b"secret")
     assert "secret" not in str(caught.value)
     assert repr(KEYS) == "Keystream(…)"
+
+
+def test_a_mask_is_given_once_and_then_refused_with_the_way_out() -> None:
+    keys = Keystream(bytes(32))
+    assert keys.mask("seeds 0", 16) != keys.mask("seeds 1", 16)
+    with pytest.raises(ValueError, match="'seeds 0' was used already.* the keys of another delivery"):
+        keys.mask("seeds 0", 16)
+    assert keys.for_job().mask("seeds 0", 16) != keys.for_job().mask("seeds 0", 16)

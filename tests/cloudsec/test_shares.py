@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 import cloudsec
 import providers
 from cloudsec.errors import IncompatibleScheme
+from cloudsec.forecast import LANE_COSTS, Forecast
+from cloudsec.keystream import Keystream
+from cloudsec.schemes import Job, LinearScheme
 from providers import Filter, make_operation
 from providers.testing import images
 from providers.wire import decode_task
@@ -131,6 +134,20 @@ def test_shares_are_called_perfect_if_and_only_if_no_seed_stands_for_one(seeds: 
     assert report.assurance == ("computational" if seeds else "perfect")
     sent = [decode_task(request).seed is not None for cloud in named for request in cloud.requests]
     assert sent == [seeds] * 3 + [False]
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_a_slab_is_not_shared_twice_under_the_same_keys(scheme: str) -> None:
+    operation, names = make_operation("mean").resolved(2, IMAGE.dtype), ("a", "b", "c")
+    present = {name: place for place, name in enumerate(names)}
+    job = Job(IMAGE[None], operation, names, present, 1, {}, 0, Forecast((LANE_COSTS,) * 3))
+    sharing = cloudsec.SCHEMES[scheme]
+    assert isinstance(sharing, LinearScheme)
+    keys, dealing = Keystream.fresh(), sharing.plan(job)
+    sharing.protect(job, dealing, 0, keys)
+    with pytest.raises(ValueError, match="was used already.* take the keys of another delivery"):
+        sharing.protect(job, dealing, 0, keys)
+    sharing.protect(job, dealing, 0, keys.for_job())
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
