@@ -45,25 +45,18 @@ def by_scipy(image: NDArray[np.float32], weights: Sequence[NDArray[np.float32]])
     return reduce(np.maximum, (ndimage.correlate(image, each) for each in weights))
 
 
-def by_fft(image: NDArray[Any], weights: Sequence[NDArray[Any]]) -> NDArray[Any]:
-    """The image is transformed once for all kernels, whose own transforms are not counted."""
+def by_fft(image: NDArray[Any], weights: Sequence[NDArray[Any]]) -> Callable[[], NDArray[Any]]:
+    """What transforms the image once for all kernels, whose own transforms are made before."""
     reach = weights[0].shape[0] // 2
-    padded = np.pad(image, reach, "symmetric")
-    sides = [fft.next_fast_len(side, real=True) for side in padded.shape]
-    transforms = _transforms(weights, tuple(sides))
-    whole = fft.rfft2(padded, sides)
+    sides = [fft.next_fast_len(side + 2 * reach, real=True) for side in image.shape]
+    transforms = [fft.rfft2(np.flip(each), sides) for each in weights]
     place = tuple(slice(2 * reach, 2 * reach + side) for side in image.shape)
-    return reduce(np.maximum, (fft.irfft2(whole * each, sides)[place] for each in transforms))
 
+    def filtered() -> NDArray[Any]:
+        whole = fft.rfft2(np.pad(image, reach, "symmetric"), sides)
+        return reduce(np.maximum, (fft.irfft2(whole * each, sides)[place] for each in transforms))
 
-_KEPT: dict[tuple[int, tuple[int, ...]], list[NDArray[Any]]] = {}
-
-
-def _transforms(weights: Sequence[NDArray[Any]], sides: tuple[int, ...]) -> list[NDArray[Any]]:
-    key = id(weights), sides
-    if key not in _KEPT:
-        _KEPT[key] = [fft.rfft2(np.flip(each), sides) for each in weights]
-    return _KEPT[key]
+    return filtered
 
 
 def by_opencv(image: NDArray[np.float32], weights: Sequence[NDArray[np.float32]]) -> NDArray[Any]:
@@ -77,10 +70,14 @@ def by_opencv(image: NDArray[np.float32], weights: Sequence[NDArray[np.float32]]
 def local_kernels(operation: Filter, image: NDArray[np.uint8]) -> dict[str, Callable[[], Any]]:
     """Ways to compute an operation here, exact ones and in float32; SystemExit if one computes another."""
     weights, real = kernels(operation, image), image.astype(np.float32)
-    ways = {"scipy": by_scipy, "FFT": by_fft} | ({"OpenCV": by_opencv} if find_spec("cv2") else {})
-    found: dict[str, Callable[[], Any]] = {name: partial(way, real, weights) for name, way in ways.items()}
+    found: dict[str, Callable[[], Any]] = {
+        "scipy": partial(by_scipy, real, weights),
+        "FFT": by_fft(real, weights),
+    }
+    if find_spec("cv2"):
+        found["OpenCV"] = partial(by_opencv, real, weights)
     # In float64 rounding to whole numbers gives the exact ones.
-    fine = partial(by_fft, image.astype(np.float64), [each.astype(np.float64) for each in weights])
+    fine = by_fft(image.astype(np.float64), [each.astype(np.float64) for each in weights])
     found["exact FFT"] = lambda: np.rint(fine())
     whole = image.astype(np.int64)
     exact = np.max([ndimage.correlate(whole, each.astype(np.int64)) for each in weights], axis=0)
