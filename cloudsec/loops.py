@@ -24,7 +24,7 @@ _BLOCK = 4096
 _MERSENNE = FIELDS[-1]
 
 
-def compiled(**options: Any) -> Callable[[Any], Any]:
+def _compiled(**options: Any) -> Callable[[Any], Any]:
     """A decorator of loops, with numba's options."""
 
     def decorated(function: Any) -> Any:
@@ -37,7 +37,7 @@ def compiled(**options: Any) -> Callable[[Any], Any]:
     return decorated
 
 
-@compiled()
+@_compiled()
 def combine(
     planes: tuple[NDArray[Any], ...],
     weights: NDArray[Any],
@@ -95,7 +95,7 @@ def combine(
                 out[at] = min(words[at], word(words[at] - one))
 
 
-@compiled()
+@_compiled()
 def combine_mersenne(planes: tuple[NDArray[Any], ...], weights: NDArray[Any], answer: NDArray[Any]) -> None:
     """For each row of an answer ``sum of weight * plane`` modulo 2**61 - 1, of weights that are residues too.
 
@@ -120,7 +120,7 @@ def combine_mersenne(planes: tuple[NDArray[Any], ...], weights: NDArray[Any], an
                 out[at] = min(total, total - prime)
 
 
-@compiled(fastmath={"reassoc", "contract", "nsz"})
+@_compiled(fastmath={"reassoc", "contract", "nsz"})
 def products(
     pixels: NDArray[Any], first: int, vectors: NDArray[Any], at_once: int, prime: int, found: NDArray[Any]
 ) -> None:

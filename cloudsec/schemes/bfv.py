@@ -162,13 +162,10 @@ class Bfv(EncryptionScheme[RingEncryption]):
             found.append(dealing.tiling.joined((above + least).view(np.int64), low - 1))
         return np.stack(found, axis=1)[None]
 
-    def statement(self, job: Job, dealing: RingEncryption) -> str:
+    def assumption(self, dealing: RingEncryption) -> str:
         return (
-            "Withstands all providers together: what they received are ciphertexts, which tell nothing to "
-            f"whoever cannot solve ring learning with errors ({dealing.ring.degree} coefficients modulo "
-            f"2^{dealing.ring.bits}, 128 bits or more by the Homomorphic Encryption Standard) nor break "
-            f"AES. The image's size, its {(dealing.high - dealing.low).bit_length()} bits and the operation "
-            "are no secrets."
+            f"solve ring learning with errors ({dealing.ring.degree} coefficients modulo "
+            f"2^{dealing.ring.bits}, 128 bits or more by the Homomorphic Encryption Standard) nor break AES"
         )
 
 

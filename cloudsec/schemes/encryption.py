@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -49,6 +50,17 @@ class EncryptionScheme(LinearScheme[E]):
 
     def carries(self, operation: Filter) -> bool:
         return super().carries(operation) and not operation.whole
+
+    @abstractmethod
+    def assumption(self, dealing: E) -> str:
+        """What nobody without the key is known to be able to, as the end of "whoever cannot …"."""
+
+    def statement(self, job: Job, dealing: E) -> str:
+        return (
+            "Withstands all providers together: what they received are ciphertexts, which tell nothing to "
+            f"whoever cannot {self.assumption(dealing)}. The image's size, its "
+            f"{(dealing.high - dealing.low).bit_length()} bits and the operation are no secrets."
+        )
 
     def chosen_holders(self, job: Job) -> tuple[int, ...]:
         """Who is sent ciphertexts: all that may be asked, or as many as the plan fixes; no more than rows."""

@@ -127,12 +127,8 @@ class Paillier(EncryptionScheme[PaillierEncryption]):
             found.append(dealing.tiling.joined(tiles, low - 1))
         return np.stack(found, axis=1)[None]
 
-    def statement(self, job: Job, dealing: PaillierEncryption) -> str:
-        return (
-            "Withstands all providers together: what they received are ciphertexts, which tell nothing to "
-            f"whoever cannot break Paillier's scheme with {KEY_BITS} bits. The image's size, its "
-            f"{(dealing.high - dealing.low).bit_length()} bits and the operation are no secrets."
-        )
+    def assumption(self, dealing: PaillierEncryption) -> str:
+        return f"break Paillier's scheme with {KEY_BITS} bits"
 
 
 def _most_at_once(job: Job) -> int:

@@ -133,19 +133,26 @@ def test_if_all_lie_all_is_computed_at_home_or_the_job_fails() -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "operation", "words"),
+    ("scheme", "options", "operation", "words"),
     [
-        ({}, "median", "needs a linear operation, and 'median' is none; use scheme 'ga-es'"),
-        ({"plan": {"packing": 1}}, "mean", "packing must be True or False"),
-        ({"plan": {"seeds": True}}, "mean", "has no choice 'seeds'"),
-        ({"plan": {"regions": 4}, "providers": 3}, "mean", "regions must be from 1 to 3"),
+        *(
+            (scheme, *refused)
+            for scheme in ("paillier", "bfv")
+            for refused in (
+                ({}, "median", "needs a linear operation, and 'median' is none; use scheme 'ga-es'"),
+                ({"plan": {"seeds": True}}, "mean", "has no choice 'seeds'"),
+                ({"plan": {"regions": 4}, "providers": 3}, "mean", "regions must be from 1 to 3"),
+            )
+        ),
+        ("paillier", {"plan": {"packing": 1}}, "mean", "packing must be True or False"),
+        ("bfv", {"plan": {"packing": True}}, "mean", "has no choice 'packing'"),
     ],
 )
 def test_what_cannot_be_encrypted_is_refused_with_the_way_out(
-    options: dict[str, Any], operation: str, words: str
+    scheme: str, options: dict[str, Any], operation: str, words: str
 ) -> None:
     with pytest.raises(ValueError, match=words):
-        cloudsec.process(IMAGE, operation, scheme="paillier", **options)
+        cloudsec.process(IMAGE, operation, scheme=scheme, **options)
 
 
 def test_answers_that_have_no_room_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -214,21 +214,6 @@ def test_errors_that_would_reach_the_answers_are_refused_before_anything_is_sent
     assert not any(cloud.requests for cloud in named)
 
 
-@pytest.mark.parametrize(
-    ("options", "operation", "words"),
-    [
-        ({}, "median", "needs a linear operation, and 'median' is none; use scheme 'ga-es'"),
-        ({"plan": {"packing": True}}, "mean", "has no choice 'packing'"),
-        ({"plan": {"regions": 4}, "providers": 3}, "mean", "regions must be from 1 to 3"),
-    ],
-)
-def test_what_cannot_be_encrypted_is_refused_with_the_way_out(
-    options: dict[str, Any], operation: str, words: str
-) -> None:
-    with pytest.raises(ValueError, match=words):
-        cloudsec.process(IMAGE, operation, scheme="bfv", **options)
-
-
 def test_ciphertexts_that_fit_into_no_task_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("cloudsec.schemes.bfv.SLAB_BYTES", 9 * 2048 * 4 - 1)
     with pytest.raises(IncompatibleScheme, match="do not fit into a task"):
