@@ -58,7 +58,7 @@ class Paillier(EncryptionScheme[PaillierEncryption]):
 
     No provider, nor all together, learn anything unless they break Paillier's scheme. Everybody knows
     the image's size, the bits of its grey levels, and the operation. ``packing=False`` puts one pixel into
-    a ciphertext, as the literature does it, at a hundred times the cost.
+    a ciphertext, as the literature does it, at more than a hundred times the cost.
     """
 
     @property
