@@ -16,7 +16,7 @@ PYTHON ?= $(or $(shell for p in python3 python3.14 python3.13 python3.12 python3
 	$$p -c '$(NEW_ENOUGH)' >/dev/null 2>&1 && echo $$p && break; done),python3)
 PYTEST_WORKERS ?= 2
 CODE := $(wildcard regions providers cloudsec tests benchmarks notebooks conftest.py)
-DEBIAN_PACKAGES := dcmtk dicom3tools
+DEBIAN_PACKAGES := dcmtk dicom3tools orthanc postgresql tesseract-ocr tesseract-ocr-eng
 
 # Packages of another project must not stand in for ours, nor pip install elsewhere.
 unexport PYTHONPATH PYTHONHOME PIP_USER PIP_TARGET PIP_PREFIX
