@@ -54,12 +54,16 @@ class DataKeys:
         connection.execute(insert(data_keys).values(row))
         return version
 
-    def sealed(self, connection: Connection, place: Place, content: bytes) -> bytes:
-        """Seal a value in the transaction that writes it: while that lasts, nobody takes the key away."""
+    def sealing(self, connection: Connection) -> int:
+        """The version that a transaction seals under: while that lasts, nobody takes the key away."""
         version = self.newest(connection)
         assert version is not None
         if version not in self._known:
             self._load(connection)
+        return version
+
+    def sealed(self, version: int, place: Place, content: bytes) -> bytes:
+        """Seal a value, in the transaction that asked for the version and will write it."""
         return seal(self._known[version], version, place, content)
 
     def opened(self, place: Place, sealed: bytes) -> bytes:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hmac
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
@@ -15,10 +14,13 @@ from sqlalchemy.dialects import postgresql, sqlite
 from cloudsec.keystream import KEY_BYTES, Keystream
 from cloudsec.vault import database
 from cloudsec.vault.envelope import Envelope
+from cloudsec.vault.hashing import keyed_hash
 from cloudsec.vault.keys import DataKeys
 from cloudsec.vault.migration import migrate
+from cloudsec.vault.projects import Project
+from cloudsec.vault.records import StudyRow
 from cloudsec.vault.sealing import Place
-from cloudsec.vault.tables import Sealed, place, secrets
+from cloudsec.vault.tables import Sealed, place, projects, secrets
 
 _ROOT = "root"
 """The row of the secret that look-ups of all others come from."""
@@ -61,10 +63,11 @@ class Writing:
     def __init__(self, connection: Connection, keys: DataKeys) -> None:
         self.connection = connection
         self._keys = keys
+        self._version = keys.sealing(connection)
 
     def sealed(self, place: Place, content: bytes) -> bytes:
         """A value, sealed for its place."""
-        return self._keys.sealed(self.connection, place, content)
+        return self._keys.sealed(self._version, place, content)
 
     def sealed_row(self, table: Table, row: Mapping[str, Any]) -> dict[str, Any]:
         """A row, or those columns of it that are to be written: what is declared to be sealed is."""
@@ -144,17 +147,29 @@ class Vault:
         """By what a row is found without saying whose it is: a hash under a secret of the vault."""
         return keyed_hash(self._kept(_ROOT), kind, value)
 
+    def records(self, keys: Keystream) -> StudyRow:
+        """The record of the study that has these keys."""
+        return StudyRow(self, keys)
+
+    def project(self, name: str) -> Project:
+        """The patients of a project, which begins with the first of them."""
+        return Project(self, name, self.secret(f"project {name}"))
+
+    def projects(self) -> list[Project]:
+        """All projects that have had patients."""
+        with self.reading() as connection:
+            rows = connection.execute(select(projects)).all()
+        return sorted(
+            (self.project(self.opened_row(projects, row._asdict())["name"].decode()) for row in rows),
+            key=lambda project: project.name,
+        )
+
     def _kept(self, id: str) -> Keystream:
         wanted = select(secrets).where(secrets.c.id == id)
         with self.reading() as connection:
-            row = connection.execute(wanted).mappings().one_or_none()
+            row = connection.execute(wanted).one_or_none()
         if row is None:
             with self.writing() as writing:
                 writing.add(secrets, {"id": id, "key": os.urandom(KEY_BYTES)})
-                row = writing.connection.execute(wanted).mappings().one()
-        return Keystream(self.opened_row(secrets, dict(row))["key"])
-
-
-def keyed_hash(keys: Keystream, kind: str, value: str) -> str:
-    """HMAC-SHA-256 of a value of some kind, in hexadecimal digits."""
-    return hmac.new(keys.octets(f"lookup of {kind}", KEY_BYTES), value.encode(), "sha256").hexdigest()
+                row = writing.connection.execute(wanted).one()
+        return Keystream(self.opened_row(secrets, row._asdict())["key"])
