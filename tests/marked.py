@@ -107,7 +107,7 @@ def _items(numbers: Iterator[int], path: tuple[BaseTag, ...], unknown: bool) -> 
 
 
 def others() -> tuple[Dataset, list[Mark]]:
-    """A header of marks that no table lists: private ones, unknown ones, overlays, curves, texts of nobody's."""
+    """A header of marks that no table lists: private ones, unknown ones, overlays, curves."""
     places = [
         (0x00090010, "LO"),
         (0x00091001, "LO"),
@@ -166,4 +166,4 @@ def found(dataset: Dataset, mark: Mark) -> DataElement | None:
         if tag not in dataset or not len(dataset[tag].value):
             return None
         dataset = dataset[tag].value[0]
-    return dataset[mark.tag] if mark.tag in dataset else None
+    return dataset.get(mark.tag)

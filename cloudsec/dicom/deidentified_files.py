@@ -18,13 +18,14 @@ from typing import Literal
 from pydicom import Dataset, uid
 from pydicom.tag import Tag
 
-from cloudsec.dicom.deidentify import Deidentified, deidentified, patient_of
+from cloudsec.dicom.deidentify import STATEMENTS, Deidentified, deidentified, patient_of
 from cloudsec.dicom.derived import STALE
 from cloudsec.dicom.elements import decoded, values_of
 from cloudsec.dicom.encoded import PREAMBLE, EncodedFile, encoded, opened, read_meta
 from cloudsec.dicom.files import DAMAGED, burned_in_reason, foreign_errors
 from cloudsec.dicom.manifest import Manifest, uids_replaced
 from cloudsec.dicom.masking import blackened, read_pixels, words_in
+from cloudsec.dicom.meaning import drop
 from cloudsec.dicom.profile import Profile
 from cloudsec.dicom.pseudonyms import Patient, Pseudonyms
 from cloudsec.dicom.rules import Rules
@@ -131,20 +132,53 @@ def deidentified_file(
         )
 
 
-def patient_and_study(content: bytes) -> tuple[Patient, str]:
-    """Who a file is of, and the UID of its study; DicomError as for `deidentified_file`."""
-    with foreign_errors(DAMAGED):
-        dataset = opened(content).dataset
-        return patient_of(dataset), _text(dataset, "StudyInstanceUID")
+@dataclass(frozen=True)
+class Belongings:
+    """What a file says of where it belongs; in no repr.
+
+    Attributes
+    ----------
+    patient : Patient
+    study, instance : str
+        Their UIDs.
+    sources : tuple of str
+        The instances that it was derived from.
+    """
+
+    patient: Patient = field(repr=False)
+    study: str = field(repr=False)
+    instance: str = field(repr=False)
+    sources: tuple[str, ...] = field(repr=False)
 
 
-def instance_and_sources(content: bytes) -> tuple[str, tuple[str, ...], str]:
-    """The SOP Instance UID of a file, those of the images that it was derived from, and its Patient ID."""
+def belongings(content: bytes) -> Belongings:
+    """Where a file belongs; DicomError as for `deidentified_file`."""
     with foreign_errors(DAMAGED):
         dataset = opened(content).dataset
-        sources = dataset.get("SourceImageSequence") or ()
-        uids = tuple(str(each.get("ReferencedSOPInstanceUID", "")) for each in sources)
-        return _text(dataset, "SOPInstanceUID"), uids, _text(dataset, "PatientID")
+        tag = Tag("SourceImageSequence")
+        element = decoded(dataset, tag) if tag in dataset else None
+        sources = element.value if element is not None and element.VR == "SQ" else ()
+        uids = tuple(_text(each, "ReferencedSOPInstanceUID") for each in sources)
+        study, instance = (_text(dataset, keyword) for keyword in ("StudyInstanceUID", "SOPInstanceUID"))
+        return Belongings(patient_of(dataset), study, instance, uids)
+
+
+def named_file(content: bytes, identity: Identity, original_uid: Callable[[str], str | None]) -> bytes:
+    """A de-identified file of which no manifest is known, with its patient's name, and with its UIDs."""
+    with foreign_errors(DAMAGED):
+        file = opened(content)
+        uids_replaced(file.dataset, original_uid)
+        drop(file.dataset, STATEMENTS)
+        patient = identity.patient
+        for keyword, value in (
+            ("PatientName", identity.name),
+            ("PatientBirthDate", identity.birth_date),
+            ("PatientID", patient.id),
+            ("IssuerOfPatientID", patient.issuer),
+        ):
+            if value or keyword != "IssuerOfPatientID":
+                setattr(file.dataset, keyword, value)
+        return encoded(file.dataset, file.pixels, file.syntax, implicit=file.implicit)
 
 
 def reidentified_file(

@@ -40,6 +40,13 @@ from cloudsec.dicom.traces import Traces, traces_of
 _BASIC = Option("113100", "Basic Application Confidentiality Profile")
 _PIXELS = Option("113101", "Clean Pixel Data Option")
 _METHOD = "CloudSec: PS3.15 basic profile"
+STATEMENTS = (
+    "PatientIdentityRemoved",
+    "DeidentificationMethod",
+    "DeidentificationMethodCodeSequence",
+    "LongitudinalTemporalInformationModified",
+)
+"""What a header says of its de-identification."""
 _PATIENT_ID = Tag("PatientID")
 _PIXEL_DATA = frozenset(map(Tag, ("PixelData", "FloatPixelData", "DoubleFloatPixelData")))
 _CODED = {

@@ -128,7 +128,7 @@ def encoded(
     later = Dataset()
     for tag in sorted(tag for tag in dataset.keys() if tag > 0x7FE00010):  # noqa: SIM118
         later[tag] = dataset.get_item(tag)
-    write_dataset(body, dataset[:0x7FE00010])
+    write_dataset(body, dataset[:0x7FE00011])
     body.write(pixels)
     if later:
         write_dataset(body, later)

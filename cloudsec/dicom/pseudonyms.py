@@ -37,12 +37,11 @@ class Patient:
     study: str = field(default="", repr=False)
 
     @property
-    def label(self) -> str:
-        """Different for different patients."""
+    def known_as(self) -> str:
+        """Different for different patients, and the Patient ID where no issuer is named."""
         if not self.id:
-            return f"study {self.study}"
-        # The length tells where the issuer ends.
-        return f"patient {len(self.issuer)} {self.issuer} {self.id}"
+            return f"^^^^study {self.study}"
+        return f"{self.id}^^^{self.issuer}" if self.issuer else self.id
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,12 +82,12 @@ class Pseudonyms:
                     "its patient is given no pseudonym; add a line with the Patient ID to the list"
                 )
             return self.assigned[patient.id]
-        letters = self.keys.integers(f"pseudonym {patient.label}", len(_LETTERS), _LENGTH)
+        letters = self.keys.integers(f"pseudonym {patient.known_as}", len(_LETTERS), _LENGTH)
         return "".join(_LETTERS[each] for each in letters)
 
     def days(self, patient: Patient) -> int:
         """By how many days the dates of a patient are moved: never by none."""
-        (drawn,) = self.keys.integers(f"days {patient.label}", 2 * MOST_DAYS, 1)
+        (drawn,) = self.keys.integers(f"days {patient.known_as}", 2 * MOST_DAYS, 1)
         return int(drawn) - MOST_DAYS + int(drawn >= MOST_DAYS)
 
     def uid(self, value: str) -> str:

@@ -61,8 +61,10 @@ OPTIONS = RETAINED | CLEANED
 _COMPOUND = {"X/Z": "Z", "X/D": "D", "Z/D": "D", "X/Z/D": "D", "X/Z/U*": "U"}
 """Of actions that depend on the kind of image the one that is valid in all: an empty value may stand for
 what may be missing, a dummy for both. References keep their shape, with other UIDs."""
-_SEQUENCES = {"X/D": "X", "X/Z/D": "X"}
-"""No dummy item can be valid everywhere; in images these sequences may be missing."""
+_SEQUENCES = {"X/Z": "X", "X/D": "X", "X/Z/D": "X"}
+"""No dummy item can be valid everywhere; in images these sequences may be missing, and then not be empty."""
+_EMPTY_SEQUENCE = "00400555"
+"""But for the Acquisition Context, which enhanced images must have."""
 _OVERLAY_TEXT = (0x0022, 0x1500)
 _OF_CLASSES = frozenset(
     datadict.tag_for_keyword(keyword)
@@ -191,7 +193,7 @@ class Profile:
     @staticmethod
     def _basic(row: dict[str, str], representation: str) -> Action:
         action = row["basic"]
-        if representation == "SQ":
+        if representation == "SQ" and row is not _rows()[_EMPTY_SEQUENCE]:
             action = _SEQUENCES.get(action, action)
         return Action(_COMPOUND.get(action, action))
 

@@ -1,4 +1,4 @@
-"""Nothing of the confidentiality profile's table survives it, at any depth; options keep what their columns say."""
+"""Nothing of the standard's table survives the basic profile; options keep what their columns say."""
 
 from __future__ import annotations
 
