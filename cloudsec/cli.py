@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from cloudsec.commands import TOKEN_VARIABLE, plan, process, say
+from cloudsec.vault_commands import add_commands as add_vault_commands
 from providers.__main__ import OneLineParser, add_options, run
 
 
@@ -103,6 +104,8 @@ def _parser() -> argparse.ArgumentParser:
     provider = commands.add_parser("provider", help="run one provider")
     add_options(provider)
     provider.set_defaults(run=run)
+
+    add_vault_commands(commands)
 
     several = commands.add_parser("providers", help="providers on this machine")
     actions = several.add_subparsers(metavar="ACTION", required=True)

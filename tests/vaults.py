@@ -2,6 +2,9 @@
 
 import base64
 from collections.abc import Iterator
+from typing import Any
+
+from sqlalchemy import Column, select
 
 from cloudsec.keystream import Keystream
 from cloudsec.vault import Vault
@@ -63,3 +66,11 @@ def writings(text: str) -> Iterator[bytes]:
         for shift in range(3):
             digits = base64.b64encode(bytes(shift) + content)
             yield digits[-(-4 * shift // 3) : len(digits) // 4 * 4 - 4]
+
+
+def rows(vault: Vault, column: Column[Any]) -> list[dict[str, Any]]:
+    """All rows of a column's table that have a value in it: at least one."""
+    with vault.reading() as connection:
+        found = [row._asdict() for row in connection.execute(select(column.table).where(column.is_not(None)))]
+    assert found, f"nothing stands in {column}; let fill() put something there"
+    return found

@@ -25,7 +25,7 @@ SCRYPT_LOG_COST = 17
 FEWEST_CHARACTERS = 12
 """Of a passphrase: with fewer, the memory that a guess takes is no obstacle."""
 
-_LARGEST_LOG_COST = 20
+_LARGEST_LOG_COST = 18
 """What a header may ask for, so that a changed one cannot take all memory."""
 _PASSPHRASE_MARKER = b"cloudsec passphrase 1\n"
 _FILE_MARKER = b"cloudsec key file 1\n"
