@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from cloudsec.commands import TOKEN_VARIABLE, plan, process, say
+from cloudsec.deidentify_commands import add_commands as add_deidentify_commands
 from cloudsec.vault_commands import add_commands as add_vault_commands
 from providers.__main__ import OneLineParser, add_options, run
 
@@ -106,6 +107,7 @@ def _parser() -> argparse.ArgumentParser:
     provider.set_defaults(run=run)
 
     add_vault_commands(commands)
+    add_deidentify_commands(commands)
 
     several = commands.add_parser("providers", help="providers on this machine")
     actions = several.add_subparsers(metavar="ACTION", required=True)

@@ -1,0 +1,281 @@
+"""Files and whole trees of DICOM without anybody in them, and back, with a vault that knows who it was.
+
+What cannot be de-identified, or belongs to nobody for certain, is set aside with its reason.
+"""
+
+from __future__ import annotations
+
+import csv
+import tomllib
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from cloudsec.atomic import whole_directory, write_whole
+from cloudsec.dicom.deidentified_files import (
+    DeidentifiedFile,
+    Identity,
+    belongings,
+    deidentified_file,
+    named_file,
+    reidentified_file,
+)
+from cloudsec.dicom.profile import Profile
+from cloudsec.dicom.pseudonyms import Patient, Pseudonyms
+from cloudsec.dicom.rules import Rules
+from cloudsec.errors import DicomError, ImageFileError, shown
+from cloudsec.file_port import check_place, check_vacant, port, refuse_what_is_no_file
+
+if TYPE_CHECKING:
+    from cloudsec.vault.projects import Project
+
+_AT_ONCE = 64
+"""Files of a patient that the vault writes down in one transaction."""
+_DAMAGED = "is damaged or cut short; fetch it again from where it came"
+
+
+@dataclass(frozen=True)
+class Quarantined:
+    """A file that was not written, and why not."""
+
+    path: Path
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{shown(self.path)}: {self.reason}"
+
+
+@dataclass(frozen=True)
+class Way:
+    """How files of a project are de-identified.
+
+    Attributes
+    ----------
+    pseudonyms : Pseudonyms
+    profile : Profile
+    rules : Rules
+    burned_in : {"refuse", "accept"}
+    ocr : bool
+        As `deidentified_file` takes them.
+    """
+
+    pseudonyms: Pseudonyms
+    profile: Profile = field(default=Profile())
+    rules: Rules = field(default=Rules())
+    burned_in: Literal["refuse", "accept"] = "refuse"
+    ocr: bool = False
+
+    def of(self, content: bytes) -> DeidentifiedFile:
+        """One file, de-identified."""
+        return deidentified_file(
+            content,
+            pseudonyms=self.pseudonyms,
+            profile=self.profile,
+            rules=self.rules,
+            burned_in=self.burned_in,
+            ocr=self.ocr,
+        )
+
+
+def read_rules(path: Path) -> Rules:
+    """The rules in a TOML file; ValueError for wrong ones."""
+    with port(path, "is no file of rules in TOML; correct it"), path.open("rb") as file:
+        table = tomllib.load(file)
+    return Rules.of(table)
+
+
+def read_pseudonyms(path: Path) -> dict[str, str]:
+    """Pseudonyms by Patient ID, from a CSV file with one patient a line.
+
+    Raises
+    ------
+    ImageFileError
+        If a line has not two values, or gives a patient another pseudonym than one before.
+    """
+    given: dict[str, str] = {}
+    with (
+        port(path, "is no list of pseudonyms in CSV; correct it"),
+        path.open(newline="", encoding="utf-8-sig") as file,
+    ):
+        for number, line in enumerate(csv.reader(file), start=1):
+            if not line or (number == 1 and line[0].strip().casefold() in ("patientid", "patient id")):
+                continue
+            patient, pseudonym = (value.strip() for value in line) if len(line) == 2 else ("", "")
+            if not patient or not pseudonym:
+                raise ImageFileError(f"has no Patient ID and pseudonym in line {number}; correct it")
+            if given.setdefault(patient, pseudonym) != pseudonym:
+                raise ImageFileError(f"gives a patient another pseudonym in line {number}; leave one")
+    return given
+
+
+def deidentify(source: Path, target: Path, *, project: Project, way: Way) -> tuple[int, list[Quarantined]]:
+    """De-identify a file, or all files in a directory and below, into a new one.
+
+    The vault knows who and what they were before anything appears. Files of a directory are
+    numbered, for their names may be those of patients.
+
+    Returns
+    -------
+    written : int
+    quarantined : list of Quarantined
+        Files that were not: what is no DICOM, DICOMDIR, images that may show a name, studies of several
+        patients, what the directory holds twice.
+
+    Raises
+    ------
+    ImageFileError
+        If a single file cannot be de-identified, or no file of a directory.
+    VaultError
+        If the vault knows a patient under another pseudonym.
+    """
+    if not source.is_dir():
+        with port(target, "cannot be written"):
+            check_place(target)
+        with port(source, _DAMAGED):
+            result = way.of(_content(source))
+        remember(project, [result])
+        write_whole(target, result.content)
+        return 1, []
+    with port(target, "cannot be written"):
+        check_vacant(target)
+    good, quarantined = _sorted_out(source)
+    written = 0
+    with whole_directory(target) as place:
+        results: defaultdict[str, list[DeidentifiedFile]] = defaultdict(list)
+        for path in good:
+            try:
+                result = way.of(_content(path))
+            except DicomError as error:
+                quarantined.append(Quarantined(path, str(error)))
+                continue
+            written += 1
+            write_whole(place / f"{written:06d}.dcm", result.content)
+            known = results[result.identity.pseudonym]
+            known.append(result)
+            if len(known) == _AT_ONCE:
+                remember(project, results.pop(result.identity.pseudonym))
+        for known in results.values():
+            remember(project, known)
+        if not written:
+            why = f"; the first: {quarantined[0]}" if quarantined else ""
+            raise ImageFileError(f"{shown(source)}: holds no file that could be de-identified{why}")
+    return written, quarantined
+
+
+def remember(project: Project, results: Iterable[DeidentifiedFile]) -> None:
+    """Write down in the vault who files of one patient were of; it may be done again."""
+    results = list(results)
+    identity = results[0].identity
+    project.remember(
+        identity.patient.known_as,
+        identity.pseudonym,
+        {
+            "id": identity.patient.id,
+            "issuer": identity.patient.issuer,
+            "study": identity.patient.study,
+            "name": identity.name,
+            "birth_date": identity.birth_date,
+        },
+        uids={old: new for each in results for new, old in each.identity.uids.items()},
+        manifests={each.identity.instance: each.manifest for each in results},
+    )
+
+
+def reidentified(content: bytes, project: Project) -> bytes:
+    """A file with its patient again, that was de-identified in a project or derived from one that was.
+
+    Raises
+    ------
+    DicomError
+        If the project knows nothing of it.
+    """
+    about = belongings(content)
+    manifest = project.manifest(about.instance)
+    if manifest is not None:
+        return reidentified_file(content, manifest, project.original_uid)
+    for source in about.sources:
+        if (manifest := project.manifest(source)) is not None:
+            return reidentified_file(content, manifest, project.original_uid, derived=True)
+    known = project.identity(about.patient.id) if about.patient.id else None
+    if known is None:
+        raise DicomError(
+            f"is no image of the project {project.name!r}; name the one that it was de-identified in"
+        )
+    said = known["identity"]
+    patient = Patient(said["id"], said["issuer"], said["study"])
+    identity = Identity(known["pseudonym"], patient, said["name"], said["birth_date"], about.instance, {})
+    return named_file(content, identity, project.original_uid)
+
+
+def reidentify(source: Path, target: Path, *, project: Project) -> tuple[int, list[Quarantined]]:
+    """Give back their patients to a file, or to all in a directory and below; as `deidentify`."""
+    if not source.is_dir():
+        with port(target, "cannot be written"):
+            check_place(target)
+        with port(source, _DAMAGED):
+            content = reidentified(_content(source), project)
+        write_whole(target, content, private=not target.exists())
+        return 1, []
+    with port(target, "cannot be written"):
+        check_vacant(target)
+    written, quarantined = 0, []
+    with whole_directory(target) as place:
+        for path in _files(source):
+            try:
+                content = reidentified(_content(path), project)
+            except DicomError as error:
+                quarantined.append(Quarantined(path, str(error)))
+                continue
+            written += 1
+            write_whole(place / f"{written:06d}.dcm", content, private=True)
+        if not written:
+            raise ImageFileError(f"{shown(source)}: holds no file of the project {project.name!r}")
+    return written, quarantined
+
+
+def _sorted_out(source: Path) -> tuple[list[Path], list[Quarantined]]:
+    """The files of a directory that are one patient's for certain, and all others."""
+    quarantined, studies = [], defaultdict(set)
+    instances: dict[str, Path] = {}
+    belonging: list[tuple[Path, str]] = []
+    for path in _files(source):
+        try:
+            about = belongings(_content(path))
+        except DicomError as error:
+            quarantined.append(Quarantined(path, str(error)))
+            continue
+        if first := instances.get(about.instance):
+            quarantined.append(
+                Quarantined(path, f"is the same instance as {shown(first)}; leave one of them")
+            )
+            continue
+        instances[about.instance] = path
+        studies[about.study].add(about.patient.known_as)
+        belonging.append((path, about.study))
+    good = []
+    for path, study in belonging:
+        if len(studies[study]) > 1:
+            quarantined.append(
+                Quarantined(path, "its study carries several Patient IDs; find out whose it is")
+            )
+        else:
+            good.append(path)
+    return good, quarantined
+
+
+def _files(directory: Path) -> Iterator[Path]:
+    # Listed before anything is written, for the target may lie in it.
+    return iter(sorted(path for path in directory.rglob("*") if not path.is_dir()))
+
+
+def _content(path: Path) -> bytes:
+    """A whole file; what cannot be read is no file to de-identify."""
+    try:
+        refuse_what_is_no_file(path)
+        return path.read_bytes()
+    except ImageFileError as error:
+        raise DicomError(str(error)) from error
+    except OSError as error:
+        raise DicomError(f"cannot be read ({(error.strerror or 'unknown').lower()})") from error

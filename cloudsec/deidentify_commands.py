@@ -1,0 +1,109 @@
+"""`cloudsec deidentify` and `cloudsec reidentify`: words to files, and what is to be said of them."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from cloudsec.deidentification import Quarantined
+    from providers.__main__ import OneLineParser
+
+RETAINED = (
+    "uids",
+    "device-identity",
+    "institution-identity",
+    "patient-characteristics",
+    "full-dates",
+    "modified-dates",
+    "safe-private",
+)
+CLEANED = ("descriptors", "structured-content", "graphics")
+"""The options of `cloudsec.dicom.profile`, which takes pydicom to import."""
+
+
+def add_commands(commands: argparse._SubParsersAction[OneLineParser]) -> None:
+    """The words of these commands."""
+    away = commands.add_parser("deidentify", help="DICOM files without anybody in them; the vault knows who")
+    away.add_argument("source", type=Path, metavar="IN", help="a DICOM file, or a directory of them")
+    away.add_argument("target", type=Path, metavar="OUT", help="a file, or a new directory")
+    away.add_argument("--project", default="default", metavar="NAME", help="pseudonyms and UIDs are its own")
+    away.add_argument(
+        "--retain",
+        nargs="+",
+        action="extend",
+        choices=RETAINED,
+        default=[],
+        metavar="OPTION",
+        help=", ".join(RETAINED),
+    )
+    away.add_argument(
+        "--clean",
+        nargs="+",
+        action="extend",
+        choices=CLEANED,
+        default=[],
+        metavar="OPTION",
+        help=f"{', '.join(CLEANED)}: what rules keep stays, if it names nobody",
+    )
+    away.add_argument("--rules", type=Path, metavar="F.toml", help="what is kept, is safe, is masked")
+    away.add_argument("--pseudonyms", type=Path, metavar="F.csv", help="lines of PatientID,pseudonym")
+    away.add_argument("--burned-in", choices=("refuse", "accept"), default="refuse")
+    away.add_argument("--ocr", action="store_true", help="refuse also images in which tesseract reads words")
+    away.set_defaults(run=deidentify)
+
+    back = commands.add_parser(
+        "reidentify", help="give de-identified files, and results, their patients back"
+    )
+    back.add_argument("source", type=Path, metavar="IN", help="a DICOM file, or a directory of them")
+    back.add_argument("target", type=Path, metavar="OUT", help="a file, or a new directory")
+    back.add_argument("--project", default="default", metavar="NAME", help="that they were de-identified in")
+    back.set_defaults(run=reidentify)
+
+
+def deidentify(options: argparse.Namespace) -> int:
+    """DICOM files without anybody in them."""
+    from cloudsec import deidentification
+    from cloudsec.dicom.profile import Profile
+    from cloudsec.dicom.pseudonyms import Pseudonyms
+    from cloudsec.dicom.rules import Rules
+    from cloudsec.vault.settings import user_vault
+
+    rules = deidentification.read_rules(options.rules) if options.rules else Rules()
+    profile = Profile(frozenset([*options.retain, *options.clean]), rules.keep, rules.private)
+    given = deidentification.read_pseudonyms(options.pseudonyms) if options.pseudonyms else {}
+    with user_vault() as vault:
+        project = vault.project(options.project)
+        way = deidentification.Way(
+            Pseudonyms(project.keys, given), profile, rules, options.burned_in, options.ocr
+        )
+        written, quarantined = deidentification.deidentify(
+            options.source, options.target, project=project, way=way
+        )
+    return _told(written, "de-identified", options, quarantined)
+
+
+def reidentify(options: argparse.Namespace) -> int:
+    """De-identified files with their patients."""
+    from cloudsec import deidentification
+    from cloudsec.vault.settings import user_vault
+
+    with user_vault() as vault:
+        written, quarantined = deidentification.reidentify(
+            options.source, options.target, project=vault.project(options.project)
+        )
+    return _told(written, "given their patients back", options, quarantined)
+
+
+def _told(written: int, what: str, options: argparse.Namespace, quarantined: Sequence[Quarantined]) -> int:
+    from cloudsec.commands import say
+
+    for each in quarantined:
+        say(str(each))
+    print(f"{written} {'file' if written == 1 else 'files'} {what} in the project {options.project!r}.")
+    if quarantined:
+        print(f"{len(quarantined)} set aside, and not written.", file=sys.stderr)
+    return 1 if quarantined else 0

@@ -1,0 +1,177 @@
+"""`cloudsec deidentify` and `reidentify`: whole trees, what is set aside, and what the vault gives back."""
+
+from __future__ import annotations
+
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pydicom
+import pytest
+
+from cloudsec.cli import main
+from cloudsec.deidentify_commands import CLEANED, RETAINED
+from cloudsec.dicom import profile
+from tests.dicom_files import PLANE, US, dataset_of, file_of
+
+SLICE = {
+    "ImageOrientationPatient": [1, 0, 0, 0, 1, 0],
+    "StudyDate": "20200103",
+    "PatientBirthDate": "19500505",
+}
+
+
+def run(*words: object) -> int:
+    return main([str(word) for word in words])
+
+
+def slices(folder: Path, count: int = 3, **changes: object) -> Path:
+    """A directory of a series, below it another directory, of a patient who is in all names."""
+    (folder / "Doe_Jane").mkdir(parents=True, exist_ok=True)
+    for number in range(count):
+        values = {
+            "SOPInstanceUID": f"1.2.3.4.{number + 1}",
+            "ImagePositionPatient": [0, 0, 2 * number],
+            "PatientID": "4711",
+            **SLICE,
+            **changes,
+        }
+        place = folder / "Doe_Jane" if number == 0 else folder
+        (place / f"Doe-{number}.dcm").write_bytes(file_of(dataset_of(PLANE + number, **values)))
+    return folder
+
+
+def read_all(folder: Path) -> list[pydicom.Dataset]:
+    return [pydicom.dcmread(path) for path in sorted(folder.iterdir())]
+
+
+def without_meta(content: bytes) -> pydicom.Dataset:
+    return pydicom.dcmread(BytesIO(content))
+
+
+def test_a_tree_comes_out_as_one_series_of_nobody_and_is_given_back(tmp_path: Path) -> None:
+    source = slices(tmp_path / "in")
+    assert run("deidentify", source, tmp_path / "out", "--retain", "modified-dates") == 0
+    made = read_all(tmp_path / "out")
+    assert [path.name for path in sorted((tmp_path / "out").iterdir())] == [f"{n:06d}.dcm" for n in (1, 2, 3)]
+    assert len({each.SeriesInstanceUID for each in made}) == len({each.PatientID for each in made}) == 1
+    assert len({each.SOPInstanceUID for each in made}) == 3
+    assert all(b"Doe" not in path.read_bytes() for path in (tmp_path / "out").iterdir())
+    assert run("reidentify", tmp_path / "out", tmp_path / "back") == 0
+    before = sorted(
+        (pydicom.dcmread(path) for path in source.rglob("*.dcm")), key=lambda each: each.SOPInstanceUID
+    )
+    after = sorted(read_all(tmp_path / "back"), key=lambda each: each.SOPInstanceUID)
+    assert before == after
+
+
+def test_what_was_computed_from_de_identified_slices_is_given_its_patient(tmp_path: Path) -> None:
+    source = slices(tmp_path / "in")
+    assert run("deidentify", source, tmp_path / "out") == 0
+    for sent, name in ((tmp_path / "out", "once"), (tmp_path / "once", "twice")):
+        assert run("process", sent, tmp_path / name, "-o", "invert") == 0
+        assert run("reidentify", tmp_path / name, tmp_path / f"{name}-back") == 0
+        derived, back = read_all(tmp_path / name), read_all(tmp_path / f"{name}-back")
+        for one, other in zip(derived, back, strict=True):
+            assert (other.PatientName, other.PatientID, other.PatientBirthDate) == (
+                "Doe^Jane",
+                "4711",
+                "19500505",
+            )
+            assert (other.StudyInstanceUID, other.SOPInstanceUID) == ("1.2.3", one.SOPInstanceUID)
+            assert np.array_equal(one.pixel_array, other.pixel_array)
+            assert "PatientIdentityRemoved" not in other
+            assert other.ImageType[0] == "DERIVED"
+    assert read_all(tmp_path / "once-back")[0].StudyDate == "20200103"
+
+
+def test_what_belongs_to_nobody_for_certain_is_set_aside_and_the_rest_is_written(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    source = slices(tmp_path / "in")
+    for name, changes in {
+        "others.dcm": {"StudyInstanceUID": "1.9", "SOPInstanceUID": "1.9.1", "PatientID": "1"},
+        "others2.dcm": {"StudyInstanceUID": "1.9", "SOPInstanceUID": "1.9.2", "PatientID": "2"},
+        "echo.dcm": {"SOPClassUID": US, "SOPInstanceUID": "1.9.3", "PatientID": "4711"},
+        "twice.dcm": {"SOPInstanceUID": "1.2.3.4.2", "PatientID": "4711"},
+        "DICOMDIR": {"SOPInstanceUID": "1.9.4", "DirectoryRecordSequence": [pydicom.Dataset()]},
+    }.items():
+        (source / name).write_bytes(file_of(dataset_of(PLANE, **changes)))
+    (source / "notes.txt").write_text("of Jane Doe")
+    assert run("deidentify", source, tmp_path / "out") == 1
+    told = capfd.readouterr().err
+    for reason in (
+        *("several Patient IDs", "often show a name", "same instance", "DICOMDIR", "is no DICOM file"),
+        "6 set aside",
+    ):
+        assert reason in told
+    assert len(list((tmp_path / "out").iterdir())) == 3
+
+
+def test_where_nothing_can_be_written_nothing_appears(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "notes.txt").write_text("of nobody")
+    assert run("deidentify", tmp_path / "in", tmp_path / "out") == 1
+    assert run("deidentify", tmp_path / "in" / "notes.txt", tmp_path / "out.dcm") == 1
+    assert run("reidentify", tmp_path / "in", tmp_path / "out") == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["in"]
+
+
+def test_projects_know_nothing_of_each_other(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    source = slices(tmp_path / "in", 1) / "Doe_Jane" / "Doe-0.dcm"
+    names = set()
+    for project in ("one", "two"):
+        assert run("deidentify", source, tmp_path / project, "--project", project) == 0
+        made = pydicom.dcmread(tmp_path / project)
+        names |= {made.PatientID, made.SOPInstanceUID, made.StudyInstanceUID}
+    assert len(names) == 6
+    assert run("reidentify", tmp_path / "one", tmp_path / "back", "--project", "two") == 1
+    assert "is no image of the project 'two'" in capfd.readouterr().err
+
+
+def test_given_pseudonyms_are_taken_and_conflicts_refused(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    source, given = slices(tmp_path / "in"), tmp_path / "given.csv"
+    given.write_text("PatientID,pseudonym\n4711,TRIAL-7\n")
+    assert run("deidentify", source, tmp_path / "out", "--pseudonyms", given) == 0
+    assert {each.PatientID for each in read_all(tmp_path / "out")} == {"TRIAL-7"}
+    given.write_text("4711,TRIAL-8\n")
+    assert run("deidentify", source, tmp_path / "again", "--pseudonyms", given) == 1
+    assert "another pseudonym" in capfd.readouterr().err
+    given.write_text("4711,TRIAL-8\n4711,TRIAL-9\n")
+    assert run("deidentify", source, tmp_path / "again", "--pseudonyms", given) == 1
+    assert "line 2" in capfd.readouterr().err
+    given.write_text("4711\n")
+    assert run("deidentify", source, tmp_path / "again", "--pseudonyms", given) == 1
+    assert not (tmp_path / "again").exists()
+
+
+def test_rules_keep_mask_and_are_refused_where_they_are_wrong(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    source, rules = slices(tmp_path / "in", SeriesDescription="knee"), tmp_path / "rules.toml"
+    rules.write_text(
+        'keep = ["SeriesDescription"]\n[[mask]]\nmatch = { Modality = "CT", Rows = 5 }\n'
+        "rectangles = [{ left = 1, top = 0, width = 2, height = 2 }]\n"
+    )
+    words = ("--clean", "descriptors", "--rules", rules)
+    assert run("deidentify", source, tmp_path / "out", *words) == 0
+    for made in read_all(tmp_path / "out"):
+        assert made.SeriesDescription == "knee"
+        assert (made.pixel_array[:2, 1:3] == np.iinfo(np.int16).min).all()
+    for wrong, sentence in {
+        'keep = ["Rows"]': "no attribute of the confidentiality profile",
+        "keep = 5": "not of the form",
+        "[[mask]]\nmatch = {}\nrectangles = []": "which images it is for",
+        'masks = ["x"]': "is no rule",
+        "keep": "no file of rules in TOML",
+    }.items():
+        rules.write_text(wrong)
+        assert run("deidentify", source, tmp_path / "again", *words) in (1, 2)
+        assert sentence in capfd.readouterr().err
+
+
+def test_the_options_of_the_command_are_those_of_the_profile() -> None:
+    assert tuple(profile.RETAINED) == RETAINED
+    assert tuple(profile.CLEANED) == CLEANED
