@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
 import zipfile
 from io import BytesIO
 from pathlib import Path
@@ -25,6 +23,7 @@ from cloudsec.errors import DicomError
 from cloudsec.keystream import Keystream
 from tests.cloudsec.dicom.test_validity import complaints, validator  # noqa: F401
 from tests.dicom_files import PLANE, SC, US, dataset_of, enhanced, file_of
+from tests.peers import peer
 
 # What real headers hold is not always of the length that it should be.
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:pydicom")
@@ -110,9 +109,7 @@ def test_no_name_number_address_or_date_comes_out_of_real_files(open_data: Path,
 def test_letters_that_tesseract_reads_are_refused_and_gone_once_they_are_masked(
     open_data: Path, name: str
 ) -> None:
-    if shutil.which("tesseract") is None:
-        missing = "tesseract is missing: make system"
-        pytest.fail(missing) if os.environ.get("CI") == "true" else pytest.skip(missing)
+    peer("tesseract")
     content = (open_data / "phi" / name).read_bytes()
     assert words_in(read_pixels(content)) >= 3
     with pytest.raises(DicomError, match="tesseract reads words"):
