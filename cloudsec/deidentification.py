@@ -131,8 +131,7 @@ def deidentify(source: Path, target: Path, *, project: Project, way: Way) -> tup
         If the vault knows a patient under another pseudonym.
     """
     if not source.is_dir():
-        with port(target, "cannot be written"):
-            check_place(target)
+        _check_file(source, target)
         with port(source, _DAMAGED):
             result = way.of(_content(source))
         remember(project, [result])
@@ -212,8 +211,7 @@ def reidentified(content: bytes, project: Project) -> bytes:
 def reidentify(source: Path, target: Path, *, project: Project) -> tuple[int, list[Quarantined]]:
     """Give back their patients to a file, or to all in a directory and below; as `deidentify`."""
     if not source.is_dir():
-        with port(target, "cannot be written"):
-            check_place(target)
+        _check_file(source, target)
         with port(source, _DAMAGED):
             content = reidentified(_content(source), project)
         write_whole(target, content, private=not target.exists())
@@ -235,6 +233,13 @@ def reidentify(source: Path, target: Path, *, project: Project) -> tuple[int, li
     return written, quarantined
 
 
+def _check_file(source: Path, target: Path) -> None:
+    with port(target, "cannot be written"):
+        check_place(target)
+        if target.exists() and source.exists() and target.samefile(source):
+            raise ImageFileError("is the input, and would be lost; name another file")
+
+
 def _sorted_out(source: Path) -> tuple[list[Path], list[Quarantined]]:
     """The files of a directory that are one patient's for certain, and all others."""
     quarantined, studies = [], defaultdict(set)
@@ -252,8 +257,9 @@ def _sorted_out(source: Path) -> tuple[list[Path], list[Quarantined]]:
             )
             continue
         instances[about.instance] = path
-        studies[about.study].add(about.patient.known_as)
-        belonging.append((path, about.study))
+        # Of what names no study, each is its own.
+        studies[about.study or about.instance].add(about.patient.known_as)
+        belonging.append((path, about.study or about.instance))
     good = []
     for path, study in belonging:
         if len(studies[study]) > 1:

@@ -18,6 +18,7 @@ from typing import Literal
 from pydicom import Dataset, uid
 from pydicom.tag import Tag
 
+from cloudsec.dicom.codestreams import LOSSY_SYNTAXES
 from cloudsec.dicom.deidentify import STATEMENTS, Deidentified, deidentified, patient_of
 from cloudsec.dicom.derived import STALE
 from cloudsec.dicom.elements import decoded, values_of
@@ -119,6 +120,9 @@ def deidentified_file(
             frames = read_pixels(content)
             if rectangles or _hides_overlay(file):
                 blackened(made, frames, rectangles)
+                if file.syntax in LOSSY_SYNTAXES:
+                    # What is lost stays lost, also where the header forgot to say it.
+                    made.LossyImageCompression = "01"
                 pixels, syntax, implicit = b"", uid.ExplicitVRLittleEndian, False
             if ocr and (words := words_in(read_pixels(encoded(made, pixels, syntax, implicit=implicit)))):
                 raise DicomError(

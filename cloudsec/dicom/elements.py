@@ -91,12 +91,17 @@ def encoded_element(dataset: Dataset, tag: BaseTag) -> bytes:
     element = decoded(dataset, tag)
     if element is not None:
         try:
-            return element_bytes(element)
+            content = element_bytes(element)
+            # Damaged texts are decoded by one alphabet, and encoded by another.
+            if element_bytes(element_of(content)) == content:
+                return content
         except Exception:  # noqa: S110 - what pydicom decodes, it cannot always encode
             pass
     raw = dataset.get_item(tag)
-    value = raw.value if isinstance(raw, RawDataElement) else b""
-    return element_bytes(unknown_element(tag, value or b""))
+    if isinstance(raw, RawDataElement):
+        return element_bytes(unknown_element(tag, raw.value or b""))
+    text = "\\".join(values_of(element)) if element is not None else ""
+    return element_bytes(unknown_element(tag, text.encode(errors="replace")))
 
 
 def unknown_element(tag: BaseTag, content: bytes) -> DataElement:

@@ -7,17 +7,20 @@ from dataclasses import dataclass, field
 from io import BytesIO
 
 from pydicom import Dataset, uid
+from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.dataset import FileMetaDataset
 from pydicom.filebase import DicomBytesIO
 from pydicom.filereader import read_dataset
 from pydicom.filewriter import write_dataset, write_file_meta_info
+from pydicom.tag import BaseTag
 
+from cloudsec.dicom.claims import checked_claims
 from cloudsec.dicom.deflated import inflated
 from cloudsec.dicom.files import DEFLATED, MAX_HEADER_BYTES, bounded_header, transfer_syntax
 from cloudsec.errors import DicomError
 
-MAX_INFLATED = 1 << 30
-"""Of a deflated file: the pixels of the largest image that is read, at 32 bits."""
+MAX_VALUES = 1 << 28
+"""Of an image whose pixels are decoded or inflated, as of every other that is read."""
 PREAMBLE = 128
 _MARK = b"DICM"
 _DIRECTORY = "1.2.840.10008.1.3.10"
@@ -77,11 +80,7 @@ def opened(content: bytes) -> EncodedFile:
     preamble, meta = content[:PREAMBLE], content[PREAMBLE + len(_MARK) : start]
     if syntax == DEFLATED:
         # Nobody reads a deflated file in part; it is written plain.
-        content, start, syntax = (
-            inflated(BytesIO(content[start:]), MAX_INFLATED),
-            0,
-            uid.ExplicitVRLittleEndian,
-        )
+        content, start, syntax = _inflated(content[start:]), 0, uid.ExplicitVRLittleEndian
     dataset, position = bounded_header(content[:MAX_HEADER_BYTES], start, syntax)
     end = position
     if position < len(content):
@@ -91,9 +90,8 @@ def opened(content: bytes) -> EncodedFile:
         if len(content) > MAX_HEADER_BYTES <= position:
             raise DicomError(f"its pixel data do not begin within the first {MAX_HEADER_BYTES >> 20} MiB")
         end = _end_of_element(content, position, bool(dataset.original_encoding[0]), syntax)
-        rest, _ = bounded_header(content[end : end + MAX_HEADER_BYTES], 0, syntax)
-        for tag in sorted(rest.keys()):
-            dataset[tag] = rest.get_item(tag)
+        for tag, raw in _after_pixels(content[end : end + MAX_HEADER_BYTES], syntax):
+            dataset[tag] = raw
     if read_meta(meta).get("MediaStorageSOPClassUID") == _DIRECTORY or "DirectoryRecordSequence" in dataset:
         raise DicomError("is a DICOMDIR, which lists the names of patients; make a new one of the new files")
     return EncodedFile(preamble, meta, syntax, dataset, content[position:end])
@@ -133,6 +131,27 @@ def encoded(
     if later:
         write_dataset(body, later)
     return preamble + _MARK + meta + body.getvalue()
+
+
+def _inflated(stream: bytes) -> bytes:
+    """A deflated file up to the end of its pixels, no longer than they are claimed to be."""
+    head = inflated(BytesIO(stream), MAX_HEADER_BYTES)
+    dataset, position = bounded_header(head, 0, uid.ExplicitVRLittleEndian)
+    if position == len(head) < MAX_HEADER_BYTES:
+        return head
+    floating = head[position : position + 4] != struct.pack("<HH", *_PIXELS[-1])
+    claims = checked_claims(dataset, MAX_VALUES, floating=floating)
+    return inflated(BytesIO(stream), position + 12 + claims.native_bytes + claims.native_bytes % 2)
+
+
+def _after_pixels(content: bytes, syntax: uid.UID) -> list[tuple[BaseTag, DataElement | RawDataElement]]:
+    """The elements that come after the pixels; none of what fills a file up and is none."""
+    try:
+        rest, _ = bounded_header(content, 0, syntax)
+    except Exception:
+        # pydicom raises nearly everything; nothing of this is written again.
+        return []
+    return [(tag, rest.get_item(tag)) for tag in sorted(rest.keys())]
 
 
 def _end_of_element(content: bytes, position: int, implicit: bool, syntax: uid.UID) -> int:

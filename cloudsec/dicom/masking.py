@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from pydicom import Dataset
 
 from cloudsec.dicom.colours import PALETTE_KEYWORDS
+from cloudsec.dicom.encoded import MAX_VALUES
 from cloudsec.dicom.files import read_dicom
 from cloudsec.dicom.meaning import drop
 from cloudsec.dicom.rules import Rectangle
@@ -28,8 +29,6 @@ _STALE = (
     "EncapsulatedPixelDataValueTotalLength",
 )
 """What speaks of pixels that were blackened, or of a code that they are no longer in."""
-MAX_VALUES = 1 << 28
-"""Of an image that is decoded, as for every other."""
 _FRAMES_READ = 16
 """Of a cine, evenly spread: letters of a name stand in all of them."""
 _SURE = 60.0

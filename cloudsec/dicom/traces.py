@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from pydicom import DataElement, datadict
 
-from cloudsec.dicom.elements import values_of
+from cloudsec.dicom.elements import representation_of, values_of
 
 _LEAST_LETTERS = 3
 _LEAST_SIGNS = 4
@@ -95,7 +95,7 @@ def traces_of(elements: Iterable[DataElement]) -> Traces:
     """The traces that these elements, which do not stay, could leave elsewhere."""
     found: set[str] = set()
     for element in elements:
-        if element.VR == "PN":
+        if representation_of(element.tag, element.VR) == "PN":
             found.update(_names(element))
         elif element.VR in ("DA", "DT"):
             for value in values_of(element):
