@@ -167,7 +167,7 @@ class _Walk:
             if result is not None:
                 made.add(result)
             entered = element is not None and result is not None and result.VR == "SQ" and len(result.value)
-            if not entered and result is not element:
+            if not entered and (result is not element or element is None):
                 self.note(path, tag, encoded_element(source, tag), result)
         return made
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from io import BytesIO
 
@@ -13,10 +14,18 @@ from pydicom.filewriter import write_data_element
 from pydicom.tag import BaseTag, Tag
 from pydicom.values import convert_SQ
 
+from cloudsec.dicom.dates import moved
+
 _UTF8 = "ISO_IR 192"
 _CHARACTER_SET = Tag(0x0008, 0x0005)
 TEXTS = frozenset(("AE", "AS", "CS", "LO", "LT", "PN", "SH", "ST", "UC", "UR", "UT"))
-NUMBERS_AS_TEXT = frozenset(("DA", "DS", "DT", "IS", "TM"))
+_BINARY_NUMBERS = frozenset(("FD", "FL", "SL", "SS", "SV", "UL", "US", "UV"))
+_PATTERNS = {
+    "AS": re.compile(r" *(\d{1,3}[DWMY])?[ \0]*"),
+    "DS": re.compile(r"[ \0]*([+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?)?[ \0]*"),
+    "IS": re.compile(r"[ \0]*([+-]?\d+)?[ \0]*"),
+}
+"""Numbers as texts, and nothing else."""
 
 
 def representation_of(tag: BaseTag, stored: str | None) -> str:
@@ -28,7 +37,17 @@ def representation_of(tag: BaseTag, stored: str | None) -> str:
 
 
 def decoded(dataset: Dataset, tag: BaseTag) -> DataElement | None:
-    """An element with its value; None where the value is none of the attribute's.
+    """An element with its value; None where the value is none of the attribute's."""
+    element = _converted(dataset, tag)
+    try:
+        # Some values are converted when they are asked for only.
+        return element if element is not None and _fits(element) else None
+    except Exception:
+        return None
+
+
+def _converted(dataset: Dataset, tag: BaseTag) -> DataElement | None:
+    """An element with whatever value it has; None where pydicom makes nothing of it.
 
     A sequence may come as bytes of unknown representation, which are implicit then (PS3.5 section 6.2.2).
     Its items are read, for nobody knows what is in them.
@@ -40,9 +59,8 @@ def decoded(dataset: Dataset, tag: BaseTag) -> DataElement | None:
             return DataElement(tag, "SQ", items)
         element = dataset[tag]
         if " or " in element.VR:
-            element = DataElement(tag, _settled(element), element.value)
-        # Some values are converted when they are asked for only, and those of items later still.
-        return element if _fits(element) else None
+            return DataElement(tag, _settled(element), element.value)
+        return element
     except Exception:
         # pydicom raises nearly everything for one broken value or another.
         return None
@@ -62,7 +80,15 @@ def _fits(element: DataElement) -> bool:
     if tag.is_private or not datadict.dictionary_has_tag(tag):
         return True
     known = datadict.dictionary_VR(tag).split(" or ")
-    return stored in known or " or " in stored or (stored in TEXTS and known[0] in TEXTS)
+    if stored in _BINARY_NUMBERS:
+        # Four numbers where one belongs may spell a name.
+        count = datadict.dictionary_VM(tag)
+        return stored in known and (not count.isdigit() or int(count) == element.VM)
+    if stored in ("DA", "DT", "TM"):
+        return stored in known and all(moved(stored, value, 0) is not None for value in values_of(element))
+    if stored in _PATTERNS:
+        return stored in known and all(_PATTERNS[stored].fullmatch(value) for value in values_of(element))
+    return stored in known or (stored in TEXTS and known[0] in TEXTS)
 
 
 def all_elements(dataset: Dataset) -> Iterator[DataElement]:
@@ -88,7 +114,7 @@ def values_of(element: DataElement) -> list[str]:
 
 def encoded_element(dataset: Dataset, tag: BaseTag) -> bytes:
     """An element in Explicit VR Little Endian, its texts in UTF-8; a broken one as it came."""
-    element = decoded(dataset, tag)
+    element = _converted(dataset, tag)
     if element is not None:
         try:
             content = element_bytes(element)

@@ -22,7 +22,6 @@ from cloudsec.png import png_bytes
 _STALE = (
     "SmallestImagePixelValue",
     "LargestImagePixelValue",
-    "PixelPaddingRangeLimit",
     "HistogramSequence",
     "ExtendedOffsetTable",
     "ExtendedOffsetTableLengths",
