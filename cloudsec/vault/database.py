@@ -141,8 +141,8 @@ def forget_deleted(engine: Engine) -> None:
         busy, _, _ = raw.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
     if busy:
         raise VaultError(
-            "what was erased is still in the database's journal, because somebody is reading; run the "
-            "command again"
+            "what was replaced or erased is still in the database's journal, because somebody has been "
+            "reading for long; see that they end, and run the command again"
         )
 
 

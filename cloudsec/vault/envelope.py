@@ -69,8 +69,9 @@ class KeyFile:
             kept = self._stored().read()
         except FileNotFoundError as error:
             raise VaultError(
-                f"{self._stored().place}: the vault's key file is not there; restore it from a backup, or "
-                "name another in $CLOUDSEC_VAULT_KEY_FILE: without it nobody can open the vault"
+                f"{self._stored().place}: the vault's key file is not there; copy it from where the vault "
+                "was made, restore it from a backup, or name its place in $CLOUDSEC_VAULT_KEY_FILE: without "
+                "it nobody can open the vault"
             ) from error
         hidden = _after(_FILE_MARKER, wrapped)
         key = _decrypted(kept.octets("vault envelope", KEY_BYTES), hidden, context) if hidden else None

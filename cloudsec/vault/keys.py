@@ -46,12 +46,18 @@ class DataKeys:
         return version
 
     def add(self, connection: Connection) -> int:
-        """Make a new key, which seals from now on; for a transaction that is alone."""
-        version = (self.newest(connection) or 0) + 1
+        """Make a new key, which seals from now on; for a transaction that is alone.
+
+        VaultError if the others are under another envelope meanwhile.
+        """
+        rows = connection.execute(select(data_keys)).all()
+        for row in rows:
+            self._unwrapped(row.envelope, row.wrapped, context(row.version, row.id))
+        version = max((row.version for row in rows), default=0) + 1
         id = uuid4().hex
         wrapped = self._envelope.wrapped(os.urandom(KEY_BYTES), context(version, id))
-        row = {"version": version, "id": id, "envelope": self._envelope.kind, "wrapped": wrapped}
-        connection.execute(insert(data_keys).values(row))
+        new = {"version": version, "id": id, "envelope": self._envelope.kind, "wrapped": wrapped}
+        connection.execute(insert(data_keys).values(new))
         return version
 
     def sealing(self, connection: Connection) -> int:

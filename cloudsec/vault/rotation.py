@@ -47,7 +47,9 @@ def rotate(vault: Vault) -> int:
 
 
 def rewrap(vault: Vault, envelope: Envelope) -> None:
-    """Put the data keys under another envelope: nothing is sealed anew, and the old one opens them no more.
+    """Put the data keys under another envelope; nothing is sealed anew.
+
+    Copies of an older state, such as backups, still open with the old one: who destroys that closes them too.
 
     Raises
     ------
@@ -56,7 +58,6 @@ def rewrap(vault: Vault, envelope: Envelope) -> None:
     """
     with writing(vault.engine, alone=True) as connection:
         vault.keys.rewrap(connection, envelope)
-    forget_deleted(vault.engine)
 
 
 def _sealed_anew(vault: Vault, column: Column[Any], version: int) -> int:

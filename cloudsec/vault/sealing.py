@@ -48,7 +48,7 @@ def prefix(version: int) -> bytes:
 def seal(key: bytes, version: int, place: Place, content: bytes) -> bytes:
     """Seal a value for its place under a data key.
 
-    Nonces are random, so that a key is good for 2**32 values (NIST SP 800-38D, 8.3).
+    Nonces are random, so that a key is good for 2**32 values (NIST SP 800-38D, 8.3); rotate before that.
     """
     nonce = os.urandom(_NONCE_BYTES)
     head = prefix(version)

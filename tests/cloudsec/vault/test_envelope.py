@@ -12,10 +12,11 @@ from moto import mock_aws
 from sqlalchemy import select, update
 
 from cloudsec import VaultError
-from cloudsec.vault import Envelope, KeyFile, Kms, Passphrase, open_vault, rewrap
+from cloudsec.vault import Envelope, KeyFile, Kms, Passphrase, open_vault, rewrap, rotate
 from cloudsec.vault import envelope as envelopes
 from cloudsec.vault.database import connected, writing
 from cloudsec.vault.tables import data_keys
+from tests.vaults import check, fill
 
 KEY = bytes(range(32))
 CONTEXT = "data key 1 5f"
@@ -98,6 +99,20 @@ def test_a_vault_does_not_open_with_another_envelope_and_does_with_its_own_after
         open_vault(url, first)
     with open_vault(url, second) as vault:
         assert vault.secret("knee").octets("a label", 8) == made
+
+
+def test_a_new_key_is_not_put_under_an_envelope_that_was_left(key: KeyFile, url: str, tmp_path: Path) -> None:
+    with open_vault(url, key) as late, open_vault(url, key) as vault:
+        fill(vault)
+        rewrap(vault, KeyFile(tmp_path / "other.key"))
+        # What it has opened it goes on with.
+        fill(late, "PID-0815", "CS-OTHER")
+        with pytest.raises(VaultError, match="does not open"):
+            rotate(late)
+    with open_vault(url, KeyFile(tmp_path / "other.key")) as vault:
+        assert rotate(vault) > 0
+        check(vault)
+        check(vault, "PID-0815", "CS-OTHER")
 
 
 def test_a_data_key_of_another_vault_is_refused(key: KeyFile, tmp_path: Path) -> None:

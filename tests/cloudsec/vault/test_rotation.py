@@ -155,7 +155,7 @@ def test_a_damaged_value_ends_a_rotation_and_no_key_is_lost(vault: Vault) -> Non
 
 
 def test_memory_holds_one_value_at_a_time(vault: Vault) -> None:
-    images = {f"2.25.{number}": bytes(1 << 20) for number in range(24)}
+    images = {f"2.25.{number}": bytes(1 << 20) for number in range(12)}
     for instance, content in images.items():
         vault.project(PROJECT).remember(PATIENT, PSEUDONYM, {}, manifests={instance: content})
     rotate(vault)
