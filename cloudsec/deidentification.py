@@ -9,7 +9,7 @@ import csv
 import tomllib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from cloudsec.vault.projects import Project
 
 _AT_ONCE = 64
-"""Files of a patient that the vault writes down in one transaction."""
+"""Files that the vault writes down together, for each transaction waits for the disk."""
 _DAMAGED = "is damaged or cut short; fetch it again from where it came"
 
 
@@ -54,7 +54,7 @@ class Way:
     Attributes
     ----------
     pseudonyms : Pseudonyms
-    profile : Profile
+    profile : Profile or None
     rules : Rules
     burned_in : {"refuse", "accept"}
     ocr : bool
@@ -62,7 +62,7 @@ class Way:
     """
 
     pseudonyms: Pseudonyms
-    profile: Profile = field(default=Profile())
+    profile: Profile | None = None
     rules: Rules = field(default=Rules())
     burned_in: Literal["refuse", "accept"] = "refuse"
     ocr: bool = False
@@ -142,7 +142,7 @@ def deidentify(source: Path, target: Path, *, project: Project, way: Way) -> tup
     good, quarantined = _sorted_out(source)
     written = 0
     with whole_directory(target) as place:
-        results: defaultdict[str, list[DeidentifiedFile]] = defaultdict(list)
+        pending: list[DeidentifiedFile] = []
         for path in good:
             try:
                 result = way.of(_content(path))
@@ -151,23 +151,23 @@ def deidentify(source: Path, target: Path, *, project: Project, way: Way) -> tup
                 continue
             written += 1
             write_whole(place / f"{written:06d}.dcm", result.content)
-            known = results[result.identity.pseudonym]
-            known.append(result)
-            if len(known) == _AT_ONCE:
-                remember(project, results.pop(result.identity.pseudonym))
-        for known in results.values():
-            remember(project, known)
+            # Its image is written, and no other is held with it.
+            pending.append(replace(result, content=b""))
+            if len(pending) == _AT_ONCE:
+                _remember_all(project, pending)
+                pending.clear()
+        _remember_all(project, pending)
         if not written:
             why = f"; the first: {quarantined[0]}" if quarantined else ""
             raise ImageFileError(f"{shown(source)}: holds no file that could be de-identified{why}")
     return written, quarantined
 
 
-def remember(project: Project, results: Iterable[DeidentifiedFile]) -> None:
-    """Write down in the vault who files of one patient were of; it may be done again."""
+def remember(project: Project, results: Iterable[DeidentifiedFile]) -> str:
+    """Write down in the vault who files of one patient were of; it may be done again. The patient's row."""
     results = list(results)
     identity = results[0].identity
-    project.remember(
+    return project.remember(
         identity.patient.known_as,
         identity.pseudonym,
         {
@@ -180,6 +180,15 @@ def remember(project: Project, results: Iterable[DeidentifiedFile]) -> None:
         uids={old: new for each in results for new, old in each.identity.uids.items()},
         manifests={each.identity.instance: each.manifest for each in results},
     )
+
+
+def _remember_all(project: Project, results: Iterable[DeidentifiedFile]) -> None:
+    """Files of several patients, in one transaction for each."""
+    patients: defaultdict[str, list[DeidentifiedFile]] = defaultdict(list)
+    for each in results:
+        patients[each.identity.pseudonym].append(each)
+    for theirs in patients.values():
+        remember(project, theirs)
 
 
 def reidentified(content: bytes, project: Project) -> bytes:

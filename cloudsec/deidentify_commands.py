@@ -67,13 +67,12 @@ def add_commands(commands: argparse._SubParsersAction[OneLineParser]) -> None:
 def deidentify(options: argparse.Namespace) -> int:
     """DICOM files without anybody in them."""
     from cloudsec import deidentification
-    from cloudsec.dicom.profile import Profile
     from cloudsec.dicom.pseudonyms import Pseudonyms
     from cloudsec.dicom.rules import Rules
     from cloudsec.vault.settings import user_vault
 
     rules = deidentification.read_rules(options.rules) if options.rules else Rules()
-    profile = Profile(frozenset([*options.retain, *options.clean]), rules.keep, rules.private)
+    profile = rules.profile([*options.retain, *options.clean])
     given = deidentification.read_pseudonyms(options.pseudonyms) if options.pseudonyms else {}
     with user_vault() as vault:
         project = vault.project(options.project)

@@ -88,9 +88,9 @@ def deidentified_file(
     pseudonyms : Pseudonyms
         Of the project that the file is for.
     profile : Profile or None
-        None: the basic profile, and what the rules keep.
+        None: that of the rules.
     rules : Rules or None
-        Their masks are used here; what they keep, and call safe, is the profile's.
+        Their masks are used here. None: there are none.
     burned_in : {"refuse", "accept"}
         What to do with images whose pixels may show a name, and that no mask fits.
     ocr : bool
@@ -101,7 +101,8 @@ def deidentified_file(
     DicomError
         Names the cause and the way out, and nothing that the header says of a person.
     """
-    profile, rules = profile or Profile(), rules or Rules()
+    rules = rules or Rules()
+    profile = profile or rules.profile()
     with foreign_errors(DAMAGED):
         file = opened(content)
         dataset = file.dataset

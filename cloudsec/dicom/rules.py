@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from pydicom import Dataset, datadict
 from pydicom.tag import Tag
 
 from cloudsec.dicom.elements import decoded, values_of
-from cloudsec.dicom.profile import PrivateElement, attribute_name
+from cloudsec.dicom.profile import (
+    CLEANED,
+    RETAINED,
+    Option,
+    PrivateElement,
+    Profile,
+    attribute_name,
+)
 
+_TABLES = frozenset(("retain", "clean", "keep", "safe_private", "mask"))
 _EDGES = ("left", "top", "width", "height")
 
 
@@ -58,6 +66,8 @@ class Rules:
 
     Attributes
     ----------
+    options : frozenset of str
+        Of the profile, which a file may name under `retain` and `clean`.
     keep : frozenset of str
         As `Profile` takes them.
     private : frozenset of PrivateElement
@@ -65,9 +75,10 @@ class Rules:
     masks : tuple of Mask
     """
 
+    options: frozenset[str] = frozenset()
     keep: frozenset[str] = frozenset()
     private: frozenset[PrivateElement] = frozenset()
-    masks: tuple[Mask, ...] = field(default=())
+    masks: tuple[Mask, ...] = ()
 
     @classmethod
     def of(cls, table: Mapping[str, Any]) -> Rules:
@@ -79,9 +90,10 @@ class Rules:
             Names what is wrong with them.
         """
         try:
-            if unknown := table.keys() - {"keep", "safe_private", "mask"}:
-                raise ValueError(f"{min(unknown)!r} is no rule; those are keep, safe_private and mask")
+            if unknown := table.keys() - _TABLES:
+                raise ValueError(f"{min(unknown)!r} is no rule; those are {', '.join(sorted(_TABLES))}")
             return cls(
+                frozenset(_options(table, "retain", RETAINED)) | frozenset(_options(table, "clean", CLEANED)),
                 frozenset(attribute_name(name) for name in table.get("keep", ())),
                 frozenset(element for each in table.get("safe_private", ()) for element in _private(each)),
                 tuple(_mask(each) for each in table.get("mask", ())),
@@ -92,9 +104,22 @@ class Rules:
                 "[[safe_private]] has creator, group and elements, each [[mask]] has match and rectangles"
             ) from error
 
+    def profile(self, options: Iterable[str] = ()) -> Profile:
+        """The profile with these options besides those of the rules; ValueError where they do not agree."""
+        return Profile(self.options | frozenset(options), self.keep, self.private)
+
     def rectangles(self, dataset: Dataset) -> tuple[Rectangle, ...]:
         """What is blackened in an image of this header, by all masks that fit."""
         return tuple(each for mask in self.masks if mask.fits(dataset) for each in mask.rectangles)
+
+
+def _options(table: Mapping[str, Any], name: str, known: Mapping[str, Option]) -> list[str]:
+    named = table.get(name, [])
+    if not isinstance(named, list):
+        raise TypeError("another form")
+    if unknown := [each for each in named if each not in known]:
+        raise ValueError(f"{unknown[0]!r} is no option to {name}; those are {', '.join(known)}")
+    return named
 
 
 def _private(table: Mapping[str, Any]) -> list[PrivateElement]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from io import BytesIO
+import re
+import tomllib
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ import pytest
 from cloudsec.cli import main
 from cloudsec.deidentify_commands import CLEANED, RETAINED
 from cloudsec.dicom import profile
+from cloudsec.dicom.rules import Rules
 from tests.dicom_files import PLANE, US, dataset_of, file_of
 
 SLICE = {
@@ -43,10 +45,6 @@ def slices(folder: Path, count: int = 3, **changes: object) -> Path:
 
 def read_all(folder: Path) -> list[pydicom.Dataset]:
     return [pydicom.dcmread(path) for path in sorted(folder.iterdir())]
-
-
-def without_meta(content: bytes) -> pydicom.Dataset:
-    return pydicom.dcmread(BytesIO(content))
 
 
 def test_a_tree_comes_out_as_one_series_of_nobody_and_is_given_back(tmp_path: Path) -> None:
@@ -100,10 +98,8 @@ def test_what_belongs_to_nobody_for_certain_is_set_aside_and_the_rest_is_written
     (source / "notes.txt").write_text("of Jane Doe")
     assert run("deidentify", source, tmp_path / "out") == 1
     told = capfd.readouterr().err
-    for reason in (
-        *("several Patient IDs", "often show a name", "same instance", "DICOMDIR", "is no DICOM file"),
-        "6 set aside",
-    ):
+    aside = ["several Patient IDs", "often show a name", "same instance", "DICOMDIR", "is no DICOM file"]
+    for reason in [*aside, "6 set aside"]:
         assert reason in told
     assert len(list((tmp_path / "out").iterdir())) == 3
 
@@ -160,16 +156,32 @@ def test_rules_keep_mask_and_are_refused_where_they_are_wrong(
     for made in read_all(tmp_path / "out"):
         assert made.SeriesDescription == "knee"
         assert (made.pixel_array[:2, 1:3] == np.iinfo(np.int16).min).all()
+    # A file of rules may be all that there is to say.
+    rules.write_text('clean = ["descriptors"]\n' + rules.read_text())
+    assert run("deidentify", source, tmp_path / "same", "--rules", rules) == 0
+    assert [(tmp_path / "out" / f"00000{n}.dcm").read_bytes() for n in (1, 2, 3)] == [
+        (tmp_path / "same" / f"00000{n}.dcm").read_bytes() for n in (1, 2, 3)
+    ]
     for wrong, sentence in {
         'keep = ["Rows"]': "no attribute of the confidentiality profile",
         "keep = 5": "not of the form",
         "[[mask]]\nmatch = {}\nrectangles = []": "which images it is for",
         'masks = ["x"]': "is no rule",
+        'retain = ["names"]': "is no option to retain",
+        'clean = "descriptors"': "not of the form",
         "keep": "no file of rules in TOML",
     }.items():
         rules.write_text(wrong)
         assert run("deidentify", source, tmp_path / "again", *words) in (1, 2)
         assert sentence in capfd.readouterr().err
+
+
+def test_the_rules_in_the_readme_are_rules() -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text()
+    (example,) = re.findall(r"```toml\n(retain = .*?)```", readme, re.DOTALL)
+    rules = Rules.of(tomllib.loads(example))
+    assert rules.profile().options == {"modified-dates", "safe-private", "descriptors"}
+    assert len(rules.masks) == 1
 
 
 def test_the_options_of_the_command_are_those_of_the_profile() -> None:
