@@ -132,7 +132,7 @@ def deidentified(
     walk = _Walk(profile, pseudonyms, patient, _traces(dataset, profile))
     made = walk.through(dataset, ())
     pseudonym = pseudonyms.of(patient)
-    _state(made, walk, pseudonym, masked)
+    _state(dataset, made, walk, pseudonym, masked)
     return Deidentified(made, Manifest(tuple(walk.changes)), patient, pseudonym, walk.uids)
 
 
@@ -166,12 +166,27 @@ class _Walk:
                 result = self._judged(tag, element, path)
             if result is not None:
                 made.add(result)
-            entered = element is not None and result is not None and result.VR == "SQ" and len(result.value)
-            if not entered and (result is not element or element is None):
-                self.note(path, tag, encoded_element(source, tag), result)
+            if not (result is element is not None) and not self._entered(element, result):
+                self._note(path, tag, encoded_element(source, tag), result)
         return made
 
-    def note(self, path: Path, tag: int, before: bytes | None, result: DataElement | None) -> None:
+    def state(self, source: Dataset, made: Dataset, keyword: str, value: object) -> None:
+        """Say something at the top of the header, instead of what became of what was said there."""
+        tag = Tag(keyword)
+        before = encoded_element(source, tag) if tag in source else None
+        # A new element: elements that stayed are those of the source.
+        made.add(DataElement(tag, datadict.dictionary_VR(tag), value))
+        outside = [change for change in self.changes if (*change.path, (change.tag, 0))[0][0] != tag]
+        self.changes[:] = outside
+        self._note((), tag, before, made[tag])
+
+    def _entered(self, element: DataElement | None, result: DataElement | None) -> bool:
+        """Whether a sequence stayed, so that what changed is put down item by item."""
+        if element is None or result is None or element.VR != "SQ":
+            return False
+        return len(result.value) > 0 and self.profile.action(element.tag, "SQ") is not Action.DUMMY
+
+    def _note(self, path: Path, tag: int, before: bytes | None, result: DataElement | None) -> None:
         """Put down a change, if it is one."""
         after = None if result is None else element_bytes(result)
         if before != after:
@@ -260,19 +275,16 @@ class _Walk:
         )
         return DataElement(tag, "UI", new if len(new) > 1 else new[0])
 
-    def _shifted(self, tag: BaseTag, known: str, element: DataElement | None) -> DataElement | None:
+    def _shifted(self, tag: BaseTag, known: str, element: DataElement | None) -> DataElement:
         assert element is not None
         later = [moved(known, value, self._days) for value in values_of(element)]
         if None in later:
-            # No date that could be moved: what the profile does without the option.
-            plain = Profile(self.profile.options - {"modified-dates"}).action(tag, known)
-            if plain is Action.EMPTY:
-                return DataElement(tag, known, None)
-            return DataElement(tag, known, _DUMMIES[known]) if plain is Action.DUMMY else None
+            # It would leave the calendar.
+            return DataElement(tag, known, _DUMMIES[known])
         return DataElement(tag, known, later if len(later) > 1 else later[0])
 
 
-def _state(made: Dataset, walk: _Walk, pseudonym: str, masked: bool) -> None:
+def _state(dataset: Dataset, made: Dataset, walk: _Walk, pseudonym: str, masked: bool) -> None:
     """Whose it is now, and what was done, in the words of the standard."""
     options = walk.profile.options
     temporal = (
@@ -289,14 +301,7 @@ def _state(made: Dataset, walk: _Walk, pseudonym: str, masked: bool) -> None:
         **({"BurnedInAnnotation": "NO"} if masked else {}),
     }
     for keyword, value in statements.items():
-        tag = Tag(keyword)
-        before = element_bytes(made[tag]) if tag in made else None
-        earlier = next((c for c in walk.changes if c.tag == tag and not c.path), None)
-        if earlier is not None:
-            walk.changes.remove(earlier)
-            before = earlier.before
-        setattr(made, keyword, value)
-        walk.note((), tag, before, made[tag])
+        walk.state(dataset, made, keyword, value)
 
 
 def _code(option: Option) -> Dataset:

@@ -26,7 +26,10 @@ SYNTAXES = st.sampled_from([getattr(uid, kind) for kind in KINDS])
 FREE = ("Modality", "BodyPartExamined", "ImageComments", "Rows", "SliceThickness", "FrameType", "CodeMeaning")
 TAGS = [*(Tag(keyword) for keyword in FREE), *(tag for tag in LISTED if tag.group >= 8)]
 TAGS = [tag for tag in TAGS if tag < 0x7FE00000 and datadict.dictionary_VR(tag) != "UN"]
-SEQUENCES = [Tag(name) for name in ("AnatomicRegionSequence", "ReferencedImageSequence", "ContentSequence")]
+SEQUENCES = [
+    *(Tag(name) for name in ("AnatomicRegionSequence", "DeidentificationMethodCodeSequence")),
+    *(tag for tag in LISTED if datadict.dictionary_VR(tag) == "SQ"),
+]
 DAYS = st.dates(date(1905, 1, 1), date(2090, 1, 1)).map(lambda day: f"{day:%Y%m%d}")
 VALUES = {
     "DA": DAYS,
