@@ -6,7 +6,8 @@
                       burned_in="refuse", ocr=False) -> DeidentifiedFile
 
 A file is taken apart within the limits of `cloudsec.dicom.files` on bytes, items and elements; the element
-that holds the pixels is copied as it is, in whatever code, unless a mask fits or an overlay hides in it.
+that holds the pixels is copied as it is, in whatever code, unless a mask fits, an overlay hides in it, or a
+comment in it names somebody.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from cloudsec.dicom.meaning import drop
 from cloudsec.dicom.profile import Profile
 from cloudsec.dicom.pseudonyms import Patient, Pseudonyms
 from cloudsec.dicom.rules import Rules
+from cloudsec.dicom.traces import Traces
 from cloudsec.errors import DicomError
 
 _PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
@@ -117,9 +119,10 @@ def deidentified_file(
         identity = _identity(dataset)
         result = deidentified(dataset, profile=profile, pseudonyms=pseudonyms, masked=bool(rectangles))
         made, pixels, syntax, implicit = result.dataset, file.pixels, file.syntax, file.implicit
-        if file.pixels and (rectangles or ocr or _hides_overlay(file)):
+        anew = bool(rectangles) or _hides_overlay(file) or _comments(file, result.traces)
+        if file.pixels and (anew or ocr):
             frames = read_pixels(content)
-            if rectangles or _hides_overlay(file):
+            if anew:
                 blackened(made, frames, rectangles)
                 if file.syntax in LOSSY_SYNTAXES:
                     # What is lost stays lost, also where the header forgot to say it.
@@ -229,6 +232,11 @@ def _hides_overlay(file: EncodedFile) -> bool:
     """Whether an overlay of old lies in bits of the pixels, where it would stay."""
     groups = range(0x6000, 0x6020, 2)
     return any((group, 0x0010) in file.dataset and (group, 0x3000) not in file.dataset for group in groups)
+
+
+def _comments(file: EncodedFile, traces: Traces) -> bool:
+    """Whether a code names somebody beside the pixels: JPEG and its kin hold comments."""
+    return file.syntax.is_compressed and traces.in_bytes(file.pixels)
 
 
 def _identity(dataset: Dataset) -> tuple[str, str]:

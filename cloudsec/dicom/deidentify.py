@@ -89,6 +89,8 @@ class Deidentified:
         Who it is of now.
     uids : dict of str to str
         The UIDs that were replaced, by those that replace them.
+    traces : Traces
+        By what else somebody could be named, outside of the header.
     """
 
     dataset: Dataset = field(repr=False)
@@ -96,6 +98,7 @@ class Deidentified:
     patient: Patient = field(repr=False)
     pseudonym: str
     uids: dict[str, str] = field(repr=False)
+    traces: Traces = field(repr=False)
 
 
 def patient_of(dataset: Dataset) -> Patient:
@@ -129,11 +132,12 @@ def deidentified(
     """
     correct_ambiguous_vr(dataset, True)
     patient = patient_of(dataset)
-    walk = _Walk(profile, pseudonyms, patient, _traces(dataset, profile))
+    traces = _traces(dataset, profile)
+    walk = _Walk(profile, pseudonyms, patient, traces)
     made = walk.through(dataset, ())
     pseudonym = pseudonyms.of(patient)
     _state(dataset, made, walk, pseudonym, masked)
-    return Deidentified(made, Manifest(tuple(walk.changes)), patient, pseudonym, walk.uids)
+    return Deidentified(made, Manifest(tuple(walk.changes)), patient, pseudonym, walk.uids, traces)
 
 
 def _traces(dataset: Dataset, profile: Profile) -> Traces:

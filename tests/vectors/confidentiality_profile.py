@@ -36,7 +36,9 @@ def main() -> None:
         writer.writerow(["tag", "name", *COLUMNS])
         for each in sorted(attributes, key=lambda each: each["id"]):
             tag = "private" if each["id"].startswith("ggggeeee") else each["id"]
-            writer.writerow([tag, each["name"], *(each.get(column, "") for column in COLUMNS.values())])
+            # Behind a line's end there are notes.
+            name = each["name"].partition("\n")[0]
+            writer.writerow([tag, name, *(each.get(column, "") for column in COLUMNS.values())])
 
 
 if __name__ == "__main__":
