@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, Table, select
+from sqlalchemy import Connection, Table, or_, select
 
 from cloudsec.vault.tables import METADATA, Sealed
 
@@ -38,14 +38,14 @@ def _belonging(
     connection: Connection, table: Table, found: Mapping[Table, list[dict[str, Any]]]
 ) -> Iterator[Mapping[str, Any]]:
     """The rows of a table that go when those that are found go."""
-    for key in table.foreign_keys:
-        if key.ondelete != "CASCADE" or key.column.table not in found:
-            continue
-        owners = [row[key.column.name] for row in found[key.column.table]]
-        rows = connection.execution_options(yield_per=_ROWS_AT_A_TIME).execute(
-            select(table).where(key.parent.in_(owners))
-        )
-        yield from (row._asdict() for row in rows)
+    theirs = [
+        key.parent.in_([row[key.column.name] for row in found[key.column.table]])
+        for key in table.foreign_keys
+        if key.ondelete == "CASCADE" and key.column.table in found
+    ]
+    if theirs:
+        wanted = select(table).where(or_(*theirs)).execution_options(yield_per=_ROWS_AT_A_TIME)
+        yield from (row._asdict() for row in connection.execute(wanted))
 
 
 def _in_the_clear(table: Table, row: Mapping[str, Any]) -> dict[str, Any]:

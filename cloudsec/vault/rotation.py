@@ -73,13 +73,14 @@ def _sealed_anew(vault: Vault, column: Column[Any], version: int) -> int:
             rows = connection.execute(wanted).all()
         if not rows:
             return count
-        done, size = 0, 0
+        done = size = 0
         with vault.writing() as transaction:
             while done < len(rows) and size < _BATCH_BYTES:
                 this = [key == value for key, value in zip(keys, rows[done], strict=True)]
-                size += _one_anew(vault, transaction, column, [*this, older])
+                written = _one_anew(vault, transaction, column, [*this, older])
+                count += written > 0
+                size += written
                 done += 1
-        count += done
         after = tuple_(*keys) > tuple_(*rows[done - 1])
 
 

@@ -95,6 +95,8 @@ class Vault:
     ----------
     engine : Engine
         Of its database.
+    keys : DataKeys
+        What values are sealed under.
     """
 
     def __init__(self, engine: Engine, keys: DataKeys) -> None:

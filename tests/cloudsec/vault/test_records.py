@@ -3,13 +3,18 @@
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 
 import pytest
 
 from cloudsec import VaultError
 from cloudsec.keystream import Keystream
+from cloudsec.ledger import Ledger
+from cloudsec.schemes import SCHEMES
+from cloudsec.study_file import Change
 from cloudsec.vault import Vault, records
+from cloudsec.vault.records import StudyRow
+from tests.planning import job_of, noise
 
 KEYS = Keystream(bytes(range(32)))
 SECRET = b"provider 3 holds class 1"
@@ -85,6 +90,36 @@ def test_of_two_first_changes_the_later_sees_what_the_other_wrote(
             assert begun.wait(60)
             change.write(SECRET)
         assert later.result() == SECRET
+
+
+class Raced:
+    """A record that is changed by nobody before all have read it."""
+
+    def __init__(self, record: StudyRow, start: threading.Barrier) -> None:
+        self.place, self.read, self._record, self._start = record.place, record.read, record, start
+
+    def changing(self) -> AbstractContextManager[Change]:
+        self._start.wait()
+        return self._record.changing()
+
+
+def test_of_daemons_that_plan_a_first_job_at_once_all_use_one_grid(
+    vault: Vault, again: Callable[[], Vault]
+) -> None:
+    start = threading.Barrier(2)
+    speeds = [1.0, 2.0, 4.0, 8.0, 16.0]
+    jobs = [job_of(noise(256, 256), "median", 5, speeds=each) for each in (speeds, speeds[::-1])]
+
+    def ledger(own: Vault) -> Ledger:
+        return Ledger(SCHEMES["ga-es"], KEYS, Raced(own.records(KEYS), start))
+
+    alone = [ledger(vault).foreseen(job).owners.tolist() for job in jobs]
+    assert alone[0] != alone[1]
+    with again() as other, ThreadPoolExecutor(2) as pool:
+        first, second = pool.map(lambda own, job: ledger(own).planned(job), (vault, other), jobs)
+    record = vault.records(KEYS).read()
+    assert [plan.study.encoded() for plan in (first, second) if plan.study] == [record, record]
+    assert (first.owners == second.owners).all()
 
 
 def test_a_record_that_grows_too_large_is_refused(vault: Vault, monkeypatch: pytest.MonkeyPatch) -> None:
