@@ -57,6 +57,6 @@ class VaultError(CloudsecError):
     """A key file or a sealed record that cannot be used, made or read."""
 
 
-def shown(path: Path) -> str:
+def shown(path: Path | str) -> str:
     """A file's name that keeps a message on one line."""
     return "".join(c if c.isprintable() else "?" for c in str(path))
