@@ -35,7 +35,7 @@ from cloudsec.settings import Settings
 from cloudsec.share_course import carried_out_on_shares
 from cloudsec.share_report import report_of_shares
 from cloudsec.study import Study, study_name
-from cloudsec.vault import Vault
+from cloudsec.study_file import StudyFile
 from cloudsec.verification.products import Probes
 from providers import Filter
 from providers.image import checked_image, image_planes
@@ -385,7 +385,7 @@ class Broker:
         """The keys of a study, and who keeps its record."""
         keys = self._key.for_study(study_name(name), self._fleet)
         remembered = scheme.assurance == "heuristic"
-        return keys, Ledger(scheme, keys, Vault(keys, state_directory())) if remembered else None
+        return keys, Ledger(scheme, keys, StudyFile(keys, state_directory())) if remembered else None
 
 
 def _travelling(planes: NDArray[np.generic]) -> tuple[np.dtype[Any], int]:

@@ -20,7 +20,7 @@ from cloudsec.ledger import Ledger
 from cloudsec.result import Result
 from cloudsec.schemes import HOME, SCHEMES, Job, Plan
 from cloudsec.study import Study, StudyGrid
-from cloudsec.vault import Vault
+from cloudsec.study_file import StudyFile
 from providers import handle
 from tests.in_blocks import Broker
 from tests.planning import job_of, names, noise
@@ -39,7 +39,7 @@ def records() -> list[Path]:
 def study_of(key: bytes, name: str | None = None, fleet: str = "") -> Study:
     """What stands in a study's record."""
     keys = Keystream.of(key).for_study(name, fleet)
-    record = Vault(keys, state_directory()).read()
+    record = StudyFile(keys, state_directory()).read()
     assert record is not None
     return Study.decoded(record)
 
@@ -157,11 +157,11 @@ def test_processes_with_other_lists_that_race_for_a_fresh_study_all_use_one_assi
     imports = (
         "import sys, json, numpy as np\n"
         "from cloudsec.ledger import Ledger\nfrom cloudsec.schemes import SCHEMES\n"
-        "from cloudsec.vault import Vault\nfrom pathlib import Path\n"
+        "from cloudsec.study_file import StudyFile\nfrom pathlib import Path\n"
         "from tests.planning import KEYS, job_of, noise"
     )
     program = """
-ledger = Ledger(SCHEMES["ga-es"], KEYS, Vault(KEYS, Path(sys.argv[1])))
+ledger = Ledger(SCHEMES["ga-es"], KEYS, StudyFile(KEYS, Path(sys.argv[1])))
 # Everyone knows another four of twelve providers; whoever is first, the others follow.
 listed = [f"cloud-{number}" for number in map(int, sys.argv[2:])]
 plan = ledger.planned(job_of(noise(100, 110), "median", listed, plan={"block": 8}))
@@ -199,14 +199,14 @@ def test_an_image_that_is_computed_at_home_leaves_no_record() -> None:
     assert not state_directory().exists()
 
 
-DAMAGES: dict[str, Callable[[bytes, Vault], bytes]] = {
+DAMAGES: dict[str, Callable[[bytes, StudyFile], bytes]] = {
     "a byte changed": lambda sealed, _: sealed[:-1] + bytes([sealed[-1] ^ 1]),
     "cut off": lambda sealed, _: sealed[:40],
     "empty": lambda _, __: b"",
-    "sealed, but no study": lambda _, vault: vault._sealed(b"{}"),
-    "sealed, but of another version": lambda _, vault: vault._sealed(b'{"version": 2, "grids": []}'),
-    "sealed, but with a wrong field": lambda _, vault: vault._sealed(
-        (vault.read() or b"").replace(b'"halo": [1, 1]', b'"halo": [1]')
+    "sealed, but no study": lambda _, file: file._sealed(b"{}"),
+    "sealed, but of another version": lambda _, file: file._sealed(b'{"version": 2, "grids": []}'),
+    "sealed, but with a wrong field": lambda _, file: file._sealed(
+        (file.read() or b"").replace(b'"halo": [1, 1]', b'"halo": [1]')
     ),
 }
 
@@ -215,9 +215,9 @@ DAMAGES: dict[str, Callable[[bytes, Vault], bytes]] = {
 def test_of_a_study_with_a_damaged_record_nothing_is_sent(damage: str) -> None:
     process(clouds(4), study="knee")
     (record,) = records()
-    vault = Vault(Keystream.of(KEY).for_study("knee", ""), state_directory())
-    assert vault.path == record
-    damaged = DAMAGES[damage](record.read_bytes(), vault)
+    file = StudyFile(Keystream.of(KEY).for_study("knee", ""), state_directory())
+    assert file.path == record
+    damaged = DAMAGES[damage](record.read_bytes(), file)
     record.write_bytes(damaged)
     fleet = clouds(4)
     for image in (IMAGE, IMAGE[:90], IMAGE[:10]):
@@ -254,7 +254,7 @@ def test_images_without_a_name_share_one_study_and_named_ones_have_their_own() -
 
 def ledger_at(place: Path) -> Ledger:
     keys = Keystream(KEY)
-    return Ledger(SCHEMES["ga-es"], keys, Vault(keys, place))
+    return Ledger(SCHEMES["ga-es"], keys, StudyFile(keys, place))
 
 
 def sent(plan: Plan, count: int) -> Any:
@@ -289,7 +289,7 @@ def test_what_cannot_be_written_down_is_not_lent_but_computed_at_home(
 
 def holds_over_study(ledger: Ledger, job: Job, plan: Plan, received: NDArray[np.bool_]) -> bool:
     """What the report of a job would say, with the record as it is now."""
-    record = ledger.vault.read()
+    record = ledger.record.read()
     study = Study() if record is None else Study.decoded(record)
     return Exposure(job, replace(plan, study=study), ledger.scheme, plan.owners, (received,)).over_study
 
@@ -383,15 +383,15 @@ def test_what_one_held_who_is_gone_is_not_covered_by_several_stand_ins_together(
 def test_nothing_is_written_where_nothing_is_lent(tmp_path: Path) -> None:
     ledger, job = ledger_at(tmp_path), job_for()
     plan = ledger.planned(job)
-    content = ledger.vault.path.read_bytes()
+    content = ledger.record.path.read_bytes()
     ledger.lend(job, plan, {})
-    assert ledger.vault.path.read_bytes() == content
+    assert ledger.record.path.read_bytes() == content
 
 
 def test_lending_of_a_study_that_is_gone_is_refused(tmp_path: Path) -> None:
     ledger, job = ledger_at(tmp_path), job_for(7)
     plan = ledger.planned(job)
-    ledger.vault.path.unlink()
+    ledger.record.path.unlink()
     with pytest.raises(VaultError, match="was changed while a job ran"):
         ledger.lend(job, plan, {"cloud-1": plan.places[:1]})
 

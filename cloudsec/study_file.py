@@ -30,7 +30,7 @@ _RESTORE = (
 
 
 @dataclass(frozen=True, eq=False)
-class Vault:
+class StudyFile:
     """The sealed record of one study.
 
     Attributes
@@ -48,6 +48,11 @@ class Vault:
     def path(self) -> Path:
         """The record's file; its name tells nothing of the study's."""
         return self.directory / f"study-{self.keys.octets('vault name', 16).hex()}.sealed"
+
+    @property
+    def place(self) -> str:
+        """The file's name, for a message."""
+        return shown(self.path)
 
     def read(self) -> bytes | None:
         """What was last written, whole whoever is writing; None where there is no record yet.
@@ -67,10 +72,10 @@ class Vault:
             # A link to nothing is a record that is lost, not one that was never written.
             if not self.path.is_symlink():
                 return None
-            raise VaultError(f"{shown(self.path)}: this record is a link to nothing; {_RESTORE}") from error
+            raise VaultError(f"{self.place}: this record is a link to nothing; {_RESTORE}") from error
         except OSError as error:
             raise VaultError(
-                f"{shown(self.path)}: this record cannot be read ({error.strerror}); {_RESTORE}"
+                f"{self.place}: this record cannot be read ({error.strerror}); {_RESTORE}"
             ) from error
 
     @contextmanager
@@ -89,7 +94,7 @@ class Vault:
             try:
                 yield change
             finally:
-                change._vault = None
+                change._file = None
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
@@ -106,7 +111,7 @@ class Vault:
                 fcntl.flock(descriptor, fcntl.LOCK_EX)
             except OSError as error:
                 raise VaultError(
-                    f"{shown(self.path)}: the file system there cannot lock files ({error.strerror}); "
+                    f"{self.place}: the file system there cannot lock files ({error.strerror}); "
                     "move the records to another and name their directory in $CLOUDSEC_STATE"
                 ) from error
             try:
@@ -121,8 +126,7 @@ class Vault:
         sealed = self._sealed(content)
         if len(sealed) > LARGEST_RECORD:
             raise VaultError(
-                f"{shown(self.path)}: the record would grow beyond {LARGEST_RECORD} bytes; "
-                "begin another study"
+                f"{self.place}: the record would grow beyond {LARGEST_RECORD} bytes; begin another study"
             )
         try:
             write_whole(self.path, sealed, private=True)
@@ -136,14 +140,12 @@ class Vault:
     def _opened(self, sealed: bytes) -> bytes:
         start = len(_MARKER) + _NONCE_BYTES
         if not sealed.startswith(_MARKER) or len(sealed) < start + _TAG_BYTES:
-            raise VaultError(
-                f"{shown(self.path)}: this is no whole record of this version of CloudSec; {_RESTORE}"
-            )
+            raise VaultError(f"{self.place}: this is no whole record of this version of CloudSec; {_RESTORE}")
         try:
             return self._cipher().decrypt(sealed[len(_MARKER) : start], sealed[start:], self._context())
         except InvalidTag as error:
             raise VaultError(
-                f"{shown(self.path)}: this record is damaged, or another study's; {_RESTORE}"
+                f"{self.place}: this record is damaged, or another study's; {_RESTORE}"
             ) from error
 
     def _cipher(self) -> AESGCM:
@@ -154,7 +156,7 @@ class Vault:
 
     def _unwritable(self, error: OSError) -> VaultError:
         return VaultError(
-            f"{shown(self.path)}: this record cannot be written ({error.strerror}); make its directory "
+            f"{self.place}: this record cannot be written ({error.strerror}); make its directory "
             "writable, or move the records to one that is and name it in $CLOUDSEC_STATE"
         )
 
@@ -168,10 +170,10 @@ class Change:
         What the record holds; None where there is none yet.
     """
 
-    __slots__ = ("_vault", "content")
+    __slots__ = ("_file", "content")
 
-    def __init__(self, vault: Vault, content: bytes | None) -> None:
-        self._vault: Vault | None = vault
+    def __init__(self, file: StudyFile, content: bytes | None) -> None:
+        self._file: StudyFile | None = file
         self.content = content
 
     def write(self, content: bytes) -> None:
@@ -182,7 +184,7 @@ class Change:
         VaultError
             If the record cannot be written.
         """
-        if self._vault is None:
+        if self._file is None:
             raise ValueError("the record is no longer locked; write to it inside the block that changes it")
-        self._vault._write(content)
+        self._file._write(content)
         self.content = content

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from cloudsec import VaultError, vault
+from cloudsec import VaultError, study_file
 from cloudsec.keystream import Keystream
-from cloudsec.vault import Vault
+from cloudsec.study_file import StudyFile
 from tests.racers import ROOT, run_at_once
 
 KEYS = Keystream(bytes(range(32)))
@@ -23,18 +23,18 @@ SECRET = b"provider 3 holds class 1"
 
 
 @pytest.fixture
-def record(tmp_path: Path) -> Vault:
-    """The vault of a study without a record, in a directory that does not exist yet."""
-    return Vault(KEYS.for_study("Jane Doe, knee"), tmp_path / "state" / "records")
+def record(tmp_path: Path) -> StudyFile:
+    """The file of a study without a record, in a directory that does not exist yet."""
+    return StudyFile(KEYS.for_study("Jane Doe, knee"), tmp_path / "state" / "records")
 
 
-def write(record: Vault, content: bytes) -> Path:
+def write(record: StudyFile, content: bytes) -> Path:
     with record.changing() as change:
         change.write(content)
     return record.path
 
 
-def refusal(record: Vault) -> str:
+def refusal(record: StudyFile) -> str:
     """The one line that says why a record was refused, with nothing drawn anew and nothing overwritten."""
     with pytest.raises(VaultError) as caught:
         record.read()
@@ -48,7 +48,7 @@ def refusal(record: Vault) -> str:
     return message
 
 
-def test_what_is_written_is_read_again(record: Vault) -> None:
+def test_what_is_written_is_read_again(record: StudyFile) -> None:
     assert record.read() is None
     with record.changing() as change:
         assert change.content is None
@@ -56,7 +56,7 @@ def test_what_is_written_is_read_again(record: Vault) -> None:
         assert change.content == b"first"
         change.write(SECRET)
     assert record.read() == SECRET
-    assert Vault(KEYS.for_study("Jane Doe, knee"), record.directory).read() == SECRET
+    assert StudyFile(KEYS.for_study("Jane Doe, knee"), record.directory).read() == SECRET
     with record.changing() as change:
         assert change.content == SECRET
     for content in (b"", bytes(100_000)):
@@ -64,7 +64,7 @@ def test_what_is_written_is_read_again(record: Vault) -> None:
         assert record.read() == content
 
 
-def test_nothing_is_written_unasked(record: Vault) -> None:
+def test_nothing_is_written_unasked(record: StudyFile) -> None:
     assert record.read() is None
     assert not record.directory.exists()
     with pytest.raises(RuntimeError), record.changing():
@@ -77,7 +77,7 @@ def test_nothing_is_written_unasked(record: Vault) -> None:
     assert record.path.read_bytes() == before
 
 
-def test_a_change_ends_with_its_block(record: Vault) -> None:
+def test_a_change_ends_with_its_block(record: StudyFile) -> None:
     with record.changing() as change:
         pass
     with pytest.raises(ValueError, match="no longer locked"):
@@ -85,7 +85,7 @@ def test_a_change_ends_with_its_block(record: Vault) -> None:
     assert record.read() is None
 
 
-def test_files_and_representations_tell_nothing(record: Vault) -> None:
+def test_files_and_representations_tell_nothing(record: StudyFile) -> None:
     sealed = write(record, SECRET).read_bytes()
     assert SECRET not in sealed
     assert sealed != write(record, SECRET).read_bytes()
@@ -98,14 +98,14 @@ def test_files_and_representations_tell_nothing(record: Vault) -> None:
 
 def test_every_study_and_every_key_has_a_file_of_its_own(tmp_path: Path) -> None:
     studies = [keys.for_study(name) for keys in (KEYS, Keystream(bytes(32))) for name in (None, "", "a", "b")]
-    paths = [Vault(keys, tmp_path).path for keys in studies]
+    paths = [StudyFile(keys, tmp_path).path for keys in studies]
     assert len(set(paths)) == len(paths)
     assert all(len(path.name) == len("study-.sealed") + 32 for path in paths)
 
 
 @pytest.mark.parametrize("umask", [0, 0o022, 0o077])
 def test_a_record_is_its_owners_alone_from_the_start_and_lasts(
-    record: Vault, umask: int, monkeypatch: pytest.MonkeyPatch
+    record: StudyFile, umask: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     modes: list[int] = []
     synced = os.fsync
@@ -131,11 +131,11 @@ def test_a_record_is_its_owners_alone_from_the_start_and_lasts(
     assert stat.S_IMODE(record.directory.stat().st_mode) == 0o700
 
 
-def test_processes_that_change_a_record_lose_no_update(record: Vault) -> None:
-    imports = "import sys; from pathlib import Path; from cloudsec.vault import Vault\n"
+def test_processes_that_change_a_record_lose_no_update(record: StudyFile) -> None:
+    imports = "import sys; from pathlib import Path; from cloudsec.study_file import StudyFile\n"
     imports += "from cloudsec.keystream import Keystream"
     program = """
-record = Vault(Keystream(bytes(range(32))).for_study("Jane Doe, knee"), Path(sys.argv[1]))
+record = StudyFile(Keystream(bytes(range(32))).for_study("Jane Doe, knee"), Path(sys.argv[1]))
 for turn in range(10):
     with record.changing() as change:
         change.write((change.content or b"") + f"{sys.argv[2]}.{turn} ".encode())
@@ -146,7 +146,7 @@ for turn in range(10):
     assert len(os.listdir(record.directory)) == 2
 
 
-def test_threads_that_change_a_record_lose_no_update(record: Vault) -> None:
+def test_threads_that_change_a_record_lose_no_update(record: StudyFile) -> None:
     start = threading.Barrier(8)
 
     def append(number: int) -> None:
@@ -161,7 +161,7 @@ def test_threads_that_change_a_record_lose_no_update(record: Vault) -> None:
     assert sorted(written) == sorted(f"{number}.{turn}".encode() for number in range(8) for turn in range(10))
 
 
-def test_a_reader_beside_writers_always_sees_a_whole_record(record: Vault) -> None:
+def test_a_reader_beside_writers_always_sees_a_whole_record(record: StudyFile) -> None:
     write(record, bytes(50_000))
     seen: list[bytes | None] = []
     done = threading.Event()
@@ -191,22 +191,22 @@ def test_a_reader_beside_writers_always_sees_a_whole_record(record: Vault) -> No
         assert len(content) == 50_000 + 1000 * (content[0] % 20)
 
 
-def test_a_reader_needs_no_lock(record: Vault) -> None:
+def test_a_reader_needs_no_lock(record: StudyFile) -> None:
     write(record, SECRET)
     with record.changing() as change:
         change.write(b"new")
         assert record.read() == b"new"
 
 
-def test_another_studys_lock_is_not_waited_for(record: Vault) -> None:
-    other = Vault(KEYS.for_study(None), record.directory)
+def test_another_studys_lock_is_not_waited_for(record: StudyFile) -> None:
+    other = StudyFile(KEYS.for_study(None), record.directory)
     with record.changing() as change, other.changing() as others:
         change.write(b"mine")
         others.write(b"theirs")
     assert (record.read(), other.read()) == (b"mine", b"theirs")
 
 
-def test_a_process_that_was_forked_inside_a_change_does_not_keep_the_lock(record: Vault) -> None:
+def test_a_process_that_was_forked_inside_a_change_does_not_keep_the_lock(record: StudyFile) -> None:
     # What a fork inherits is one more descriptor of the same opening, so that is what stands for it.
     opened = os.open
     inherited: list[int] = []
@@ -228,17 +228,18 @@ def test_a_process_that_was_forked_inside_a_change_does_not_keep_the_lock(record
 
 @pytest.mark.parametrize("moment", ["os.fsync", "Path.replace"])
 def test_a_process_that_is_killed_while_it_writes_leaves_the_old_record_and_no_lock(
-    record: Vault, moment: str
+    record: StudyFile, moment: str
 ) -> None:
     write(record, SECRET)
     program = f"""
 import os, signal, sys
 from pathlib import Path
 from cloudsec.keystream import Keystream
-from cloudsec.vault import Vault
+from cloudsec.study_file import StudyFile
 
 {moment} = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
-with Vault(Keystream(bytes(range(32))).for_study("Jane Doe, knee"), Path(sys.argv[1])).changing() as change:
+record = StudyFile(Keystream(bytes(range(32))).for_study("Jane Doe, knee"), Path(sys.argv[1]))
+with record.changing() as change:
     change.write(b"new")
 """
     ended = subprocess.run([sys.executable, "-c", program, str(record.directory)], cwd=ROOT, timeout=60)
@@ -249,7 +250,7 @@ with Vault(Keystream(bytes(range(32))).for_study("Jane Doe, knee"), Path(sys.arg
     assert record.read() == b"the next one's"
 
 
-def test_a_write_that_fails_leaves_the_old_record(record: Vault, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_write_that_fails_leaves_the_old_record(record: StudyFile, monkeypatch: pytest.MonkeyPatch) -> None:
     write(record, SECRET)
 
     def full(_: int) -> None:
@@ -265,7 +266,7 @@ def test_a_write_that_fails_leaves_the_old_record(record: Vault, monkeypatch: py
     assert len(os.listdir(record.directory)) == 2
 
 
-def test_every_flipped_bit_is_refused(record: Vault) -> None:
+def test_every_flipped_bit_is_refused(record: StudyFile) -> None:
     sealed = write(record, SECRET).read_bytes()
     for place in range(len(sealed)):
         for bit in range(8):
@@ -282,7 +283,7 @@ def test_every_flipped_bit_is_refused(record: Vault) -> None:
     assert record.read() == SECRET
 
 
-def test_every_cut_and_every_addition_is_refused(record: Vault) -> None:
+def test_every_cut_and_every_addition_is_refused(record: StudyFile) -> None:
     sealed = write(record, SECRET).read_bytes()
     for length in range(len(sealed)):
         record.path.write_bytes(sealed[:length])
@@ -294,36 +295,36 @@ def test_every_cut_and_every_addition_is_refused(record: Vault) -> None:
         assert record.path.read_bytes() == content
 
 
-def test_a_record_of_another_version_is_refused(record: Vault) -> None:
+def test_a_record_of_another_version_is_refused(record: StudyFile) -> None:
     sealed = write(record, SECRET).read_bytes()
     assert sealed.startswith(b"cloudsec record 1\n")
     record.path.write_bytes(sealed.replace(b"record 1\n", b"record 2\n"))
     assert "version" in refusal(record)
 
 
-def test_a_record_under_another_name_or_of_another_key_is_refused(record: Vault) -> None:
+def test_a_record_under_another_name_or_of_another_key_is_refused(record: StudyFile) -> None:
     write(record, SECRET)
     for keys in (
         KEYS.for_study("another"),
         KEYS.for_study(None),
         Keystream(bytes(32)).for_study("Jane Doe, knee"),
     ):
-        other = Vault(keys, record.directory)
+        other = StudyFile(keys, record.directory)
         shutil.copy(record.path, other.path)
         assert "another study's" in refusal(other)
     # The name is sealed with the content, so that not even the right key opens what was renamed.
-    renamed = Vault(record.keys, record.directory)
+    renamed = StudyFile(record.keys, record.directory)
     path = record.path.with_name("study-0.sealed")
     shutil.copy(record.path, path)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Vault, "path", path)
+        patch.setattr(StudyFile, "path", path)
         refusal(renamed)
 
 
-def test_a_record_that_moved_with_its_directory_is_read(record: Vault, tmp_path: Path) -> None:
+def test_a_record_that_moved_with_its_directory_is_read(record: StudyFile, tmp_path: Path) -> None:
     write(record, SECRET)
     moved = record.directory.rename(tmp_path / "elsewhere")
-    assert Vault(record.keys, moved).read() == SECRET
+    assert StudyFile(record.keys, moved).read() == SECRET
 
 
 @pytest.mark.parametrize(
@@ -338,26 +339,28 @@ def test_a_record_that_moved_with_its_directory_is_read(record: Vault, tmp_path:
     ],
     ids=["directory", "pipe", "endless device", "empty device", "link to nothing", "link to itself"],
 )
-def test_what_is_no_regular_file_is_refused_at_once(record: Vault, make: Callable[[Path], None]) -> None:
+def test_what_is_no_regular_file_is_refused_at_once(record: StudyFile, make: Callable[[Path], None]) -> None:
     record.directory.mkdir(parents=True)
     make(record.path)
     assert "restore it from a backup" in refusal(record)
 
 
-def test_a_record_that_is_too_large_is_refused_unread(record: Vault, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_record_that_is_too_large_is_refused_unread(
+    record: StudyFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with write(record, SECRET).open("r+b") as file:
-        file.truncate(vault.LARGEST_RECORD + 1)
+        file.truncate(study_file.LARGEST_RECORD + 1)
     assert "too large" in refusal(record).lower()
     write_limit = 100
     record.path.unlink()
     write(record, SECRET)
-    monkeypatch.setattr(vault, "LARGEST_RECORD", write_limit)
+    monkeypatch.setattr(study_file, "LARGEST_RECORD", write_limit)
     with record.changing() as change, pytest.raises(VaultError, match="beyond 100 bytes"):
         change.write(bytes(write_limit))
     assert record.read() == SECRET
 
 
-def test_a_record_that_may_not_be_read_is_refused(record: Vault, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_record_that_may_not_be_read_is_refused(record: StudyFile, monkeypatch: pytest.MonkeyPatch) -> None:
     write(record, SECRET)
     opened = os.open
 
@@ -375,7 +378,7 @@ def test_a_record_that_may_not_be_read_is_refused(record: Vault, monkeypatch: py
 
 @pytest.mark.parametrize("reason", [errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS])
 def test_a_file_system_without_locks_is_refused(
-    record: Vault, reason: int, monkeypatch: pytest.MonkeyPatch
+    record: StudyFile, reason: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def without_locks(*_: int) -> None:
         raise OSError(reason, os.strerror(reason))
@@ -386,13 +389,13 @@ def test_a_file_system_without_locks_is_refused(
     assert str(record.path) in str(caught.value)
 
 
-def test_a_place_that_cannot_be_made_or_written_is_refused(record: Vault, tmp_path: Path) -> None:
+def test_a_place_that_cannot_be_made_or_written_is_refused(record: StudyFile, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     (tmp_path / "gone").symlink_to(tmp_path / "unmounted")
     record.directory.mkdir(parents=True)
     record.path.with_suffix(".lock").mkdir()
     for directory in (tmp_path / "file", tmp_path / "file" / "in it", tmp_path / "gone", record.directory):
-        placed = Vault(record.keys, directory)
+        placed = StudyFile(record.keys, directory)
         with pytest.raises(VaultError, match=r"\$CLOUDSEC_STATE") as caught, placed.changing():
             pytest.fail("a record was given out without a lock")
         assert str(placed.path) in str(caught.value)
