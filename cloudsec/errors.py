@@ -19,6 +19,10 @@ class IncompatibleScheme(CloudsecError, ValueError):
         return str(self).partition("; ")[0]
 
 
+class Cancelled(CloudsecError):
+    """The job was stopped by who asked for it: raised by a broker's `progress`."""
+
+
 class ProviderFailed(CloudsecError):
     """A provider did not deliver; the message names it."""
 
