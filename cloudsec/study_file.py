@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -90,11 +90,11 @@ class StudyFile:
             If the record cannot be read or locked.
         """
         with self._locked():
-            change = Change(self, self.read())
+            change = Change(self._write, self.read())
             try:
                 yield change
             finally:
-                change._file = None
+                change.end()
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
@@ -170,21 +170,27 @@ class Change:
         What the record holds; None where there is none yet.
     """
 
-    __slots__ = ("_file", "content")
+    __slots__ = ("_write", "content")
 
-    def __init__(self, file: StudyFile, content: bytes | None) -> None:
-        self._file: StudyFile | None = file
+    def __init__(self, write: Callable[[bytes], None], content: bytes | None) -> None:
+        self._write: Callable[[bytes], None] | None = write
         self.content = content
 
     def write(self, content: bytes) -> None:
-        """Replace the record; what returns has reached the disk, and what fails has changed nothing.
+        """Replace the record; what fails has changed nothing.
+
+        In a file it lasts when this returns, in a database when the block has ended that changes it.
 
         Raises
         ------
         VaultError
             If the record cannot be written.
         """
-        if self._file is None:
+        if self._write is None:
             raise ValueError("the record is no longer locked; write to it inside the block that changes it")
-        self._file._write(content)
+        self._write(content)
         self.content = content
+
+    def end(self) -> None:
+        """The record is no longer locked."""
+        self._write = None

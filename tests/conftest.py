@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, settings
 from numpy.typing import NDArray
 
 from tests.certificates import Authority
+from tests.postgresql import Server, postgresql
 
 # Examples are drawn anew in every run; a machine that is slow for a moment is no failure.
 settings.register_profile("cloudsec", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -60,3 +61,10 @@ def http_providers() -> Iterator[list[str]]:
 
     with ExitStack() as stack:
         yield [stack.enter_context(serving()) for _ in range(9)]
+
+
+@pytest.fixture(scope="session")
+def database_server() -> Iterator[Server]:
+    """A PostgreSQL of this process's tests; they skip where it is not installed."""
+    with postgresql() as server:
+        yield server

@@ -71,7 +71,7 @@ _UNSIGNED_WIDTHS: dict[str, tuple[int, ...]] = {
 """The same for those that allow no sign. What is in neither table keeps the width and sign it came with."""
 
 _PADDING = ("PixelPaddingValue", "PixelPaddingRangeLimit")
-_STALE = (
+STALE = (
     "SmallestImagePixelValue",
     "LargestImagePixelValue",
     "SmallestPixelValueInSeries",
@@ -185,7 +185,7 @@ def derived_image(
             elif (offset_gain, negation_sign) != (1, -1):
                 change_meaning(dataset, measured, offset_gain, negation_sign)
         _drop_overlays_in_pixels(dataset)
-        drop(dataset, _STALE)
+        drop(dataset, STALE)
         if dataset.SOPClassUID == _ENHANCED_MR:
             drop(dataset, _OF_ORIGINALS)
         _drop_private_disorder(dataset)

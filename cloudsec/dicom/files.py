@@ -33,7 +33,7 @@ MAX_ITEMS = 1 << 16
 MAX_ELEMENTS = 20_000
 """Elements at all depths: each is copied and decoded, at more cost than bytes; images have hundreds."""
 
-_DAMAGED = "this DICOM file is damaged or cut short; fetch it again from where it came"
+DAMAGED = "this DICOM file is damaged or cut short; fetch it again from where it came"
 _TOO_MANY_ELEMENTS = f"its header holds more than {MAX_ELEMENTS} elements, which no single image needs"
 _RISKY_MODALITIES = {"US", "SC", "RF", "OT"}
 _RISKY_CLASSES = (
@@ -43,10 +43,10 @@ _RISKY_CLASSES = (
     "1.2.840.10008.5.1.4.1.1.12.2",  # X-Ray Radiofluoroscopic
 )
 _NATIVE_SYNTAXES = (uid.ImplicitVRLittleEndian, uid.ExplicitVRLittleEndian, uid.ExplicitVRBigEndian)
-_DEFLATED = uid.DeflatedExplicitVRLittleEndian
+DEFLATED = uid.DeflatedExplicitVRLittleEndian
 _FLOATING = {(0x7FE0, 0x0008): b"OF", (0x7FE0, 0x0009): b"OD"}
 """Elements of floating-point pixels, of single and double precision, and how they are represented."""
-_READ_SYNTAXES = (*_NATIVE_SYNTAXES, _DEFLATED, uid.RLELossless, *CODESTREAM_SYNTAXES)
+_READ_SYNTAXES = (*_NATIVE_SYNTAXES, DEFLATED, uid.RLELossless, *CODESTREAM_SYNTAXES)
 _CONVERTERS: dict[str, tuple[str, str]] = {
     "1.2.840.10008.1.2.4.53": ("python-gdcm", "gdcmconv --raw"),
     **dict.fromkeys((uid.JPEG2000MCLossless, uid.JPEG2000MC), ("pylibjpeg-openjpeg", "gdcmconv --raw")),
@@ -103,7 +103,7 @@ def read_dicom(
     DicomError
         Names the cause and the way out, and nothing that the header says of a person.
     """
-    with foreign_errors(_DAMAGED):
+    with foreign_errors(DAMAGED):
         syntax, dataset, element = _parsed(file)
         claims = checked_claims(dataset, max_pixels, floating=element.floating)
         if burned_in != "accept" and (reason := burned_in_reason(dataset)):
@@ -120,7 +120,7 @@ def read_dicom(
 
 def read_header(file: BinaryIO) -> DicomHeader:
     """The header alone, of a file as `read_dicom` takes it; DicomError likewise."""
-    with foreign_errors(_DAMAGED):
+    with foreign_errors(DAMAGED):
         return DicomHeader(_parsed(file)[1])
 
 
@@ -148,17 +148,28 @@ def foreign_errors(sentence: str) -> Iterator[None]:
 
 def _parsed(file: BinaryIO) -> tuple[uid.UID, Dataset, PixelElement]:
     head = file.read(MAX_HEADER_BYTES)
-    syntax, start = _transfer_syntax(head)
+    syntax, start = transfer_syntax(head)
+    if syntax not in _READ_SYNTAXES:
+        package, tool = _CONVERTERS.get(syntax, ("no package known to us", "the program that wrote it"))
+        raise DicomError(
+            f"its transfer syntax, {_named(syntax)}, is not read yet ({package} would decode it); "
+            f"convert it to Explicit VR Little Endian first, with {tool}"
+        )
     stream = None
-    if syntax == _DEFLATED:
+    if syntax == DEFLATED:
         stream = file.seek(start)
         head, start, syntax = inflated(file, MAX_HEADER_BYTES), 0, uid.ExplicitVRLittleEndian
     dataset, element = _header(head, start, syntax)
     return syntax, dataset, replace(element, stream=stream)
 
 
-def _transfer_syntax(head: bytes) -> tuple[uid.UID, int]:
-    """The transfer syntax, if it is one that is read, and where the header begins.
+def _named(syntax: uid.UID) -> str:
+    # The name of an unknown one is whatever the file says.
+    return f"{syntax.name} ({syntax})" if syntax.is_transfer_syntax else "private or unknown"
+
+
+def transfer_syntax(head: bytes) -> tuple[uid.UID, int]:
+    """The transfer syntax of a file that begins so, and where its header begins.
 
     pydicom's own `dcmread` inflates a deflated file, to whatever size, before it can be asked.
     """
@@ -170,18 +181,11 @@ def _transfer_syntax(head: bytes) -> tuple[uid.UID, int]:
         raise DicomError(
             "this DICOM file does not name its transfer syntax; write it again with dcmconv of dcmtk"
         )
-    if syntax not in _READ_SYNTAXES:
-        # The name of an unknown one is whatever the file says.
-        name = f"{syntax.name} ({syntax})" if syntax.is_transfer_syntax else "private or unknown"
-        package, tool = _CONVERTERS.get(syntax, ("no package known to us", "the program that wrote it"))
-        raise DicomError(
-            f"its transfer syntax, {name}, is not read yet ({package} would decode it); "
-            f"convert it to Explicit VR Little Endian first, with {tool}"
-        )
     return syntax, buffer.tell()
 
 
-def _header(head: bytes, start: int, syntax: uid.UID) -> tuple[Dataset, PixelElement]:
+def bounded_header(head: bytes, start: int, syntax: uid.UID) -> tuple[Dataset, int]:
+    """The elements before the pixels, no more of them than an image needs, and where they end."""
     if max(head.count(b"\xfe\xff\x00\xe0"), head.count(b"\xff\xfe\xe0\x00")) > MAX_ITEMS:
         raise DicomError(
             f"its header holds more than {MAX_ITEMS} items of sequences, which no single image needs"
@@ -192,7 +196,11 @@ def _header(head: bytes, start: int, syntax: uid.UID) -> tuple[Dataset, PixelEle
     dataset = read_dataset(buffer, syntax.is_implicit_VR, syntax.is_little_endian, stop_when=stop)
     if sum(1 for _ in islice(dataset.iterall(), MAX_ELEMENTS + 1)) > MAX_ELEMENTS:
         raise DicomError(_TOO_MANY_ELEMENTS)
-    position = buffer.tell()
+    return dataset, buffer.tell()
+
+
+def _header(head: bytes, start: int, syntax: uid.UID) -> tuple[Dataset, PixelElement]:
+    dataset, position = bounded_header(head, start, syntax)
     order = "<" if syntax.is_little_endian else ">"
     implicit, _ = dataset.original_encoding
     if len(head) < position + 8:

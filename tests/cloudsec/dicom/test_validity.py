@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import subprocess
 import zipfile
 from pathlib import Path
@@ -15,6 +13,7 @@ from pydicom import uid
 
 from cloudsec.files import read_image, write_image
 from tests.dicom_files import PLANE, SHIPPED, Pixels, enhanced, file_of
+from tests.peers import peer
 
 
 def complaints(path: Path) -> set[str]:
@@ -28,9 +27,7 @@ def complaints(path: Path) -> set[str]:
 
 @pytest.fixture(scope="module")
 def validator() -> None:
-    if shutil.which("dciodvfy") is None:
-        missing = "dciodvfy is missing: apt-get install dicom3tools"
-        pytest.fail(missing) if os.environ.get("CI") == "true" else pytest.skip(missing)
+    peer("dciodvfy")
 
 
 def check_with_validator(source: Path, folder: Path) -> None:

@@ -1,0 +1,241 @@
+"""DICOM files without anybody in them, from bytes to bytes; nothing is written anywhere.
+
+`deidentified_file` is what stands before every place outside of the vault:
+
+    deidentified_file(content, profile=Profile(), rules=Rules(), pseudonyms=Pseudonyms(keys),
+                      burned_in="refuse", ocr=False) -> DeidentifiedFile
+
+A file is taken apart within the limits of `cloudsec.dicom.files` on bytes, items and elements; the element
+that holds the pixels is copied as it is, in whatever code, unless a mask fits or an overlay hides in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from pydicom import Dataset, uid
+from pydicom.tag import Tag
+
+from cloudsec.dicom.deidentify import STATEMENTS, Deidentified, deidentified, patient_of
+from cloudsec.dicom.derived import STALE
+from cloudsec.dicom.elements import decoded, values_of
+from cloudsec.dicom.encoded import PREAMBLE, EncodedFile, encoded, opened, read_meta
+from cloudsec.dicom.files import DAMAGED, burned_in_reason, foreign_errors
+from cloudsec.dicom.manifest import Manifest, uids_replaced
+from cloudsec.dicom.masking import blackened, read_pixels, words_in
+from cloudsec.dicom.meaning import drop
+from cloudsec.dicom.profile import Profile
+from cloudsec.dicom.pseudonyms import Patient, Pseudonyms
+from cloudsec.dicom.rules import Rules
+from cloudsec.errors import DicomError
+
+_PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
+_PIXEL_TAGS = frozenset(map(Tag, _PIXELS))
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Who and what a file was of, for the vault; none of it is in a repr.
+
+    Attributes
+    ----------
+    pseudonym : str
+        The Patient ID of the de-identified file.
+    patient : Patient
+    name, birth_date : str
+        As its header has them.
+    instance : str
+        The SOP Instance UID of the de-identified file.
+    uids : dict of str to str
+        From the UIDs of the de-identified file to those that they stand for.
+    """
+
+    pseudonym: str
+    patient: Patient = field(repr=False)
+    name: str = field(repr=False)
+    birth_date: str = field(repr=False)
+    instance: str = field(repr=False)
+    uids: dict[str, str] = field(repr=False)
+
+
+@dataclass(frozen=True, eq=False)
+class DeidentifiedFile:
+    """What may be stored anywhere (`content`), and what belongs into the vault (the rest)."""
+
+    content: bytes = field(repr=False)
+    manifest: bytes = field(repr=False)
+    identity: Identity = field(repr=False)
+
+
+def deidentified_file(
+    content: bytes,
+    *,
+    pseudonyms: Pseudonyms,
+    profile: Profile | None = None,
+    rules: Rules | None = None,
+    burned_in: Literal["refuse", "accept"] = "refuse",
+    ocr: bool = False,
+) -> DeidentifiedFile:
+    """A DICOM file without anybody in it.
+
+    Parameters
+    ----------
+    content : bytes
+        Of the whole file.
+    pseudonyms : Pseudonyms
+        Of the project that the file is for.
+    profile : Profile or None
+        None: the basic profile, and what the rules keep.
+    rules : Rules or None
+        Their masks are used here; what they keep, and call safe, is the profile's.
+    burned_in : {"refuse", "accept"}
+        What to do with images whose pixels may show a name, and that no mask fits.
+    ocr : bool
+        Refuse also images in which tesseract reads words, after masks; it clears none.
+
+    Raises
+    ------
+    DicomError
+        Names the cause and the way out, and nothing that the header says of a person.
+    """
+    profile, rules = profile or Profile(), rules or Rules()
+    with foreign_errors(DAMAGED):
+        file = opened(content)
+        dataset = file.dataset
+        if not (_text(dataset, "SOPClassUID") and _text(dataset, "SOPInstanceUID")):
+            raise DicomError("it does not say of what SOP class and instance it is; correct its header first")
+        original = Manifest((), file.preamble, file.meta)
+        rectangles = rules.rectangles(dataset) if file.pixels else ()
+        if file.pixels and burned_in != "accept" and not rectangles and (reason := burned_in_reason(dataset)):
+            raise DicomError(
+                f"{reason}; write a mask rule for such images, or look at it and pass --burned-in accept"
+            )
+        identity = _identity(dataset)
+        result = deidentified(dataset, profile=profile, pseudonyms=pseudonyms, masked=bool(rectangles))
+        made, pixels, syntax, implicit = result.dataset, file.pixels, file.syntax, file.implicit
+        if file.pixels and (rectangles or ocr or _hides_overlay(file)):
+            frames = read_pixels(content)
+            if rectangles or _hides_overlay(file):
+                blackened(made, frames, rectangles)
+                pixels, syntax, implicit = b"", uid.ExplicitVRLittleEndian, False
+            if ocr and (words := words_in(read_pixels(encoded(made, pixels, syntax, implicit=implicit)))):
+                raise DicomError(
+                    f"tesseract reads words in its pixels ({words}); mask them by a rule, or look at it and "
+                    "leave out --ocr"
+                )
+        return DeidentifiedFile(
+            encoded(made, pixels, syntax, implicit=implicit),
+            replace(original, changes=result.manifest.changes).to_bytes(),
+            _identified(identity, result),
+        )
+
+
+@dataclass(frozen=True)
+class Belongings:
+    """What a file says of where it belongs; in no repr.
+
+    Attributes
+    ----------
+    patient : Patient
+    study, instance : str
+        Their UIDs.
+    sources : tuple of str
+        The instances that it was derived from.
+    """
+
+    patient: Patient = field(repr=False)
+    study: str = field(repr=False)
+    instance: str = field(repr=False)
+    sources: tuple[str, ...] = field(repr=False)
+
+
+def belongings(content: bytes) -> Belongings:
+    """Where a file belongs; DicomError as for `deidentified_file`."""
+    with foreign_errors(DAMAGED):
+        dataset = opened(content).dataset
+        tag = Tag("SourceImageSequence")
+        element = decoded(dataset, tag) if tag in dataset else None
+        sources = element.value if element is not None and element.VR == "SQ" else ()
+        uids = tuple(_text(each, "ReferencedSOPInstanceUID") for each in sources)
+        study, instance = (_text(dataset, keyword) for keyword in ("StudyInstanceUID", "SOPInstanceUID"))
+        return Belongings(patient_of(dataset), study, instance, uids)
+
+
+def named_file(content: bytes, identity: Identity, original_uid: Callable[[str], str | None]) -> bytes:
+    """A de-identified file of which no manifest is known, with its patient's name, and with its UIDs."""
+    with foreign_errors(DAMAGED):
+        file = opened(content)
+        uids_replaced(file.dataset, original_uid)
+        drop(file.dataset, STATEMENTS)
+        patient = identity.patient
+        for keyword, value in (
+            ("PatientName", identity.name),
+            ("PatientBirthDate", identity.birth_date),
+            ("PatientID", patient.id),
+            ("IssuerOfPatientID", patient.issuer),
+        ):
+            if value or keyword != "IssuerOfPatientID":
+                setattr(file.dataset, keyword, value)
+        return encoded(file.dataset, file.pixels, file.syntax, implicit=file.implicit)
+
+
+def reidentified_file(
+    content: bytes, manifest: bytes, original_uid: Callable[[str], str | None], *, derived: bool = False
+) -> bytes:
+    """A de-identified file with everything that was taken from it, or an image that was derived from one.
+
+    What was changed since stays as it is. Pixels that were blackened stay black.
+
+    Parameters
+    ----------
+    content : bytes
+    manifest : bytes
+        Of the file, or of that which it was derived from.
+    original_uid : callable
+        The UID that one stands for; None for those that stand for themselves.
+    derived : bool
+        Whether pixels are others: what speaks of the old ones, or signs them, is not given back.
+
+    Raises
+    ------
+    DicomError
+        If the file or the manifest is damaged.
+    """
+    with foreign_errors(DAMAGED):
+        file, taken = opened(content), Manifest.from_bytes(manifest)
+        taken.undone(file.dataset, passed_over=[Tag(keyword) for keyword in STALE] if derived else ())
+        uids_replaced(file.dataset, original_uid)
+        preamble, meta = taken.preamble, _meta(taken.meta, file.syntax)
+        if derived or not meta:
+            preamble, meta = bytes(PREAMBLE), None
+        return encoded(
+            file.dataset, file.pixels, file.syntax, implicit=file.implicit, preamble=preamble, meta=meta
+        )
+
+
+def _meta(meta: bytes, syntax: uid.UID) -> bytes | None:
+    """The file meta elements that there were, unless the pixels are in another code now."""
+    return meta if read_meta(meta).get("TransferSyntaxUID") == syntax else None
+
+
+def _hides_overlay(file: EncodedFile) -> bool:
+    """Whether an overlay of old lies in bits of the pixels, where it would stay."""
+    groups = range(0x6000, 0x6020, 2)
+    return any((group, 0x0010) in file.dataset and (group, 0x3000) not in file.dataset for group in groups)
+
+
+def _identity(dataset: Dataset) -> tuple[str, str]:
+    return _text(dataset, "PatientName"), _text(dataset, "PatientBirthDate")
+
+
+def _identified(identity: tuple[str, str], result: Deidentified) -> Identity:
+    instance = str(result.dataset.get("SOPInstanceUID", ""))
+    return Identity(result.pseudonym, result.patient, *identity, instance, result.uids)
+
+
+def _text(dataset: Dataset, keyword: str) -> str:
+    tag = Tag(keyword)
+    element = decoded(dataset, tag) if tag in dataset else None
+    return "" if element is None else "\\".join(values_of(element)).strip(" \0")
