@@ -24,8 +24,11 @@ from pydicom.encaps import encapsulate
 from benchmarks.damage import Parts, damaged, taken_apart
 from benchmarks.open_data import open_data_folder
 from cloudsec.dicom import read_dicom, read_header
+from cloudsec.dicom.deidentified_files import deidentified_file, reidentified_file
+from cloudsec.dicom.pseudonyms import Pseudonyms
 from cloudsec.errors import ImageFileError
 from cloudsec.formats import check_format, image_of
+from cloudsec.keystream import Keystream
 from cloudsec.slices import Folder
 from cloudsec.work import images_of_folder, in_memory
 
@@ -151,6 +154,13 @@ def _in_a_folder(slices: dict[str, bytes], content: bytes) -> None:
         pass
 
 
+def _deidentify(content: bytes) -> None:
+    """What the file is without anybody in it, and given back."""
+    pseudonyms = Pseudonyms(Keystream(bytes(32)))
+    made = deidentified_file(content, pseudonyms=pseudonyms, burned_in="accept")
+    reidentified_file(made.content, made.manifest, made.identity.uids.get)
+
+
 Reader: TypeAlias = Callable[[bytes], None]
 
 
@@ -161,6 +171,7 @@ def readers() -> dict[str, tuple[Reader, list[Parts]]]:
         "the reader": (_read, files),
         "the header's reader": (_read_header, files),
         "reader and writer": (_derive, files),
+        "de-identification": (_deidentify, files),
         "slices": (partial(_in_a_folder, slices), [taken_apart(slices["b"])]),
     }
 

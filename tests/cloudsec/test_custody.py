@@ -16,6 +16,7 @@ from cloudsec.key_file import master_key, state_directory
 from cloudsec.keystream import Keystream
 from cloudsec.schemes import SCHEMES
 from cloudsec.study import Study
+from cloudsec.vault import KeyFile, open_vault
 from tests import in_blocks
 from tests.locating import noise
 from tests.simulator import Simulated
@@ -76,6 +77,20 @@ def test_the_same_key_means_the_same_study_wherever_records_are_kept() -> None:
     keys, ledger = custody_of(KEY, lasting=True).study(SCHEMES["ga-es"], "knee", "")
     assert ledger is not None
     assert records(keys).content == ledger.record.read()
+
+
+def test_a_vault_keeps_key_and_records_of_a_broker(tmp_path: Path) -> None:
+    database, envelope = f"sqlite:///{tmp_path}/state/vault.db", KeyFile(tmp_path / "vault.key")
+    kept = []
+    for _ in range(2):
+        with open_vault(database, envelope) as vault:
+            custody = Custody(vault.secret("studies"), vault.records)
+            sent(custody, "knee")
+            _, ledger = custody.study(SCHEMES["ga-es"], "knee", "")
+            assert ledger is not None
+            kept.append(ledger.record.read())
+    assert kept[0] == kept[1] is not None
+    assert not list(state_directory().glob("*.sealed"))
 
 
 def test_a_record_that_is_damaged_is_said_with_its_place() -> None:
