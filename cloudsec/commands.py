@@ -123,23 +123,20 @@ def _prepared(options: argparse.Namespace, work: Work) -> tuple[Images, Output]:
     from cloudsec.work import FIGURES, Output
 
     source, target, report = options.source, options.target, options.report
-    one_by_one = source.is_dir() and options.one_by_one
     if work.measures:
         work.check_form(target.suffix.lower())
         with port(target, "cannot be written"):
             check_place(target)
         if report is not None and report.resolve() == target.resolve():
             raise ValueError(f"{report} is to hold the figures; name another file for the report")
-    elif one_by_one:
+        images, form = _images(options), FIGURES
+    elif source.is_dir() and options.one_by_one:
         check_directory(target)
-    images = _images(options)
-    if work.measures or not one_by_one:
-        _keep_the_input(source, target, report)
-    if work.measures:
-        form = FIGURES
+        return _images(options), Output(".dcm", target)
     else:
-        form = ".dcm" if one_by_one else checked_form(target, slices=source.is_dir())
-    return images, Output(form, target)
+        images, form = _images(options), None
+    _keep_the_input(source, target, report)
+    return images, Output(form or checked_form(target, slices=source.is_dir()), target)
 
 
 def _images(options: argparse.Namespace) -> Images:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from fractions import Fraction
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import BinaryIO
 
@@ -136,7 +137,10 @@ def write_file(path: Path, contents: Iterable[bytes]) -> None:
 
 def write_slices(directory: Path, contents: Iterable[bytes]) -> None:
     """DICOM files into a new directory, all or none, named by their order; errors as of `write_file`."""
+    contents = iter(contents)
+    first = next(contents)
+    # Nothing is there before the first of them is.
     with whole_directory(directory) as place:
-        for number, content in enumerate(contents, start=1):
+        for number, content in enumerate(chain([first], contents), start=1):
             with port(directory, "cannot be written"):
                 write_whole(place / f"{number:04d}.dcm", content)

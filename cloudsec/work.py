@@ -214,14 +214,17 @@ class Work:
         """
         self.check_form(output.form)
         if self.measures:
-            figures = [
-                _figures(done, result)
-                for result in chain.from_iterable(map(partial(self.results, broker), images))
-            ]
-            content = figures[0] if len(figures) == 1 else figures
-            return iter([(json.dumps(content, indent=2) + "\n").encode()])
+            return self._measured(broker, images, done)
         # Unlike a generator's frame, this holds no image while the next is read.
         return chain.from_iterable(map(partial(self._derived, broker, output, done), images))
+
+    def _measured(
+        self, broker: Broker, images: Iterable[ImageFile], done: Callable[[Result], None]
+    ) -> Iterator[bytes]:
+        results = chain.from_iterable(map(partial(self.results, broker), images))
+        figures = [_figures(done, result) for result in results]
+        content = figures[0] if len(figures) == 1 else figures
+        yield (json.dumps(content, indent=2) + "\n").encode()
 
     def _derived(
         self, broker: Broker, output: Output, done: Callable[[Result], None], image: ImageFile
