@@ -29,7 +29,7 @@ from cloudsec.errors import ImageFileError
 from cloudsec.files import read_image
 from cloudsec.image_file import ImageFile
 from cloudsec.nifti import NiftiHeader
-from cloudsec.slices import read_series, read_volume
+from cloudsec.slices import folder_at, read_series, read_volume
 from providers.operation import float_tolerance, resolved_for
 from providers.registry import make_operation
 
@@ -97,7 +97,8 @@ def outcome(name: str, source: Path, operation: str, place: Path) -> Outcome:
 
 def _image(source: Path) -> ImageFile:
     if source.is_dir():
-        return read_volume(source, read_series(source), burned_in="accept")
+        folder = folder_at(source)
+        return read_volume(folder, read_series(folder), burned_in="accept")
     return read_image(source, burned_in="accept")
 
 
@@ -170,9 +171,8 @@ def _pixels(target: Path) -> np.ndarray:
 def _dicom_pairs(source: Path, target: Path) -> list[tuple[Path, Path]]:
     """Each file that was read, beside that which was written of it."""
     if target.is_dir():
-        return list(
-            zip((source / name for name in read_series(source).names), sorted(target.iterdir()), strict=True)
-        )
+        names = read_series(folder_at(source)).names
+        return list(zip((source / name for name in names), sorted(target.iterdir()), strict=True))
     return [(source, target)] if target.suffix == ".dcm" else []
 
 

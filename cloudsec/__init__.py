@@ -9,6 +9,7 @@
 from cloudsec.broker import Broker
 from cloudsec.endpoints import Endpoint, HttpEndpoint, LocalEndpoint
 from cloudsec.errors import (
+    Cancelled,
     CloudsecError,
     DicomError,
     Dishonest,
@@ -30,6 +31,7 @@ __version__ = "0.1.0"
 __all__ = [
     "SCHEMES",
     "Broker",
+    "Cancelled",
     "CloudsecError",
     "DicomError",
     "Dishonest",

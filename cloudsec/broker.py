@@ -16,26 +16,24 @@ from numpy.typing import ArrayLike, NDArray
 from cloudsec.checks import Verify
 from cloudsec.clock import Clock
 from cloudsec.course import Terms, carried_out
+from cloudsec.custody import Custody, custody_of
 from cloudsec.endpoints import Endpoint, endpoints_of
 from cloudsec.errors import CloudsecError
 from cloudsec.experience import Experience
 from cloudsec.forecast import Lane
-from cloudsec.key_file import master_key, state_directory
 from cloudsec.keystream import Keystream
-from cloudsec.ledger import Ledger
 from cloudsec.probe import probed
 from cloudsec.proposal import Proposal, proposal_of, proposal_of_shares
 from cloudsec.rehearsal import kernel_seconds, kind_of
 from cloudsec.report import Report, report_of
 from cloudsec.result import Result
 from cloudsec.schemes import Job, LinearScheme, ProtectionScheme
-from cloudsec.schemes.hiding import grey_range, wire_values
+from cloudsec.schemes.hiding import travelling
 from cloudsec.schemes.steps import with_weights_for_steps
 from cloudsec.settings import Settings
 from cloudsec.share_course import carried_out_on_shares
 from cloudsec.share_report import report_of_shares
 from cloudsec.study import Study, study_name
-from cloudsec.study_file import StudyFile
 from cloudsec.verification.products import Probes
 from providers import Filter
 from providers.image import checked_image, image_planes
@@ -75,9 +73,10 @@ class Broker:
     seed : int or None
         Seeds the genetic searches for a plan, never a secret: the same seed gives the same plan while
         providers and this machine are as fast. None draws one from the system's generator.
-    key : bytes, str, Path or None
+    key : bytes, str, Path, Custody or None
         Master key of at least 32 bytes, or the file that holds it; None: the user's key file,
-        ``$CLOUDSEC_KEY_FILE``, made at first use.
+        ``$CLOUDSEC_KEY_FILE``, made at first use. Or a `cloudsec.custody.Custody`: a key, and the records of
+        studies, that are kept elsewhere than in the user's files.
     timeout : float
         Seconds within which a provider must answer one task.
     token : str or None
@@ -87,7 +86,8 @@ class Broker:
         File of the CAs by which the providers that are given as URLs must show a certificate; these are https
         URLs then. None: the CAs that requests trusts.
     progress : callable or None
-        Called with the number of tasks answered and of all that were or still can be, as answers come.
+        Called with the number of tasks answered and of all that were or still can be: before any is sent, and
+        as answers come. What it raises ends the job at once, such as `Cancelled`: nothing more is sent.
 
     Raises
     ------
@@ -118,7 +118,7 @@ class Broker:
         plan: Mapping[str, Any] | None = None,
         on_loss: Literal["home", "fail"] = "home",
         seed: int | None = None,
-        key: bytes | str | Path | None = None,
+        key: bytes | str | Path | Custody | None = None,
         timeout: float = 60.0,
         token: str | None = None,
         ca: str | Path | None = None,
@@ -131,7 +131,6 @@ class Broker:
             plan=plan,
             on_loss=on_loss,
             seed=seed,
-            key=key,
             timeout=timeout,
             token=token,
             ca=ca,
@@ -147,8 +146,7 @@ class Broker:
         self._experience = (
             Experience.embedded(len(self._endpoints), os.cpu_count() or 1) if self._fleet else Experience()
         )
-        # What is sent as it is, or as noise, needs no key that lasts.
-        self._key = master_key(key) if chosen.remembers else Keystream.fresh()
+        self._custody = custody_of(key, lasting=chosen.remembers)
 
     def __enter__(self) -> Broker:
         return self
@@ -253,7 +251,7 @@ class Broker:
         scheme, why = self._settings.scheme_for(job)
         if isinstance(scheme, LinearScheme):
             return proposal_of_shares(job, scheme, operation=str(chosen), pixels=pixels, choice=why)
-        keys, ledger = self._study(scheme, study)
+        keys, ledger = self._custody.study(scheme, study, self._fleet)
         plan = ledger.foreseen(job) if ledger else scheme.plan(job, Study(), keys)
         return proposal_of(job, plan, scheme, operation=str(chosen), pixels=pixels, choice=why)
 
@@ -283,7 +281,7 @@ class Broker:
         kind, known = kind_of(job.operation, job.planes), self._experience
         strangers = known.strangers(job.present)
         endpoints = [self._endpoints[job.present[name]] for name in strangers]
-        pixels, timeout = _travelling(job.planes), self._settings.timeout
+        pixels, timeout = travelling(job.planes), self._settings.timeout
         told = probed(endpoints, job.operation, *pixels, known.kernels[kind], timeout)
         self._experience = self._experience.probed(told, kind)
         return told
@@ -330,7 +328,7 @@ class Broker:
         kind, known = kind_of(resolved, planes), self._experience
         if kind not in known.kernels:
             # Another thread may learn something meanwhile; what this job goes by is its own.
-            known = self._experience = known.rehearsed(kind, kernel_seconds(resolved, *_travelling(planes)))
+            known = self._experience = known.rehearsed(kind, kernel_seconds(resolved, *travelling(planes)))
         forecast = known.forecast(names, kind)
         return Job(planes, resolved, names, present, self._tolerate, choices, self._seed, forecast)
 
@@ -338,7 +336,7 @@ class Broker:
         self, job: Job, scheme: ProtectionScheme, study: str | None, clock: Clock
     ) -> tuple[NDArray[np.generic], Callable[..., Report]]:
         """The result of a job under a scheme that sends pieces of the image, and what is to be reported."""
-        keys, ledger = self._study(scheme, study)
+        keys, ledger = self._custody.study(scheme, study, self._fleet)
         plan = ledger.planned(job) if ledger else scheme.plan(job, Study(), keys)
         clock.ends("plan")
 
@@ -380,15 +378,3 @@ class Broker:
             chosen.progress,
             distrust,
         )
-
-    def _study(self, scheme: ProtectionScheme, name: str | None) -> tuple[Keystream, Ledger | None]:
-        """The keys of a study, and who keeps its record."""
-        keys = self._key.for_study(study_name(name), self._fleet)
-        remembered = scheme.assurance == "heuristic"
-        return keys, Ledger(scheme, keys, StudyFile(keys, state_directory())) if remembered else None
-
-
-def _travelling(planes: NDArray[np.generic]) -> tuple[np.dtype[Any], int]:
-    """The dtype in which pixels of an image travel, and over how many values they spread."""
-    low, high = grey_range(planes)
-    return wire_values(high - low, planes.dtype)

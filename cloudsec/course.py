@@ -27,8 +27,9 @@ from providers.boxes import filter_boxes
 class Terms:
     """How a job is to be carried out.
 
-    `progress` is called with the tasks answered, and with all that were or still can be, `distrust` with the
-    name of a provider as soon as it answered wrongly.
+    `progress` is called with the tasks answered, and with all that were or still can be, before any is sent
+    and as answers come; what it raises ends the job. `distrust` is called with the name of a provider as soon
+    as it answered wrongly.
     """
 
     endpoints: Sequence[Endpoint]
@@ -181,6 +182,7 @@ class _Course:
         self._tasks += len(protected.sealed)
         self._clock.ends("protect")
         failed: dict[int, CloudsecError] = {}
+        self._tell_progress()
         with Delivery(protected.sealed, self._terms.endpoints, self._terms.timeout) as delivery:
             # The broker does its own part while the providers do theirs.
             self._compute(self._own_boxes)

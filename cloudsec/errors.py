@@ -19,6 +19,10 @@ class IncompatibleScheme(CloudsecError, ValueError):
         return str(self).partition("; ")[0]
 
 
+class Cancelled(CloudsecError):
+    """The job was stopped by who asked for it: raised by a broker's `progress`."""
+
+
 class ProviderFailed(CloudsecError):
     """A provider did not deliver; the message names it."""
 
@@ -57,6 +61,6 @@ class VaultError(CloudsecError):
     """A key file or a sealed record that cannot be used, made or read."""
 
 
-def shown(path: Path) -> str:
+def shown(path: Path | str) -> str:
     """A file's name that keeps a message on one line."""
     return "".join(c if c.isprintable() else "?" for c in str(path))

@@ -12,7 +12,7 @@ from cloudsec.errors import ImageFileError, shown
 
 
 @contextmanager
-def port(path: Path, failure: str) -> Iterator[None]:
+def port(path: Path | str, failure: str) -> Iterator[None]:
     """What leaves here is an ImageFileError in one line that begins with the file's name."""
     name = shown(path)
     try:

@@ -67,7 +67,10 @@ def read_npy(file: BinaryIO, *, max_pixels: int) -> NDArray[np.generic]:
             f"claims {claimed} bytes of pixels but holds {held}; fetch it again from where it came"
         )
     file.seek(head.tell())
-    pixels = np.fromfile(file, dtype, prod(shape)).astype(native, copy=False)
+    # Unlike np.fromfile, this reads what lies in memory too.
+    stored = np.empty(prod(shape), dtype)
+    file.readinto(stored.view(np.uint8))  # type: ignore[attr-defined]
+    pixels = stored.astype(native, copy=False)
     return pixels.reshape(shape, order="F" if fortran else "C")
 
 

@@ -30,7 +30,6 @@ class Settings:
     plan: Mapping[str, Any] | None
     on_loss: Literal["home", "fail"]
     seed: int | None
-    key: bytes | str | Path | None = field(repr=False)
     timeout: float
     token: str | None = field(repr=False)
     ca: str | Path | None
@@ -55,8 +54,6 @@ class Settings:
             raise ValueError("progress must be a function of two numbers")
         if not isinstance(self.verify, bool) and self.verify != "sample":
             raise ValueError(f"verify must be True, 'sample' or False, not {self.verify!r}")
-        if self.key is not None and not isinstance(self.key, (bytes, str, Path)):
-            raise ValueError("key must be bytes, the name of a key file, or None")
         if self.on_loss not in ("home", "fail"):
             raise ValueError(f"on_loss must be 'home' or 'fail', not {self.on_loss!r}")
         if self.seed is not None and (_whole(self.seed) is None or self.seed < 0):

@@ -133,6 +133,7 @@ class _Course:
         count = len(dealing.parties)
         answers: list[dict[int, Residues]] = [{} for _ in numbers]
         failed: dict[int, CloudsecError] = {}
+        self._tell_progress()
         with Delivery(sealed, self._terms.endpoints, self._terms.timeout) as delivery:
             for outcome in delivery:
                 self._clock.ends("deliver")
@@ -145,8 +146,7 @@ class _Course:
                         sealed[each].party == outcome.party and each % count not in answers[each // count]
                         for each in range(len(sealed))
                     )
-                if self._terms.progress is not None:
-                    self._terms.progress(self._done, self._tasks)
+                self._tell_progress()
         self._clock.ends("deliver")
         self._sealed += [sealed[number] for number in sorted(delivery.asked)]
         for place, number in enumerate(numbers):
@@ -190,6 +190,10 @@ class _Course:
             tuple(self._sealed),
             self._odds,
         )
+
+    def _tell_progress(self) -> None:
+        if self._terms.progress is not None:
+            self._terms.progress(self._done, self._tasks)
 
     def _tag(self, dealing: Dealing, number: int, keys: Keystream) -> Tag | ProductTag:
         """What tells the right answers to a slab, of all parts."""

@@ -1,7 +1,10 @@
-"""A directory of DICOM slices: in the order of their positions, and as one volume where they make one."""
+"""A folder of DICOM slices: in the order of their positions, and as one volume where they make one."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
 from math import prod
 from pathlib import Path
 
@@ -10,8 +13,9 @@ from numpy.typing import NDArray
 
 from cloudsec.dicom import DicomHeader, Series, SliceHeaders, differing_levels, ordered_series, read_header
 from cloudsec.errors import ImageFileError
-from cloudsec.file_port import check_vacant, port, refuse_what_is_no_file
-from cloudsec.files import MAX_PIXELS, BurnedIn, is_file_name, read_image
+from cloudsec.file_port import check_vacant, port
+from cloudsec.files import is_file_name, open_file
+from cloudsec.formats import MAX_PIXELS, BurnedIn, Opener, image_of
 from cloudsec.image_file import ImageFile
 from providers.image import PLANE_AXES
 
@@ -19,10 +23,33 @@ _ONE_BY_ONE = "--one-by-one filters each slice by itself"
 _NO_VOLUME = f"no volume that could be filtered as one ({_ONE_BY_ONE})"
 
 
-def read_series(directory: Path) -> Series:
-    """The DICOM slices in a directory, in the order of their positions.
+@dataclass(frozen=True)
+class Folder:
+    """Files by name, wherever they lie.
 
-    Every file in it must be one, but for a DICOMDIR and hidden files.
+    Attributes
+    ----------
+    name : str or Path
+        Of the folder, with which errors begin.
+    files : mapping of str to a function that opens the file
+    """
+
+    name: str | Path
+    files: Mapping[str, Opener]
+
+    def image(self, name: str, *, burned_in: BurnedIn) -> ImageFile:
+        """What one of the files holds."""
+        return image_of(Path(self.name, name), self.files[name], burned_in=burned_in)
+
+
+def folder_at(directory: Path) -> Folder:
+    """The files in a directory, but for a DICOMDIR and hidden ones."""
+    paths = [path for path in sorted(directory.iterdir()) if path.name != "DICOMDIR" and path.name[0] != "."]
+    return Folder(directory, {path.name: partial(open_file, path) for path in paths})
+
+
+def read_series(folder: Folder) -> Series:
+    """The DICOM slices in a folder, in the order of their positions; every file in it must be one.
 
     Raises
     ------
@@ -30,23 +57,20 @@ def read_series(directory: Path) -> Series:
         Names the file that is none, or why the slices have no order.
     """
     slices = []
-    for path in sorted(directory.iterdir()):
-        if path.name == "DICOMDIR" or path.name.startswith("."):
-            continue
-        with port(path, "is damaged or cut short; fetch it again from where it came"):
-            refuse_what_is_no_file(path)
-            if not path.name.isprintable():
+    for name, opened in folder.files.items():
+        with port(Path(folder.name, name), "is damaged or cut short; fetch it again from where it came"):
+            if not name.isprintable():
                 raise ImageFileError("has a name that cannot be printed; rename it")
-            with path.open("rb") as file:
+            with opened() as file:
                 if file.read(132)[128:] != b"DICM":
                     raise ImageFileError("is no DICOM file; put slices in a directory of their own")
                 file.seek(0)
-                slices.append((path.name, read_header(file).dataset))
-    with port(directory, "cannot be read"):
+                slices.append((name, read_header(file).dataset))
+    with port(folder.name, "cannot be read"):
         return ordered_series(slices)
 
 
-def read_volume(directory: Path, series: Series, *, burned_in: BurnedIn = "refuse") -> ImageFile:
+def read_volume(folder: Folder, series: Series, *, burned_in: BurnedIn = "refuse") -> ImageFile:
     """The slices of a regular series as one volume, (P, M, N), from the lowest position to the highest.
 
     Raises
@@ -54,15 +78,15 @@ def read_volume(directory: Path, series: Series, *, burned_in: BurnedIn = "refus
     ImageFileError
         Where they are none, because they lie unevenly, or differ in what their pixels are or mean.
     """
-    with port(directory, "cannot be read"):
+    with port(folder.name, "cannot be read"):
         if found := series.irregularities:
             more = f"; and {len(found) - 3} more" if len(found) > 3 else ""
             raise ImageFileError(f"holds {_NO_VOLUME}: {'; '.join(found[:3])}{more}")
     volume: NDArray[np.generic] | None = None
     headers: list[DicomHeader] = []
     for number, name in enumerate(series.names):
-        image = read_image(directory / name, burned_in=burned_in)
-        with port(directory, "cannot be read"):
+        image = folder.image(name, burned_in=burned_in)
+        with port(folder.name, "cannot be read"):
             if not isinstance(image.source, DicomHeader) or image.pixels.ndim != PLANE_AXES:
                 raise ImageFileError(f"holds {_NO_VOLUME}: {name} is no single grey plane")
             headers.append(image.source)

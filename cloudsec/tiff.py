@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cloudsec.errors import ImageFileError
+from cloudsec.lzw import begins_with_literals
 from providers.image import FLOAT_DTYPES, IMAGE_DTYPES
 
 if TYPE_CHECKING:
@@ -32,6 +33,10 @@ _UNASSOCIATED = 2
 _TOP_LEFT = 1
 _OPAQUE = 3
 _CONVERT = "write it again as grey, RGB or RGBA (unassociated alpha), and plain, LZW or Deflate"
+_DAMAGED = "is a TIFF that is damaged or cut short; fetch it again from where it came"
+_LZW = 5
+_LOWEST_FIRST = 2
+"""A fill order: the bits of a byte come from the lowest."""
 _ALIKE = ("shape", "dtype", "photometric")
 
 
@@ -73,7 +78,9 @@ def read_tiff(file: BinaryIO, *, max_pixels: int) -> tuple[NDArray[np.generic], 
                 f"claims {' x '.join(map(str, shape))} values; at most {max_pixels} are read, cut it"
             )
         if not _whole(pages, size):
-            raise ImageFileError("is a TIFF that is damaged or cut short; fetch it again from where it came")
+            raise ImageFileError(_DAMAGED)
+        if not all(map(_decodable, pages)):
+            raise ImageFileError(_DAMAGED)
         pixels = np.empty(shape, np.dtype(first.dtype).newbyteorder("="))
         for plane, page in zip(pixels.reshape(-1, *first.shape), pages, strict=True):
             plane[...] = page.asarray()
@@ -112,6 +119,21 @@ def _whole(pages: list[TiffPage], size: int) -> bool:
             return False
     # Together, for bytes that several pages shared would be expanded for each of them.
     return sum(page.nbytes / _RATIOS[page.compression] for page in pages) <= size
+
+
+def _decodable(page: TiffPage) -> bool:
+    """Whether a decoder may see the code of a page; one of LZW crashes of some."""
+    if page.compression != _LZW:
+        return True
+    handle = page.parent.filehandle
+    for offset, count in zip(page.dataoffsets, page.databytecounts, strict=True):
+        handle.seek(offset)
+        code = handle.read(count)
+        if page.fillorder == _LOWEST_FIRST:
+            code = np.packbits(np.unpackbits(np.frombuffer(code, np.uint8), bitorder="little")).tobytes()
+        if not begins_with_literals(code):
+            return False
+    return True
 
 
 def _refuse_what_is_not_read(page: TiffPage) -> None:

@@ -13,8 +13,9 @@ from dataclasses import Field, dataclass, field
 from math import inf
 from typing import Any, TypeVar
 
-from fastapi import FastAPI, Request, Response
+from fastapi import FastAPI, Request, Response, Security
 from fastapi.responses import JSONResponse
+from fastapi.security import HTTPBearer
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
@@ -77,6 +78,8 @@ def create_app(limits: Limits | None = None) -> FastAPI:
         docs_url=None,
         redoc_url=None,
     )
+    # For the description only: `_authorize` answers in the form of all refusals.
+    token = [Security(HTTPBearer(auto_error=False))] if allowed.token is not None else []
     turns = asyncio.Semaphore(allowed.tasks)
     waiting = 0
     # A thread cannot be stopped: a task that overruns keeps its turn until it ends, so that late work
@@ -110,7 +113,9 @@ def create_app(limits: Limits | None = None) -> FastAPI:
     @app.exception_handler(405)
     async def unknown_path(_: Request, error: Exception) -> Response:
         status = getattr(error, "status_code", NotFound.status)
-        return JSONResponse(_described(NotFound("no such path or method; see /openapi.json")), status)
+        told = _described(NotFound("no such path or method; see /openapi.json"))
+        # Of a method that there is not, which there are (RFC 9110).
+        return JSONResponse(told, status, getattr(error, "headers", None))
 
     @app.exception_handler(Exception)
     async def internal_error(_: Request, __: Exception) -> Response:
@@ -124,6 +129,7 @@ def create_app(limits: Limits | None = None) -> FastAPI:
         "/v1/operations",
         summary="Operations with version, parameters and halo",
         responses=_errors(Unauthorized),
+        dependencies=token,
     )
     async def list_operations(request: Request) -> list[dict[str, Any]]:
         _authorize(request, allowed.token)
@@ -134,6 +140,7 @@ def create_app(limits: Limits | None = None) -> FastAPI:
         summary="Do one encoded task",
         response_class=Response,
         responses={200: {"content": {OCTETS: {}}, "description": "The encoded answer"}, **_errors()},
+        dependencies=token,
         openapi_extra={"requestBody": {"required": True, "content": {OCTETS: {}}}},
     )
     async def do_task(request: Request) -> Response:

@@ -63,13 +63,15 @@ FAULTS: dict[str, tuple[Behaviour, str]] = {
 class RawServer:
     """A server that reads a request and then sends exactly these bytes, and drips others; a context manager.
 
+    Or it sends what a behaviour makes of the request, of which it keeps every byte.
+
     It hangs up then, or answers so many requests of one connection, and hangs up when it has read the next.
     What it drips comes without end, twenty times a second.
     """
 
     def __init__(
         self,
-        response: bytes,
+        response: bytes | Behaviour,
         *,
         then_hang: bool = False,
         drip: bytes = b"",
@@ -108,12 +110,12 @@ class RawServer:
             with connection:
                 for _ in range(self._answers or 1):
                     self.requests.append(_read_request(connection))
-                    self._answer(connection)
+                    self._answer(connection, self.requests[-1])
                 if self._answers is not None:
                     self.requests.append(_read_request(connection))
 
-    def _answer(self, connection: socket.socket) -> None:
-        connection.sendall(self._response)
+    def _answer(self, connection: socket.socket, request: bytes) -> None:
+        connection.sendall(self._response if isinstance(self._response, bytes) else self._response(request))
         while self._drip and not self._stop.wait(0.05):
             connection.sendall(self._drip)
         if self._then_hang:
@@ -141,6 +143,11 @@ def http_response(status: str, body: bytes, *headers: str, length: int | None = 
     size = f"Content-Length: {len(body) if length is None else length}"
     lines = [f"HTTP/1.1 {status}", size, "Connection: close", *headers]
     return "\r\n".join([*lines, "", ""]).encode() + body
+
+
+def over_http(request: bytes) -> bytes:
+    """What an honest provider answers to all bytes of a request."""
+    return http_response("200 OK", handle(request.partition(b"\r\n\r\n")[2]))
 
 
 def http_error(status: str, code: str, message: str) -> bytes:

@@ -41,6 +41,12 @@ def wire_values(span: int, dtype: np.dtype[Any]) -> tuple[np.dtype[Any], int]:
     return np.dtype("int64"), widened
 
 
+def travelling(planes: NDArray[np.generic]) -> tuple[np.dtype[Any], int]:
+    """The dtype in which pixels of an image travel, and over how many values they spread."""
+    low, high = grey_range(planes)
+    return wire_values(high - low, planes.dtype)
+
+
 def segments(depth: tuple[int, ...], beyond: tuple[int, ...], plane_bytes: int) -> NDArray[np.intp]:
     """Where columns of a volume are cut along the axis, so that one fits into a task.
 

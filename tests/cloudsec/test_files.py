@@ -15,7 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cloudsec.errors import ImageFileError
-from cloudsec.files import MAX_PIXELS, check_output, read_image, write_image
+from cloudsec.files import check_output, read_image, write_image
+from cloudsec.formats import MAX_PIXELS
 from cloudsec.image_file import ImageFile
 from providers.image import FLOAT_DTYPES, IMAGE_DTYPES
 from tests.image_files import (

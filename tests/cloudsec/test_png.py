@@ -15,7 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cloudsec.errors import ImageFileError
-from cloudsec.files import MAX_PIXELS, read_image
+from cloudsec.files import read_image
+from cloudsec.formats import MAX_PIXELS
 from cloudsec.png import png_bytes
 from tests.image_files import (
     COLOUR,

@@ -1,161 +1,226 @@
-"""Clouds do the work: what the broker computes itself, counted where kernels run."""
+"""A job in memory does what the command line does with files, and touches no disk."""
 
 from __future__ import annotations
 
-import threading
-from collections import Counter
+import builtins
+import gzip
+import io
+import json
+import os
 from collections.abc import Iterator
+from io import BytesIO
+from pathlib import Path
 from typing import Any
 
+import nibabel
 import numpy as np
+import pydicom
 import pytest
-from numpy.typing import NDArray
 
-import cloudsec
-from cloudsec import course
-from cloudsec.forecast import LANE_COSTS, Forecast
-from cloudsec.keystream import Keystream
-from cloudsec.schemes import SCHEMES, Job
-from cloudsec.study import Study
-from providers import Filter, make_operation
-from providers.operations import Median
-from providers.operations.linear import LinearFilter
-from regions import coverage
+import providers
+from cloudsec import Broker
+from cloudsec.cli import main
+from cloudsec.errors import ImageFileError
+from cloudsec.formats import FORMATS
+from cloudsec.image_file import ImageFile
+from cloudsec.result import Result
+from cloudsec.slices import Folder
+from cloudsec.work import FIGURES, Images, Output, Work, images_of_file, images_of_folder, in_memory
+from providers import make_operation
 from tests import in_blocks
-from tests.simulator import Simulated
+from tests.dicom_files import dataset_of, file_of
 
-RING = {"block": 16, "halo": "ring"}
-FOUR_TOLERATING_TWO = {"plan": {"block": 16}, "tolerate": 2}
+FRAMES = np.random.default_rng(0).integers(0, 200, (3, 70, 66), np.int16)
+MEDIAN = Work(operation=make_operation("median", size=3))
 
 
-class Counted:
-    """Kernels by the thread that ran them, and the pixels that the broker wrote to the result itself."""
+@pytest.fixture
+def broker() -> Iterator[Broker]:
+    with in_blocks.Broker(4, key=bytes(32), plan={"block": 8}) as broker:
+        yield broker
 
-    def __init__(self, shape: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
-        self.at_home = np.zeros(shape, bool)
-        self.kernels: Counter[bool] = Counter()
-        here = threading.current_thread()
-        for kind in (LinearFilter, Median):
 
-            def run(self_: Any, stack: NDArray[Any], original: Any = kind.run) -> NDArray[np.int64]:
-                answer: NDArray[np.int64] = original(self_, stack)
-                self.kernels[threading.current_thread() is here] += answer.size
-                return answer
+def nothing(result: Result) -> None:
+    """What a job is done with that nobody wants to know of."""
 
-            monkeypatch.setattr(kind, "run", run)
-        filtered = course.filter_boxes
 
-        def marked(
-            planes: NDArray[Any], operation: Filter, boxes: NDArray[np.intp], **options: Any
-        ) -> Iterator[tuple[NDArray[np.intp], NDArray[Any]]]:
-            self.at_home |= coverage(shape, boxes)
-            yield from filtered(planes, operation, boxes, **options)
+def slices(**changes: Any) -> Folder:
+    """Three of them, whose names are in another order than their positions."""
+    files = {
+        name: file_of(
+            dataset_of(
+                frame,
+                ImagePositionPatient=[0, 0, height],
+                ImageOrientationPatient=[1, 0, 0, 0, 1, 0],
+                SOPInstanceUID=f"1.2.3.{height + 1}",
+                **changes,
+            )
+        )
+        for name, frame, height in zip("bca", FRAMES, (0, 2, 4), strict=True)
+    }
+    return Folder("study 7", {name: in_memory(content) for name, content in files.items()})
 
-        monkeypatch.setattr(course, "filter_boxes", marked)
-        # What times the operation before its plan is no part of the job.
-        monkeypatch.setattr(cloudsec.broker, "kernel_seconds", lambda *_: 1e-8)
 
-    @property
-    def by_broker(self) -> int:
-        """Answers that kernels computed in the broker's thread."""
-        return self.kernels[True]
+def npy(pixels: np.ndarray[Any, Any]) -> bytes:
+    buffer = BytesIO()
+    np.save(buffer, pixels)
+    return buffer.getvalue()
+
+
+def results(
+    broker: Broker, images: Images, form: str, work: Work = MEDIAN, name: str = "the result"
+) -> list[bytes]:
+    return list(work.contents(broker, images.files, Output(form, name), nothing))
+
+
+@pytest.mark.parametrize("suffix", FORMATS)
+def test_a_result_in_memory_is_what_the_command_line_writes(
+    suffix: str, broker: Broker, tmp_path: Path
+) -> None:
+    if suffix in (".nii", ".nii.gz"):
+        image = nibabel.Nifti1Image(FRAMES.T, np.eye(4))
+        content = gzip.compress(image.to_bytes())
+    else:
+        content = file_of(dataset_of(FRAMES[0]))
+    source, target = tmp_path / "in", tmp_path / f"out{suffix}"
+    source.write_bytes(content)
+    words = ["process", str(source), str(target), "-o", "median", "-p", "size=3", "--block", "8"]
+    (held,) = results(broker, images_of_file("in", in_memory(content)), suffix)
+    assert main([*words, "--providers", "4"]) == 0
+    written = target.read_bytes()
+    if suffix == ".dcm":
+        # New UIDs and times are new each time.
+        one, other = (pydicom.dcmread(BytesIO(each)) for each in (held, written))
+        assert one.PixelData == other.PixelData
+        assert one.DerivationDescription == other.DerivationDescription
+    elif suffix == ".nii.gz":
+        assert gzip.decompress(held) == gzip.decompress(written)
+    else:
+        assert held == written
+
+
+@pytest.mark.parametrize("one_by_one", [False, True])
+def test_slices_become_as_many_files_in_the_order_of_their_positions(
+    one_by_one: bool, broker: Broker
+) -> None:
+    images = images_of_folder(slices(), one_by_one=one_by_one)
+    assert images.total == (3 if one_by_one else 1)
+    written = [pydicom.dcmread(BytesIO(content)) for content in results(broker, images, ".dcm")]
+    wanted = (
+        [providers.apply(plane, "median", size=3) for plane in FRAMES]
+        if one_by_one
+        else providers.apply(FRAMES, "median", size=3)
+    )
+    for dataset, plane, height in zip(written, wanted, (0, 2, 4), strict=True):
+        assert (dataset.pixel_array == plane).all()
+        assert dataset.ImagePositionPatient == [0, 0, height]
+
+
+def test_slices_of_a_volume_become_one_array(broker: Broker) -> None:
+    (content,) = results(broker, images_of_folder(slices()), ".npy")
+    assert (np.load(BytesIO(content)) == providers.apply(FRAMES, "median", size=3)).all()
+
+
+def test_figures_are_one_file_and_a_list_only_of_several_images(broker: Broker) -> None:
+    work = Work(operation=make_operation("statistics"))
+    for one_by_one in (False, True):
+        (content,) = results(broker, images_of_folder(slices(), one_by_one=one_by_one), FIGURES, work)
+        figures = json.loads(content)
+        assert isinstance(figures, list) == one_by_one
+        assert not one_by_one or [each["maximum"] for each in figures] == [frame.max() for frame in FRAMES]
+
+
+def test_each_result_is_told_as_it_comes_before_the_next_image_is_read(broker: Broker) -> None:
+    course: list[str] = []
+
+    def read() -> Iterator[ImageFile]:
+        for frame in FRAMES:
+            course.append("read")
+            yield ImageFile(frame)
+
+    work = MEDIAN.contents(broker, read(), Output(".npy"), lambda result: course.append("done"))
+    for _ in work:
+        course.append("written")
+    assert course == ["read", "done", "written"] * 3
+
+
+def test_nothing_is_read_or_sent_before_a_content_is_asked_for(broker: Broker) -> None:
+    def read() -> Iterator[ImageFile]:
+        raise AssertionError
+        yield
+
+    MEDIAN.contents(broker, read(), Output(".npy"), nothing)
 
 
 @pytest.mark.parametrize(
-    ("shape", "count", "options", "at_least"),
+    ("content", "form", "says"),
     [
-        ((512, 512), 9, {}, 0.90),
-        ((1024, 768), 9, {}, 0.90),
-        ((512, 535), 9, {}, 0.85),
-        ((551, 543), 9, {}, 0.85),
-        ((512, 512), 4, {}, 0.90),
-        ((551, 543), 4, {}, 0.85),
-        ((512, 512), 4, FOUR_TOLERATING_TWO, 0.55),
-        ((528, 640), 4, FOUR_TOLERATING_TWO, 0.55),
-        ((512, 512), 2, {"plan": RING}, 0.55),
-        ((512, 512), 3, {"plan": RING}, 0.55),
+        (npy(FRAMES), ".png", "the result: cannot hold several frames or planes"),
+        (npy(FRAMES), ".dcm", "the result: can be DICOM only if the input is"),
+        (npy(FRAMES), ".nii.gz", "the result: can be NIfTI only if the input is"),
+        (npy(FRAMES), ".gif", "the result: has no suffix that is written"),
+        (npy(FRAMES), ".json", "the result: has no suffix that is written"),
     ],
 )
-@pytest.mark.parametrize(("name", "parameters"), [("gaussian", {"sigma": 0.5}), ("median", {"size": 5})])
-def test_clouds_do_the_work(
-    shape: tuple[int, int],
-    count: int,
-    options: dict[str, Any],
-    at_least: float,
-    name: str,
-    parameters: dict[str, Any],
-    monkeypatch: pytest.MonkeyPatch,
+def test_a_form_that_cannot_be_is_refused_before_anything_is_sent(
+    content: bytes, form: str, says: str
 ) -> None:
-    image = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
-    clouds = [Simulated(f"c{i}") for i in range(count)]
-    counted = Counted(shape, monkeypatch)
-    with in_blocks.Broker(clouds, verify=False, **options) as broker:
-        report = broker.process(image, name, **parameters).report
-    assert report.plan["halo_policy"] == ("ring" if at_least == 0.55 else "shared")
-    assert 1 - counted.at_home.mean() >= at_least
-    # The report counts each pixel once, and providers computed all the others.
-    assert report.home["pixel_share"] == pytest.approx(counted.at_home.mean())
-    assert sum(p.pixel_share for p in report.providers) == pytest.approx(1 - counted.at_home.mean())
-    assert counted.kernels[False] >= (1 - counted.at_home.mean()) * image.size
-    # No kernel ran in the broker's thread but for those pixels; where strips cross, some are computed twice.
-    assert counted.at_home.sum() <= counted.by_broker <= 1.15 * counted.at_home.sum()
+    class Unasked:
+        name = "a"
+
+        def send(self, request: bytes, timeout: float) -> bytes:
+            raise AssertionError
+
+    clouds = [Unasked(), type("Other", (Unasked,), {"name": "b"})()]
+    with in_blocks.Broker(clouds) as broker, pytest.raises(ImageFileError, match=says):
+        results(broker, images_of_file("in", in_memory(content)), form)
 
 
-def test_samples_are_computed_beside_the_share_at_home_and_are_few(monkeypatch: pytest.MonkeyPatch) -> None:
-    image = np.random.default_rng(0).integers(0, 256, (512, 512), np.uint8)
-    work = []
-    for verify in (False, "sample"):
-        with monkeypatch.context() as patch:
-            counted = Counted(image.shape, patch)
-            with in_blocks.Broker([Simulated(f"c{i}") for i in range(9)], verify=verify) as broker:
-                report = broker.process(image, "median", size=5).report
-        work.append((counted.by_broker, report.home["pixel_share"]))
-    assert work[0][1] == work[1][1]
-    # 8 of 256 blocks, of which those at the edge are cut.
-    assert 0 < work[1][0] - work[0][0] <= 8 * 32 * 32
-    assert sum(provider.verified for provider in report.providers) == 8
+def test_what_measures_is_written_as_figures_only(broker: Broker) -> None:
+    work = Work(operation=make_operation("statistics"))
+    with pytest.raises(ValueError, match="statistics measures; name a .json file"):
+        results(broker, images_of_folder(slices()), ".dcm", work)
 
 
-def share_of_clouds(shape: tuple[int, int], count: int, choices: dict[str, Any]) -> tuple[float, int | None]:
-    """Of the pixels, by the plan alone; each counts once. And the side of its blocks."""
-    names = tuple(f"cloud-{i}" for i in range(count))
-    operation = make_operation("median", size=5).resolved(2, "uint8")
-    present = {name: party for party, name in enumerate(names)}
-    job = Job(
-        np.zeros((1, *shape), np.uint8),
-        operation,
-        names,
-        present,
-        0,
-        choices,
-        0,
-        Forecast((LANE_COSTS,) * count),
-    )
-    plan = SCHEMES["ga-es"].plan(job, Study(), Keystream.of(bytes(32)))
-    answered = coverage(shape, plan.boxes[plan.owners >= 0])
-    assert 1 - answered.mean() == pytest.approx(sum(plan.reasons.values()))
-    return float(answered.mean()), plan.block
+@pytest.mark.parametrize("content", [b"", b"hello", npy(FRAMES)[:-1], bytes(128) + b"DICM" + bytes(64)])
+def test_what_cannot_be_read_is_said_in_a_line_that_begins_with_its_name(content: bytes) -> None:
+    with pytest.raises(ImageFileError, match=r"\Aimage 3: .*"):
+        images_of_file("image 3", in_memory(content))
 
 
-@pytest.mark.parametrize("count", [4, 5, 7, 9, 16])
-def test_on_every_square_from_512_to_639_the_clouds_compute_their_share(count: int) -> None:
-    for length in range(512, 640):
-        share, block = share_of_clouds((length, length), count, {})
-        assert block is not None
-        assert share >= (0.90 if length % block == 0 or count in (4, 9) else 0.85), length
+def test_a_slice_that_cannot_be_read_is_named_in_its_folder() -> None:
+    folder = slices()
+    broken = Folder(folder.name, {**folder.files, "d": in_memory(b"hello")})
+    with pytest.raises(ImageFileError, match=r"\Astudy 7/d: is no DICOM file"):
+        images_of_folder(broken)
 
 
-def test_with_the_ring_four_clouds_compute_more_than_55_percent_of_every_square() -> None:
-    for length in range(512, 640):
-        assert share_of_clouds((length, length), 4, RING)[0] >= 0.55, length
+def test_letters_are_judged_by_the_scheme_that_is_taken() -> None:
+    images = [images_of_folder(slices(BurnedInAnnotation="YES")) for _ in range(3)]
+    with Broker(4, key=bytes(32)) as broker:
+        with pytest.raises(ImageFileError, match=r"\Aseries 1: .* letters stay legible under scheme 'ga-es'"):
+            results(broker, images[0], ".npy", Work(operation=MEDIAN.operation, source="series 1"))
+        accepted = Work(operation=MEDIAN.operation, burned_in="accept")
+        assert results(broker, images[1], ".npy", accepted)
+        # Of shares nobody reads a letter.
+        assert results(broker, images[2], ".npy", Work(operation=make_operation("mean", size=3)))
 
 
-@pytest.mark.parametrize("count", [2, 3])
-def test_with_the_ring_the_clouds_compute_more_than_half_of_every_square(count: int) -> None:
-    for length in range(512, 640):
-        whole = length - length % 16
-        # What a whole block leaves to its provider, of the part that whole blocks cover.
-        exactly = (12 / 16) ** 2 * (whole / length) ** 2
-        share, _ = share_of_clouds((length, length), count, RING)
-        assert share == pytest.approx(exactly, abs=2e-4)
-        assert share >= (0.55 if length % 16 <= 5 else 0.53), length
+def test_a_job_in_memory_opens_no_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    work = Work(operation=make_operation("mean", size=3))
+
+    def written(broker: Broker) -> list[bytes]:
+        single = images_of_file("in", in_memory(npy(FRAMES[0])))
+        return results(broker, images_of_folder(slices()), ".dcm", work) + results(
+            broker, single, ".png", work
+        )
+
+    def opened(*_: object, **__: object) -> None:
+        raise AssertionError
+
+    with Broker(4) as broker:
+        # What is compiled, or loaded when it is first needed, is there then.
+        written(broker)
+        for module in (builtins, io, os):
+            monkeypatch.setattr(module, "open", opened)
+        assert len(written(broker)) == 4

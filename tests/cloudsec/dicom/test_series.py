@@ -14,7 +14,7 @@ from pydicom import Dataset
 
 from cloudsec.dicom import Series, ordered_series
 from cloudsec.errors import DicomError, ImageFileError
-from cloudsec.slices import read_series
+from cloudsec.slices import folder_at, read_series
 from tests.dicom_files import PLANE, dataset_of, file_of
 
 OBLIQUE = [0.8, 0.6, 0.0, 0.0, 0.0, -1.0]
@@ -126,15 +126,15 @@ def test_a_slice_without_a_position_has_no_place(place: Any) -> None:
 
 def test_a_directory_is_read_whole_or_refused(tmp_path: Path) -> None:
     with pytest.raises(ImageFileError, match="no slices"):
-        read_series(tmp_path)
+        read_series(folder_at(tmp_path))
     for name, dataset in stack(along(4, 2)):
         (tmp_path / name).write_bytes(file_of(dataset))
     (tmp_path / ".hidden").touch()
     (tmp_path / "DICOMDIR").touch()
-    assert read_series(tmp_path).names == ("s1", "s0")
+    assert read_series(folder_at(tmp_path)).names == ("s1", "s0")
     (tmp_path / "notes.txt").write_text("a note")
     with pytest.raises(ImageFileError, match=r"notes\.txt: is no DICOM"):
-        read_series(tmp_path)
+        read_series(folder_at(tmp_path))
 
 
 def test_a_real_series_has_the_step_of_its_positions_not_that_of_its_header(
@@ -142,5 +142,5 @@ def test_a_real_series_has_the_step_of_its_positions_not_that_of_its_header(
 ) -> None:
     with zipfile.ZipFile(open_data / "ct" / "ct_chest_lidc0314_20x6mm.zip") as archive:
         archive.extractall(tmp_path)
-    series = read_series(tmp_path)
+    series = read_series(folder_at(tmp_path))
     assert (len(series.names), series.step, series.irregularities) == (20, 6.0, ())
