@@ -64,7 +64,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Serve with these options; one line on stderr and status 1 or 2 where that fails."""
-    from providers.http import Limits
+    from providers.http import Limits, create_app
     from providers.server import serve
 
     given = {"request_bytes": options.max_bytes, "seconds": options.seconds, "tasks": options.tasks}
@@ -83,7 +83,7 @@ def run(options: argparse.Namespace) -> int:
     if options.until_stdin_closes:
         threading.Thread(target=_stop_with_stdin, daemon=True).start()
     try:
-        serve(host, port, limits, _tell, tls)
+        serve(create_app(limits), host, port, tell, tls)
     except OSError as error:
         print(f"provider: cannot listen on {host} port {port}: {error.strerror or error}", file=sys.stderr)
         return 1
@@ -104,7 +104,8 @@ def _tls(certificate: Path | None, key: Path | None, client_ca: Path | None) -> 
     return None
 
 
-def _tell(url: str) -> None:
+def tell(url: str) -> None:
+    """Print where a server answers."""
     # Whoever started this may be gone already; its standard input then ends the provider.
     with suppress(BrokenPipeError):
         print(url, flush=True)

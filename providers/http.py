@@ -8,7 +8,6 @@ import os
 import re
 from collections.abc import Awaitable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import Field, dataclass, field
 from math import inf
 from typing import Any, TypeVar
@@ -17,24 +16,17 @@ from fastapi import FastAPI, Request, Response, Security
 from fastapi.responses import JSONResponse
 from fastapi.security import HTTPBearer
 from starlette.requests import ClientDisconnect
-from starlette.types import Receive, Scope, Send
 
 from providers.errors import CODES, BadTask, Busy, NotFound, ProviderError, TooLarge, TooSlow, Unauthorized
 from providers.operation import BORDER
 from providers.registry import example_operation, operations, user_fields
 from providers.service import MAX_REQUEST, answer
+from providers.transfer import OCTETS, Arrival, Delivery, in_pieces
 
-OCTETS = "application/octet-stream"
 COME_AGAIN = 1
 """Seconds after which a turn may be free: many tasks take less, and the header can say no shorter time."""
 WAITING = 8
 """Requests that wait for each turn; who comes when these are there is told to come again."""
-PATIENCE = 10.0
-SLOWEST = 1 << 16
-"""A transfer moves at least so many bytes a second, on average and after so many seconds of patience: who
-drips bytes holds a turn no longer than who sends none."""
-PIECE = 1 << 18
-"""Bytes handed to the network at one time: a client that does not read makes the next one wait."""
 _TOKEN = re.compile(r"[\x21-\x7e]+")
 
 T = TypeVar("T")
@@ -164,7 +156,7 @@ def create_app(limits: Limits | None = None) -> FastAPI:
         except BaseException:
             work.add_done_callback(give_back_turn)
             raise
-        return _Delivery(finished, allowed.seconds, turns)
+        return Delivery(in_pieces(finished), len(finished), allowed.seconds, turns.release)
 
     return app
 
@@ -205,53 +197,15 @@ def _usual(known: Field[Any]) -> dict[str, Any]:
     return {"default": known.default} if example is None else {"example": example}
 
 
-class _Delivery(Response):
-    """An answer that keeps its turn until it is sent, piece by piece, within its time."""
-
-    media_type = OCTETS
-
-    def __init__(self, content: bytes, seconds: float, turns: asyncio.Semaphore) -> None:
-        super().__init__(content)
-        self._seconds, self._turns = seconds, turns
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        try:
-            # A client that does not read is left; the server then closes its connection.
-            with suppress(TimeoutError):
-                await self._send(send)
-        finally:
-            self._turns.release()
-
-    async def _send(self, send: Send) -> None:
-        began = asyncio.get_running_loop().time()
-        content = memoryview(self.body)
-        async with asyncio.timeout_at(began + _due(0, self._seconds)) as limit:
-            await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
-            for start in range(0, len(content), PIECE):
-                part = bytes(content[start : start + PIECE])
-                more = start + PIECE < len(content)
-                await send({"type": "http.response.body", "body": part, "more_body": more})
-                limit.reschedule(began + _due(start + len(part), self._seconds))
-
-
 async def _body(request: Request, allowed: Limits) -> bytes:
-    began = asyncio.get_running_loop().time()
-    received = bytearray()
     try:
-        async with asyncio.timeout_at(began + _due(0, allowed.seconds)) as limit:
-            async for chunk in request.stream():
-                received += chunk
-                if len(received) > allowed.request_bytes:
-                    raise TooLarge(f"this provider takes tasks of up to {allowed.request_bytes} bytes")
-                limit.reschedule(began + _due(len(received), allowed.seconds))
+        # A byte more than is allowed tells that there are too many.
+        body = await Arrival(request, allowed.seconds).take(allowed.request_bytes + 1)
     except TimeoutError:
         raise TooSlow("the task came too slowly") from None
-    return bytes(received)
-
-
-def _due(moved: int, seconds: float) -> float:
-    """Seconds from the beginning of a transfer until more than these bytes must have moved."""
-    return min(seconds, PATIENCE + moved / SLOWEST)
+    if len(body) > allowed.request_bytes:
+        raise TooLarge(f"this provider takes tasks of up to {allowed.request_bytes} bytes")
+    return body
 
 
 async def _within(seconds: float, work: Awaitable[T], otherwise: ProviderError) -> T:

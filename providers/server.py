@@ -1,4 +1,4 @@
-"""Runs a provider's application on a socket, with limits on connections; logs no request."""
+"""Runs an application on a socket, with limits on connections; logs no request."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ import ssl
 from collections.abc import Callable
 
 import uvicorn
+from starlette.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from providers.errors import Busy
-from providers.http import Limits, create_app, refusal
+from providers.http import refusal
 
 KEEP_ALIVE = 75
 """Seconds an idle connection stays open: longer than a broker keeps one that it does not use."""
@@ -83,22 +84,37 @@ class _Protocol(HttpToolsProtocol):
 
 
 class _Server(uvicorn.Server):
-    """Tells once it answers."""
+    """Tells once it answers, and before it stops."""
 
-    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+    def __init__(
+        self, config: uvicorn.Config, ready: Callable[[], None], stopping: Callable[[], None]
+    ) -> None:
         super().__init__(config)
-        self._ready = ready
+        self._ready, self._stopping = ready, stopping
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started:
             self._ready()
 
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._stopping()
+        await super().shutdown(sockets)
 
-def make_server(limits: Limits, ready: Callable[[], None], tls: ssl.SSLContext | None) -> uvicorn.Server:
-    """One provider, to be run on a socket that listens; `ready` is called once it answers."""
+
+def make_server(
+    app: ASGIApp,
+    ready: Callable[[], None],
+    tls: ssl.SSLContext | None,
+    stopping: Callable[[], None] = lambda: None,
+) -> uvicorn.Server:
+    """An application, to be run on a socket that listens.
+
+    `ready` is called once it answers, `stopping` when it is told to stop, before it waits for answers that
+    are under way.
+    """
     config = uvicorn.Config(
-        create_app(limits),
+        app,
         http=_Protocol,
         lifespan="off",
         log_level="warning",
@@ -109,13 +125,18 @@ def make_server(limits: Limits, ready: Callable[[], None], tls: ssl.SSLContext |
     )
     config.load()
     config.ssl = tls
-    return _Server(config, ready)
+    return _Server(config, ready, stopping)
 
 
 def serve(
-    host: str, port: int, limits: Limits, ready: Callable[[str], None], tls: ssl.SSLContext | None = None
+    app: ASGIApp,
+    host: str,
+    port: int,
+    ready: Callable[[str], None],
+    tls: ssl.SSLContext | None = None,
+    stopping: Callable[[], None] = lambda: None,
 ) -> None:
-    """Run one provider until it is told to stop; `ready` is called with its URL once it answers.
+    """Run an application until it is told to stop; `ready` is called with its URL once it answers.
 
     Raises OSError where the address cannot be had.
     """
@@ -128,4 +149,4 @@ def serve(
         listener.bind((host, port))
         shown = f"[{host}]" if family == socket.AF_INET6 else host
         url = f"{'https' if tls else 'http'}://{shown}:{listener.getsockname()[1]}"
-        make_server(limits, lambda: ready(url), tls).run(sockets=[listener])
+        make_server(app, lambda: ready(url), tls, stopping).run(sockets=[listener])

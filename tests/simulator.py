@@ -11,10 +11,11 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+from starlette.types import ASGIApp
 
 from providers import handle
 from providers.errors import Busy, TooLarge, UnknownOperation
-from providers.http import Limits
+from providers.http import Limits, create_app
 from providers.server import make_server
 from providers.wire import Answer, decode_answer, encode_answer, encode_error
 
@@ -157,13 +158,20 @@ def http_error(status: str, code: str, message: str) -> bytes:
 @contextmanager
 def serving(limits: Limits | None = None, tls: ssl.SSLContext | None = None) -> Iterator[str]:
     """The URL of a real provider that listens on the loopback interface, in a thread of this process."""
+    with answering(create_app(limits or Limits()), tls) as url:
+        yield url
+
+
+@contextmanager
+def answering(app: ASGIApp, tls: ssl.SSLContext | None = None) -> Iterator[str]:
+    """The URL of an application that is served so."""
     ready = threading.Event()
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        running = make_server(limits or Limits(), ready.set, tls)
+        running = make_server(app, ready.set, tls)
         thread = threading.Thread(target=running.run, args=([listener],), daemon=True)
         thread.start()
         if not ready.wait(20):
-            raise RuntimeError("the provider did not start")
+            raise RuntimeError("the server did not start")
         try:
             yield f"{'https' if tls else 'http'}://127.0.0.1:{listener.getsockname()[1]}"
         finally:

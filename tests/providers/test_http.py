@@ -12,7 +12,7 @@ import pytest
 import requests
 
 import providers
-from providers import handle, http, make_operation, server
+from providers import handle, http, make_operation, server, transfer
 from providers.errors import CODES
 from providers.http import Limits, create_app
 from providers.wire import Task, encode_task
@@ -206,7 +206,7 @@ def test_who_finds_all_connections_taken_is_told_to_come_again(monkeypatch: pyte
 
 
 def test_a_body_that_drips_in_is_given_up_before_the_limit_of_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http, "PATIENCE", 0.3)
+    monkeypatch.setattr(transfer, "PATIENCE", 0.3)
     with serving(Limits(seconds=1000.0, tasks=1)) as url, raw(url, head(1000)) as dripping:
         dripping.settimeout(0.02)
         received = b""
@@ -219,10 +219,10 @@ def test_a_body_that_drips_in_is_given_up_before_the_limit_of_time(monkeypatch: 
 
 
 def test_a_transfer_has_the_more_time_the_more_of_it_came() -> None:
-    assert http._due(0, 60.0) == http.PATIENCE
-    assert http._due(10 * http.SLOWEST, 60.0) == http.PATIENCE + 10
-    assert http._due(1000 * http.SLOWEST, 60.0) == 60.0
-    assert http._due(0, 0.5) == 0.5
+    assert transfer._due(0, 60.0) == transfer.PATIENCE
+    assert transfer._due(10 * transfer.SLOWEST, 60.0) == transfer.PATIENCE + 10
+    assert transfer._due(1000 * transfer.SLOWEST, 60.0) == 60.0
+    assert transfer._due(0, 0.5) == 0.5
 
 
 def test_an_answer_that_nobody_reads_gives_its_turn_back() -> None:
