@@ -61,6 +61,10 @@ class VaultError(CloudsecError):
     """A key file or a sealed record that cannot be used, made or read."""
 
 
+class PatientConflict(VaultError):
+    """What is to be remembered of a patient is known of another one, or otherwise; nothing was changed."""
+
+
 def shown(path: Path | str) -> str:
     """A file's name that keeps a message on one line."""
     return "".join(c if c.isprintable() else "?" for c in str(path))

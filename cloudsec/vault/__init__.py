@@ -1,5 +1,6 @@
 """Who the patients are stays in a database that tells nothing to whoever steals it."""
 
+from cloudsec.vault import job_tables
 from cloudsec.vault.envelope import Envelope, KeyFile, Kms, Passphrase
 from cloudsec.vault.projects import Project
 from cloudsec.vault.rotation import rewrap, rotate
@@ -18,6 +19,7 @@ __all__ = [
     "Sealed",
     "Vault",
     "Writing",
+    "job_tables",
     "open_vault",
     "rewrap",
     "rotate",

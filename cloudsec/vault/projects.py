@@ -10,7 +10,7 @@ from uuid import uuid4
 
 from sqlalchemy import ColumnElement, Table, delete, select, update
 
-from cloudsec.errors import VaultError
+from cloudsec.errors import PatientConflict
 from cloudsec.keystream import Keystream
 from cloudsec.vault import tables
 from cloudsec.vault.database import forget_deleted
@@ -156,9 +156,9 @@ class Project:
         locked = select(tables.patients).where(mine).with_for_update()
         row = writing.connection.execute(locked).one_or_none()
         if row is None:
-            raise VaultError("this pseudonym stands for another patient of the project; give another")
+            raise PatientConflict("this pseudonym stands for another patient of the project; give another")
         if row.pseudonym != bound["pseudonym"]:
-            raise VaultError(
+            raise PatientConflict(
                 "this patient has another pseudonym in the project already; give that one, or none, or erase "
                 "the patient first"
             )
@@ -178,7 +178,7 @@ class Project:
         mine = tables.manifests.c.instance == key, tables.manifests.c.patient == patient
         changing = update(tables.manifests).where(*mine).values(writing.sealed_row(tables.manifests, new))
         if writing.connection.execute(changing).rowcount == 0:
-            raise VaultError("this image is another patient's already; nothing of it was remembered")
+            raise PatientConflict("this image is another patient's already; nothing of it was remembered")
 
     def _found(self, table: Table, wanted: ColumnElement[bool]) -> dict[str, Any] | None:
         with self.vault.reading() as connection:

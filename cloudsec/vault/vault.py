@@ -85,7 +85,8 @@ class Writing:
         """
         insert = postgresql.insert if self.connection.dialect.name == "postgresql" else sqlite.insert
         adding = insert(table).values(self.sealed_row(table, row)).on_conflict_do_nothing()
-        return self.connection.execute(adding).rowcount == 1
+        # Of an insert SQLAlchemy tells how many rows it wrote only when it is asked to.
+        return self.connection.execute(adding.execution_options(preserve_rowcount=True)).rowcount == 1
 
 
 class Vault:

@@ -1,0 +1,28 @@
+"""The daemon's jobs and users, kept in the vault's database: each job ends once, whoever works on it."""
+
+from cloudsec.jobs.job import Claim, Job, Kind, LostClaim, NoSuchJob, OtherPatient, OverQuota, Quota
+from cloudsec.jobs.queue import JobQueue
+from cloudsec.jobs.states import ENDS, Move, State, WrongState
+from cloudsec.jobs.store import JobStore
+from cloudsec.jobs.users import Role, User, UserError, Users
+
+__all__ = [
+    "ENDS",
+    "Claim",
+    "Job",
+    "JobQueue",
+    "JobStore",
+    "Kind",
+    "LostClaim",
+    "Move",
+    "NoSuchJob",
+    "OtherPatient",
+    "OverQuota",
+    "Quota",
+    "Role",
+    "State",
+    "User",
+    "UserError",
+    "Users",
+    "WrongState",
+]

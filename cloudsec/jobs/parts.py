@@ -1,0 +1,120 @@
+"""What a job consists of, as rows: each part in sealed pieces that can neither be cut nor put elsewhere."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, delete, insert, select
+
+from cloudsec.errors import VaultError
+from cloudsec.jobs.job import Kind
+from cloudsec.vault import Vault, Writing
+from cloudsec.vault.job_tables import parts, pieces
+
+PIECE = 1 << 22
+"""Bytes sealed in one row: a transfer of any size holds so many in memory."""
+_GOES_ON, _LAST = b"\0", b"\1"
+"""Before the bytes of each piece, so that a part whose last pieces are gone is no part."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of a job; its name says of which, and which.
+
+    Attributes
+    ----------
+    name : str
+    size : int
+        Bytes.
+    """
+
+    name: str
+    size: int
+
+
+def write_part(
+    base: Writing, job: str, kind: Kind, number: int, content: bytes, patient: str | None = None
+) -> None:
+    """A whole part instead of any that was there; `patient` is the row of whom it shows."""
+    part = begin_part(base, job, kind, number, len(content), patient)
+    starts = range(0, max(len(content), 1), PIECE)
+    for place, start in enumerate(starts):
+        write_piece(base, part, place, content[start : start + PIECE], last=start == starts[-1])
+
+
+def begin_part(
+    base: Writing, job: str, kind: Kind, number: int, size: int = 0, patient: str | None = None
+) -> str:
+    """A part without pieces instead of any that was there; under a new name, so that transfers do not mix."""
+    remove_parts(base, job, kind, number=number)
+    part = f"{_where(job, kind, number)}{secrets.token_hex(8)}"
+    row = {"id": part, "job": job, "kind": kind, "number": number, "size": size, "patient": patient}
+    base.connection.execute(insert(parts).values(row))
+    return part
+
+
+def write_piece(base: Writing, part: str, number: int, content: bytes, *, last: bool) -> None:
+    """The next piece of a part."""
+    row = {"part": part, "number": number, "content": (_LAST if last else _GOES_ON) + content}
+    base.connection.execute(insert(pieces).values(base.sealed_row(pieces, row)))
+
+
+def part_of(base: Connection, job: str, kind: Kind, number: int) -> Part | None:
+    """A part of a job, if it is there."""
+    there = select(parts.c.id, parts.c.size).where(
+        parts.c.job == job, parts.c.kind == kind, parts.c.number == number
+    )
+    row = base.execute(there).first()
+    if row is None:
+        return None
+    if not row.id.startswith(_where(job, kind, number)):
+        raise VaultError("a part of a job stands where another belongs; restore the database from a backup")
+    return Part(row.id, row.size)
+
+
+def patients_of(base: Writing, job: str) -> set[str | None]:
+    """Whom the images of a job show; None where nothing says it."""
+    shown = select(parts.c.patient).where(parts.c.job == job, parts.c.kind == Kind.IMAGE)
+    return set(base.connection.scalars(shown))
+
+
+def content_of(vault: Vault, part: Part) -> Iterator[bytes]:
+    """The bytes of a part, piece by piece.
+
+    Raises
+    ------
+    VaultError
+        If they are not exactly those that were stored.
+    """
+    number, last = 0, False
+    while not last:
+        there = select(pieces).where(pieces.c.part == part.name, pieces.c.number == number)
+        with vault.reading() as base:
+            row = base.execute(there).mappings().first()
+        if row is None:
+            raise VaultError("a part of a job is cut short; restore the database from a backup")
+        marked = vault.opened_row(pieces, dict(row))["content"]
+        last, number = marked[:1] == _LAST, number + 1
+        yield marked[1:]
+
+
+def remove_parts(base: Writing, job: str, *kinds: Kind, number: int | None = None) -> None:
+    """All parts of a job, or those of some kinds, or of one number."""
+    chosen = [parts.c.job == job]
+    chosen += [parts.c.kind.in_(kinds)] if kinds else []
+    chosen += [] if number is None else [parts.c.number == number]
+    gone = select(parts.c.id).where(*chosen)
+    base.connection.execute(delete(pieces).where(pieces.c.part.in_(gone)))
+    base.connection.execute(delete(parts).where(parts.c.id.in_(gone)))
+
+
+def remove_part(base: Writing, part: str) -> None:
+    """A part, if it is still there."""
+    base.connection.execute(delete(pieces).where(pieces.c.part == part))
+    base.connection.execute(delete(parts).where(parts.c.id == part))
+
+
+def _where(job: str, kind: Kind, number: int) -> str:
+    return f"{job}.{kind}.{number}."

@@ -1,0 +1,221 @@
+"""Jobs as their users have them: made, filled with images, started, followed, cancelled, fetched, removed."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+
+from sqlalchemy import delete, func, insert, select, update
+
+from cloudsec.jobs.database import now
+from cloudsec.jobs.job import Job, Kind, NoSuchJob, OtherPatient, OverQuota, Quota
+from cloudsec.jobs.parts import (
+    Part,
+    begin_part,
+    content_of,
+    part_of,
+    patients_of,
+    remove_part,
+    remove_parts,
+    write_part,
+    write_piece,
+)
+from cloudsec.jobs.rows import all_jobs, held, job_of, moved, read
+from cloudsec.jobs.states import ENDS, Move, State, WrongState
+from cloudsec.vault import Vault, Writing
+from cloudsec.vault.job_tables import jobs, parts, users
+
+MAX_IMAGES = 4096
+"""Slices of one study: several times what a scanner makes of one patient."""
+_SENT_ANEW = "the image was sent anew meanwhile, or its job cancelled; this transfer is of no use any more"
+
+
+class JobStore:
+    """The jobs in the vault's database, whichever daemon they came to.
+
+    Parameters
+    ----------
+    vault : Vault
+        Seals what is stored of images and of what is asked for.
+    """
+
+    def __init__(self, vault: Vault) -> None:
+        self._vault = vault
+
+    def create(self, user: str, request: bytes, quota: Quota) -> Job:
+        """A new job that waits for its images; OverQuota where the user has too many that have not ended."""
+        name = secrets.token_hex(16)
+        new = {"id": name, "user": user, "state": State.RECEIVING, "request": request}
+        counters = dict.fromkeys(("attempt", "losses", "done", "total"), 0)
+        with self._vault.writing() as base:
+            _hold_user(base, user)
+            unfinished = select(func.count()).where(jobs.c.user == user, jobs.c.state.not_in(ENDS))
+            if base.connection.execute(unfinished).scalar_one() >= quota.jobs:
+                raise OverQuota(
+                    f"you have {quota.jobs} jobs that have not ended, as many as you may; wait, or cancel one"
+                )
+            row = base.sealed_row(jobs, new) | counters | {"created": now(), "changed": now()}
+            base.connection.execute(insert(jobs).values(row))
+            return read(base.connection, name)
+
+    def job(self, name: str) -> Job:
+        """One job; NoSuchJob."""
+        with self._vault.reading() as base:
+            return read(base, name)
+
+    def jobs(self, user: str | None = None, *, limit: int = 100) -> list[Job]:
+        """The latest of a user, or of all."""
+        chosen = all_jobs() if user is None else all_jobs().where(jobs.c.user == user)
+        with self._vault.reading() as base:
+            return [job_of(row) for row in base.execute(chosen.order_by(jobs.c.created.desc()).limit(limit))]
+
+    def counts(self) -> dict[State, int]:
+        """How many jobs are in each state."""
+        with self._vault.reading() as base:
+            found = base.execute(select(jobs.c.state, func.count()).group_by(jobs.c.state))
+            return dict.fromkeys(State, 0) | {State(state): count for state, count in found}
+
+    def request(self, name: str) -> bytes:
+        """What was asked for, as `create` was given it; NoSuchJob."""
+        return self._opened(name, "request") or b""
+
+    def failure(self, name: str) -> str | None:
+        """Why a job failed, in a sentence; None of one that did not."""
+        told = self._opened(name, "failure")
+        return None if told is None else told.decode()
+
+    def receive(self, name: str, number: int) -> str:
+        """An image begins to come, instead of any of its number: the part that takes its pieces."""
+        if not 0 <= number < MAX_IMAGES:
+            raise OverQuota(f"images have numbers from 0 to {MAX_IMAGES - 1}; submit several jobs")
+        with self._vault.writing() as base:
+            _refuse_started(held(base, name).state)
+            return begin_part(base, name, Kind.RECEIVED, number)
+
+    def add(self, name: str, part: str, number: int, content: bytes, *, last: bool, quota: Quota) -> None:
+        """One more piece of an image that comes; OverQuota where all that its user has here gets too much."""
+        with self._vault.writing() as base:
+            job = held(base, name)
+            _refuse_started(job.state)
+            _hold_user(base, job.user)
+            stored = select(func.coalesce(func.sum(parts.c.size), 0)).join(jobs, jobs.c.id == parts.c.job)
+            had = base.connection.execute(stored.where(jobs.c.user == job.user)).scalar_one()
+            if had + len(content) > quota.bytes:
+                raise OverQuota(
+                    f"your jobs would hold more than the {quota.bytes} bytes that you may have here; fetch "
+                    "and remove jobs that are done"
+                )
+            grown = update(parts).where(parts.c.id == part).values(size=parts.c.size + len(content))
+            if not base.connection.execute(grown).rowcount:
+                raise NoSuchJob(_SENT_ANEW)
+            write_piece(base, part, number, content, last=last)
+
+    def received(self, part: str) -> bytes:
+        """An image that came, whole; NoSuchJob if it was sent anew, or its job is cancelled."""
+        with self._vault.reading() as base:
+            size = base.scalar(select(parts.c.size).where(parts.c.id == part))
+        if size is None:
+            raise NoSuchJob(_SENT_ANEW)
+        return b"".join(content_of(self._vault, Part(part, size)))
+
+    def keep(self, name: str, number: int, image: bytes, patient: str | None = None) -> Job:
+        """What is to be processed instead of what was received, of which nothing is left.
+
+        Parameters
+        ----------
+        name : str
+        number : int
+        image : bytes
+        patient : str or None
+            Whom it shows: a row of the vault's, with which the image and the result are erased.
+
+        Raises
+        ------
+        OtherPatient
+            If another image of the job shows somebody else.
+        """
+        with self._vault.writing() as base:
+            _refuse_started(held(base, name).state)
+            remove_parts(base, name, Kind.RECEIVED, number=number)
+            write_part(base, name, Kind.IMAGE, number, image, patient)
+            if len(patients_of(base, name)) > 1:
+                raise OtherPatient("the images of a job are one patient's; submit another job for each")
+            return read(base.connection, name)
+
+    def refuse(self, part: str) -> None:
+        """Nothing is left of an image that was received, or half of it."""
+        with self._vault.writing() as base:
+            remove_part(base, part)
+
+    def start(self, name: str) -> Job:
+        """All images are there: a worker may take the job."""
+        with self._vault.writing() as base:
+            job = held(base, name)
+            there = parts.c.job == name, parts.c.kind == Kind.IMAGE
+            count, last = base.connection.execute(
+                select(func.count(), func.max(parts.c.number)).where(*there)
+            ).one()
+            if State(job.state) is State.RECEIVING and last != count - 1:
+                raise WrongState(
+                    "images of the job are missing; send them all, numbered from 0, and then start"
+                )
+            moved(base, job, Move.START)
+            return read(base.connection, name)
+
+    def cancel(self, name: str) -> Job:
+        """No worker will do it, or go on with it; WrongState if it has ended."""
+        with self._vault.writing() as base:
+            moved(base, held(base, name), Move.CANCEL)
+            return read(base.connection, name)
+
+    def remove(self, name: str) -> None:
+        """Of a job that has ended only the record of its moves is kept; WrongState for another."""
+        with self._vault.writing() as base:
+            if State(held(base, name).state) not in ENDS:
+                raise WrongState("the job has not ended; cancel it first")
+            _remove(base, name)
+
+    def sweep(self, kept: float) -> int:
+        """Remove jobs that ended, and cancel those that were never started, so many seconds ago; how many."""
+        old = jobs.c.changed < now() - kept
+        with self._vault.writing() as base:
+            ended = base.connection.scalars(select(jobs.c.id).where(old, jobs.c.state.in_(ENDS))).all()
+            for name in ended:
+                _remove(base, name)
+            idle = base.connection.execute(
+                select(jobs).where(old, jobs.c.state == State.RECEIVING).with_for_update(skip_locked=True)
+            ).all()
+            for job in idle:
+                moved(base, job, Move.CANCEL)
+            return len(ended) + len(idle)
+
+    def content(self, name: str, kind: Kind, number: int) -> tuple[Part, Iterator[bytes]]:
+        """A part of a job, and its bytes piece by piece; NoSuchJob if it is not there."""
+        with self._vault.reading() as base:
+            part = part_of(base, name, kind, number)
+        if part is None:
+            raise NoSuchJob(f"there is no {kind} of this number in the job")
+        return part, content_of(self._vault, part)
+
+    def _opened(self, name: str, column: str) -> bytes | None:
+        with self._vault.reading() as base:
+            row = base.execute(select(jobs).where(jobs.c.id == name)).mappings().first()
+        if row is None:
+            raise NoSuchJob("there is no such job")
+        told: bytes | None = self._vault.opened_row(jobs, dict(row))[column]
+        return told
+
+
+def _hold_user(base: Writing, user: str) -> None:
+    """What a user has is counted by one at a time."""
+    base.connection.execute(select(users.c.id).where(users.c.id == user).with_for_update())
+
+
+def _refuse_started(state: str) -> None:
+    if State(state) is not State.RECEIVING:
+        raise WrongState(f"the job is {state} and takes no images any more; submit another")
+
+
+def _remove(base: Writing, name: str) -> None:
+    remove_parts(base, name)
+    base.connection.execute(delete(jobs).where(jobs.c.id == name))
