@@ -181,3 +181,19 @@ def _derived(image: ImageFile, pixels: NDArray[np.generic], meaning: Meaning) ->
         parts = zip(slice_headers(image), image.pixels, pixels, strict=True)
     for header, source, result in parts:
         yield derived_image(header, source, result, **meaning._asdict(), extremes=extremes)
+
+
+def form_of(content: bytes) -> tuple[str, ...]:
+    """The suffixes that fit what a result is, the usual one first; none for what is nothing of ours."""
+    if content[128:132] == b"DICM":
+        return (".dcm",)
+    for markers, suffixes in (
+        (PNG_MARKER, (".png",)),
+        (TIFF_MARKERS, (".tif", ".tiff")),
+        (NPY_MARKER, (".npy",)),
+        (GZIP_MARKER, (".nii.gz",)),
+        ((b"{", b"["), (".json",)),
+    ):
+        if content.startswith(markers):
+            return suffixes
+    return (".nii",) if is_nifti(content[:LONGEST_HEADER]) else ()
