@@ -11,7 +11,8 @@ import time
 from pathlib import Path
 from typing import NoReturn
 
-from cloudsec.commands import TOKEN_VARIABLE, plan, process, say
+from cloudsec.client_commands import add_commands as add_client_commands
+from cloudsec.commands import TOKEN_VARIABLE, add_care_options, add_work_options, plan, process, say
 from cloudsec.deidentify_commands import add_commands as add_deidentify_commands
 from cloudsec.vault_commands import add_commands as add_vault_commands
 from providers.__main__ import OneLineParser, add_options, run
@@ -75,12 +76,7 @@ def _parser() -> argparse.ArgumentParser:
     job.add_argument("source", type=Path, metavar="IN", help="an image, or a directory of slices")
     job.add_argument("target", type=Path, metavar="OUT", help="a file, or for slices a new directory")
     _add_job_options(job)
-    job.add_argument(
-        "--on-loss", choices=("home", "fail"), default="home", help="what a lost provider's part comes to"
-    )
-    job.add_argument(
-        "--verify", choices=("full", "sample", "off"), default="full", help="how answers are checked"
-    )
+    add_care_options(job)
     job.add_argument("--timeout", type=float, default=60.0, metavar="SECONDS", help="for each task")
     job.add_argument("--report", type=Path, metavar="R.html|R.json", help="write the report")
     job.add_argument(
@@ -114,18 +110,14 @@ def _parser() -> argparse.ArgumentParser:
     start = actions.add_parser("start", help="start several; prints one URL a line, runs until Ctrl-C")
     start.add_argument("-n", type=int, default=4, dest="count", metavar="N", help="how many (default: 4)")
     start.set_defaults(run=_providers_start)
+
+    add_client_commands(commands)
     return parser
 
 
 def _add_job_options(command: argparse.ArgumentParser) -> None:
-    """What says which job it is."""
-    command.add_argument("-o", "--operation", required=True, metavar="NAME", help="see 'cloudsec operations'")
-    command.add_argument("-p", "--parameter", action="append", default=[], metavar="NAME=VALUE")
-    command.add_argument(
-        "--scheme",
-        default="auto",
-        help="auto (default), additive, shamir, packed, bfv, paillier, ga-es, ga-es-2018 or unprotected",
-    )
+    """What says which job it is, and at which providers."""
+    add_work_options(command)
     command.add_argument("--provider", action="append", metavar="URL", help="one each")
     command.add_argument("--ca", type=Path, metavar="FILE", help="whose certificates they must show (PEM)")
     command.add_argument(
@@ -135,22 +127,7 @@ def _add_job_options(command: argparse.ArgumentParser) -> None:
         help="providers, each with its token and certificates",
     )
     command.add_argument("--providers", type=int, metavar="N", help="embedded ones instead (default: 9)")
-    command.add_argument("--tolerate", type=int, metavar="T", help="colluding providers to withstand")
-    command.add_argument("--block", type=int, metavar="PIXELS", help="side of the blocks")
-    command.add_argument("--regions", type=int, metavar="N", help="how many of the providers to use")
-    command.add_argument(
-        "--halo", choices=("shared", "ring"), help="blocks with the pixels around them, or bare ones"
-    )
-    command.add_argument(
-        "--step", type=float, metavar="LEVELS", help="floats as whole multiples of it: shares carry those"
-    )
-    command.add_argument(
-        "--one-by-one", action="store_true", help="every plane, slice or frame by itself, not as a volume"
-    )
     command.add_argument("--probe", action="store_true", help="time providers with random pixels first")
-    command.add_argument("--seed", type=int, metavar="N", help="of the genetic search for a plan")
-    command.add_argument("--study", metavar="NAME", help="what belongs together (default: as DICOM says)")
-    command.add_argument("--burned-in", choices=("refuse", "accept"), default="refuse")
 
 
 def _demo(options: argparse.Namespace) -> int:

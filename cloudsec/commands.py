@@ -39,7 +39,7 @@ def process(options: argparse.Namespace) -> int:
     from cloudsec.report import check_report_path
 
     work = _work(options)
-    progress = _show_progress if sys.stderr.isatty() else None
+    progress = show_progress if sys.stderr.isatty() else None
     how = {"on_loss": options.on_loss, "timeout": options.timeout, "verify": VERIFY[options.verify]}
     with _broker(options, progress=progress, **how) as broker:
         if options.report is not None:
@@ -69,7 +69,7 @@ def plan(options: argparse.Namespace) -> int:
         if options.report is not None:
             check_report_path(options.report)
         image = next(_images(options).files)
-        _keep_the_input(options.source, options.report)
+        keep_the_input(options.source, options.report)
         proposal = work.proposal(broker, image)
     if options.report is not None:
         proposal.save(options.report)
@@ -107,7 +107,7 @@ def _work(options: argparse.Namespace) -> Work:
     from providers import make_operation
 
     return Work(
-        operation=make_operation(options.operation, **_parameters(options.parameter)),
+        operation=make_operation(options.operation, **parameters(options.parameter)),
         study=options.study,
         burned_in=options.burned_in,
         probe=options.probe,
@@ -135,7 +135,7 @@ def _prepared(options: argparse.Namespace, work: Work) -> tuple[Images, Output]:
         return _images(options), Output(".dcm", target)
     else:
         images, form = _images(options), None
-    _keep_the_input(source, target, report)
+    keep_the_input(source, target, report)
     return images, Output(form or checked_form(target, slices=source.is_dir()), target)
 
 
@@ -158,7 +158,7 @@ def _images(options: argparse.Namespace) -> Images:
     return images
 
 
-def _keep_the_input(source: Path, *written: Path | None) -> None:
+def keep_the_input(source: Path, *written: Path | None) -> None:
     """ValueError where a file that is to be written is the input."""
     for path in written:
         if path is not None and path.exists() and path.samefile(source):
@@ -212,22 +212,59 @@ def _can_hold_files(directory: Path) -> bool:
     return place.is_dir() and os.access(place, os.W_OK | os.X_OK)
 
 
-def _show_progress(done: int, total: int) -> None:
+def show_progress(done: int, total: int) -> None:
+    """How far a job is, on a line that is written over."""
     end = "\n" if done == total else ""
     print(f"\r{done} of {total} tasks answered", end=end, file=sys.stderr, flush=True)
 
 
-def _parameters(given: list[str]) -> dict[str, Any]:
+def parameters(given: list[str]) -> dict[str, Any]:
     """``sigma=2`` and the like; numbers and lists as JSON writes them, anything else is a word."""
-    parameters: dict[str, Any] = {}
+    found: dict[str, Any] = {}
     for text in given:
         name, equals, value = text.partition("=")
         if not (name and equals):
             raise ValueError(f"a parameter is given as NAME=VALUE, such as sigma=2, not as {text!r}")
-        if name in parameters:
+        if name in found:
             raise ValueError(f"parameter {name!r} is given twice")
         try:
-            parameters[name] = json.loads(f"[{value}]" if "," in value and "[" not in value else value)
+            found[name] = json.loads(f"[{value}]" if "," in value and "[" not in value else value)
         except (ValueError, RecursionError):
-            parameters[name] = value
-    return parameters
+            found[name] = value
+    return found
+
+
+def add_care_options(command: argparse.ArgumentParser) -> None:
+    """What happens where providers fail or lie."""
+    command.add_argument(
+        "--on-loss", choices=("home", "fail"), default="home", help="what a lost provider's part comes to"
+    )
+    command.add_argument(
+        "--verify", choices=("full", "sample", "off"), default="full", help="how answers are checked"
+    )
+
+
+def add_work_options(command: argparse.ArgumentParser) -> None:
+    """What is to be done, and how."""
+    command.add_argument("-o", "--operation", required=True, metavar="NAME", help="see 'cloudsec operations'")
+    command.add_argument("-p", "--parameter", action="append", default=[], metavar="NAME=VALUE")
+    command.add_argument(
+        "--scheme",
+        default="auto",
+        help="auto (default), additive, shamir, packed, bfv, paillier, ga-es, ga-es-2018 or unprotected",
+    )
+    command.add_argument("--tolerate", type=int, metavar="T", help="colluding providers to withstand")
+    command.add_argument("--block", type=int, metavar="PIXELS", help="side of the blocks")
+    command.add_argument("--regions", type=int, metavar="N", help="how many of the providers to use")
+    command.add_argument(
+        "--halo", choices=("shared", "ring"), help="blocks with the pixels around them, or bare ones"
+    )
+    command.add_argument(
+        "--step", type=float, metavar="LEVELS", help="floats as whole multiples of it: shares carry those"
+    )
+    command.add_argument(
+        "--one-by-one", action="store_true", help="every plane, slice or frame by itself, not as a volume"
+    )
+    command.add_argument("--seed", type=int, metavar="N", help="of the genetic search for a plan")
+    command.add_argument("--study", metavar="NAME", help="what belongs together (default: as DICOM says)")
+    command.add_argument("--burned-in", choices=("refuse", "accept"), default="refuse")
