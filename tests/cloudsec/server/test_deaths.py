@@ -1,0 +1,33 @@
+"""Daemons that are killed lose no job, do none twice, and end each once."""
+
+from pathlib import Path
+
+import pytest
+
+from benchmarks.daemon import killed
+
+
+def check(place: Path, database: str, count: int, *, second: bool) -> None:
+    life = killed(place, database, count=count, second=second)
+    assert life.ends == {("done",): count}
+    assert life.wrong == 0
+
+
+def test_of_two_daemons_on_one_postgresql_one_may_be_killed(
+    request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    check(tmp_path, request.getfixturevalue("database_server").database(), 12, second=True)
+
+
+def test_a_daemon_on_sqlite_may_be_killed_and_started_again(tmp_path: Path) -> None:
+    check(tmp_path, f"sqlite:///{tmp_path}/vault.db", 12, second=False)
+
+
+@pytest.mark.slow
+def test_so_it_is_with_200_jobs_on_postgresql(request: pytest.FixtureRequest, tmp_path: Path) -> None:
+    check(tmp_path, request.getfixturevalue("database_server").database(), 200, second=True)
+
+
+@pytest.mark.slow
+def test_so_it_is_with_200_jobs_on_sqlite(tmp_path: Path) -> None:
+    check(tmp_path, f"sqlite:///{tmp_path}/vault.db", 200, second=False)

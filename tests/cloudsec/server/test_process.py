@@ -1,0 +1,141 @@
+"""The daemon as a process, and its users' commands as others."""
+
+import json
+import os
+import signal
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import providers
+
+ROOT = Path(__file__).parents[3]
+IMAGE = np.random.default_rng(3).integers(0, 4000, (40, 56)).astype(np.uint16)
+
+
+@dataclass
+class Running:
+    process: subprocess.Popen[str]
+    url: str
+    remarks: list[str]
+    token: str = ""
+
+    def run(self, *words: str, token: str | None = None) -> subprocess.CompletedProcess[str]:
+        told = {"CLOUDSEC_SERVER": self.url, "CLOUDSEC_SERVER_TOKEN": token or self.token}
+        command = [sys.executable, "-m", "cloudsec", *words]
+        return subprocess.run(
+            command, cwd=ROOT, env=os.environ | told, capture_output=True, text=True, timeout=60, check=False
+        )
+
+
+def started(*arguments: str) -> Running:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "cloudsec", "serve", *arguments],
+        cwd=ROOT,
+        env=os.environ | {"CLOUDSEC_PORT": "0"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert process.stderr is not None
+    url = process.stdout.readline().strip()
+    if not url:
+        raise AssertionError(process.communicate(timeout=20)[1])
+    remarks = []
+    while (line := process.stderr.readline()).startswith("cloudsec: "):
+        remarks.append(line.strip())
+    return Running(process, url, remarks)
+
+
+@pytest.fixture
+def daemon() -> Iterator[Running]:
+    running = started()
+    place = Path(os.environ["CLOUDSEC_STATE"]) / "admin.token"
+    assert stat.S_IMODE(place.stat().st_mode) == 0o600
+    running.token = place.read_text().strip()
+    try:
+        yield running
+    finally:
+        running.process.kill()
+        running.process.communicate()
+
+
+def test_from_the_first_start_to_a_result_that_equals_the_unsplit_operation(
+    daemon: Running, tmp_path: Path
+) -> None:
+    assert any("the first admin's token is in " in line for line in daemon.remarks)
+    assert any("nothing leaves this machine" in line for line in daemon.remarks)
+    token = daemon.run("users", "add", "ward-3", "service").stdout.strip()
+    np.save(tmp_path / "in.npy", IMAGE)
+    out = tmp_path / "out.npy"
+    words = ("submit", str(tmp_path / "in.npy"), "-o", "gaussian", "-p", "sigma=2")
+    done = daemon.run(*words, "--wait", str(out), token=token)
+    assert (done.returncode, done.stderr) == (0, "")
+    expected = providers.apply(IMAGE, "gaussian", sigma=2)
+    assert np.array_equal(np.load(out), expected)
+
+    name = daemon.run(*words, token=token).stdout.strip()
+    listed = daemon.run("jobs", token=token).stdout
+    assert name in listed
+    again, report = tmp_path / "again.npy", tmp_path / "r.json"
+    assert (
+        daemon.run(
+            "submit", str(out), "-o", "median", "-p", "size=3", "--wait", str(again), token=token
+        ).returncode
+        == 0
+    )
+    # By now the one before it is done, too: it was claimed first.
+    fetched = daemon.run("fetch", name, str(again), "--report", str(report), token=token)
+    if fetched.returncode == 1:
+        assert "the job is running" in fetched.stderr
+    else:
+        assert np.array_equal(np.load(again), expected)
+        assert json.loads(report.read_text())["images"][0]["operation"].startswith("gaussian")
+
+    daemon.process.send_signal(signal.SIGTERM)
+    _, log = daemon.process.communicate(timeout=20)
+    assert daemon.process.returncode == 0
+    lines = [json.loads(line) for line in log.splitlines()]
+    assert lines[-1]["event"] == "stopped"
+    assert token.split("-")[2] not in log
+    database = (Path(os.environ["CLOUDSEC_STATE"]) / "vault.db").read_bytes()
+    assert token.split("-")[2].encode() not in database
+
+
+def test_a_command_that_fails_is_one_line_and_a_status(daemon: Running, tmp_path: Path) -> None:
+    token = daemon.run("users", "add", "ward-3", "service").stdout.strip()
+    image = tmp_path / "in.npy"
+    np.save(image, IMAGE)
+    for words, status, said in (
+        (("submit", str(image), "-o", "gausian"), 2, "gausian"),
+        (
+            ("submit", str(image), "-o", "gaussian", "-p", "sigma=2", "--wait", str(image)),
+            2,
+            "the input itself",
+        ),
+        (("submit", str(tmp_path / "none.npy"), "-o", "gaussian"), 2, "is no file"),
+        (("status", "0" * 32), 1, "there is no such job"),
+        (("users", "list"), 1, "takes one who is admin"),
+    ):
+        done = daemon.run(*words, token=token)
+        assert (done.returncode, done.stdout) == (status, "")
+        assert said in done.stderr
+        assert done.stderr.count("\n") == 1
+    assert np.array_equal(np.load(image), IMAGE)
+
+
+def test_without_a_daemon_the_commands_say_so(tmp_path: Path) -> None:
+    nobody = Running(None, "http://127.0.0.1:9", [], "cst-x")  # type: ignore[arg-type]
+    for url, said in (("http://127.0.0.1:9", "cannot be reached"), ("http://broker.example", "use https://")):
+        nobody.url = url
+        done = nobody.run("jobs")
+        assert done.returncode in (1, 2)
+        assert said in done.stderr
+        assert done.stderr.count("\n") == 1

@@ -1,0 +1,116 @@
+"""Workers end each job once: a claim that is lost is let go, and one that is stopped is given back."""
+
+import threading
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import requests
+
+from cloudsec.errors import ProviderFailed
+from cloudsec.jobs import JobQueue, Role, State
+from cloudsec.server import workers
+from tests.certificates import Authority
+from tests.daemons import Served, npy, served
+
+IMAGE = npy(np.arange(32 * 32, dtype=np.uint16).reshape(32, 32))
+
+
+class Slow:
+    """Work that goes on until it is told to stop."""
+
+    def __init__(self) -> None:
+        self.begun, self.ended = threading.Event(), threading.Event()
+
+    def __call__(self, request: Any, images: Any, clouds: Any, progress: Any) -> Any:
+        self.begun.set()
+        try:
+            while True:
+                progress(1, 3)
+                threading.Event().wait(0.01)
+        finally:
+            self.ended.set()
+
+
+@pytest.fixture
+def slow(monkeypatch: pytest.MonkeyPatch) -> Slow:
+    work = Slow()
+    monkeypatch.setattr(workers, "carried_out", work)
+    return work
+
+
+def running(daemon: Served, slow: Slow) -> str:
+    job = daemon.client(Role.SERVICE).submit(IMAGE)
+    assert slow.begun.wait(20)
+    return job
+
+
+def test_a_job_that_is_cancelled_is_stopped(tmp_path: Path, slow: Slow) -> None:
+    with served(tmp_path, lease_seconds=1.0) as daemon:
+        job = running(daemon, slow)
+        answer = daemon.client(Role.SERVICE).ask("POST", f"/v1/jobs/{job}/cancel")
+        assert answer.json()["state"] == "cancelled"
+        assert slow.ended.wait(20)
+        assert daemon.daemon.store.job(job).state is State.CANCELLED
+
+
+def test_a_daemon_that_stops_gives_its_jobs_back_with_no_attempt_lost(tmp_path: Path, slow: Slow) -> None:
+    with served(tmp_path) as daemon:
+        job = running(daemon, slow)
+        daemon.daemon.stop()
+        assert slow.ended.wait(20)
+        left = daemon.daemon.store.job(job)
+        assert left.state is State.QUEUED
+        claim = JobQueue(daemon.daemon.vault).claim("another")
+        assert claim is not None
+        assert claim.job == job
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (ValueError("the median of this"), "refused"),
+        (ProviderFailed("provider x failed"), "provider_failed"),
+        (MemoryError(), "too_large"),
+        (KeyError("Karenina"), "internal"),
+    ],
+)
+def test_why_a_job_cannot_be_done_is_told_to_its_user_and_not_to_the_log(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, code: str
+) -> None:
+    def fail(*_: Any) -> Any:
+        raise error
+
+    monkeypatch.setattr(workers, "carried_out", fail)
+    with served(tmp_path) as daemon:
+        client = daemon.client(Role.SERVICE)
+        view = client.ended(client.submit(IMAGE))
+        assert (view["state"], view["code"]) == ("failed", code)
+        if code in ("refused", "provider_failed"):
+            assert view["message"] == str(error)
+            assert str(error) not in daemon.log.getvalue()
+        assert "Karenina" not in view["message"] + daemon.log.getvalue()
+
+
+def test_a_daemon_without_its_providers_is_not_ready(tmp_path: Path) -> None:
+    named = tmp_path / "providers.toml"
+    named.write_text('[[provider]]\nurl = "http://127.0.0.1:9"\n')
+    with served(tmp_path, providers_file=named) as daemon:
+        answer = requests.get(daemon.url + "/readyz", timeout=20)
+        assert answer.status_code == 503
+        assert answer.json() == {"database": True, "key": True, "providers": False}
+
+
+def test_the_daemon_speaks_tls_as_providers_do(tmp_path: Path, authority: Authority) -> None:
+    from cloudsec.server.app import create_app
+    from providers.certificates import server_context
+    from tests.simulator import answering
+
+    certificate, key = authority.issue("daemon")
+    with (
+        served(tmp_path, tls_cert=certificate, tls_key=key) as daemon,
+        answering(create_app(daemon.daemon), server_context(certificate, key)) as url,
+    ):
+        answer = requests.get(url + "/healthz", verify=str(authority.file), timeout=20)
+        assert answer.headers["Strict-Transport-Security"].startswith("max-age=")
