@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pydicom
 import pytest
 
 import providers
+from tests.cloudsec.server.test_dicom_jobs import read, slice_of
 
 ROOT = Path(__file__).parents[3]
 IMAGE = np.random.default_rng(3).integers(0, 4000, (40, 56)).astype(np.uint16)
@@ -139,3 +141,24 @@ def test_without_a_daemon_the_commands_say_so(tmp_path: Path) -> None:
         assert done.returncode in (1, 2)
         assert said in done.stderr
         assert done.stderr.count("\n") == 1
+
+
+def test_slices_come_back_as_slices_and_with_their_patient_for_a_clinician_who_asks(
+    daemon: Running, tmp_path: Path
+) -> None:
+    token = daemon.run("users", "add", "dr.b", "clinician").stdout.strip()
+    slices = tmp_path / "slices"
+    slices.mkdir()
+    for number in range(3):
+        (slices / f"{number}.dcm").write_bytes(slice_of(number))
+    words = ("submit", str(slices), "-o", "median", "-p", "size=3", "--wait")
+    for place, more, known in (("plain", (), False), ("known", ("--identity",), True)):
+        done = daemon.run(*words, str(tmp_path / place), *more, token=token)
+        assert (done.returncode, done.stderr) == (0, "")
+        files = sorted((tmp_path / place).iterdir())
+        assert [file.name for file in files] == ["0001.dcm", "0002.dcm", "0003.dcm"]
+        for file in files:
+            assert (str(pydicom.dcmread(file).PatientName) == "Karenina^Anna") == known
+    volume = np.stack([read(slice_of(number)).pixel_array for number in range(3)])
+    results = np.stack([pydicom.dcmread(file).pixel_array for file in sorted((tmp_path / "plain").iterdir())])
+    assert np.array_equal(results, providers.apply(volume, "median", size=3))
