@@ -156,6 +156,8 @@ class Workers:
             log.warning("job failed", code=code, **failure(error))
             self._queue.fail(claim, code, reason)
             return "failed"
+        # How far it came last, for who looks at it later.
+        self._renew(held)
         self._queue.finish(claim, results, report)
         return "done"
 

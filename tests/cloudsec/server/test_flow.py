@@ -14,6 +14,7 @@ def test_what_is_submitted_started_and_followed_ends_as_the_unsplit_operation(da
     job = client.submit(npy(IMAGE))
     view = client.ended(job)
     assert (view["state"], view["results"], view["operation"]) == ("done", 1, "gaussian")
+    assert view["done"] == view["total"] > 0
     result = client.ask("GET", f"/v1/jobs/{job}/result")
     assert np.array_equal(of_npy(result.content), providers.apply(IMAGE, "gaussian", sigma=2.0))
     report = client.ask("GET", f"/v1/jobs/{job}/report").json()
