@@ -12,7 +12,6 @@ from pydicom.filebase import DicomBytesIO
 from pydicom.filereader import read_dataset
 from pydicom.filewriter import write_data_element
 from pydicom.tag import BaseTag, Tag
-from pydicom.values import convert_SQ
 
 from cloudsec.dicom.dates import moved
 
@@ -47,16 +46,8 @@ def decoded(dataset: Dataset, tag: BaseTag) -> DataElement | None:
 
 
 def _converted(dataset: Dataset, tag: BaseTag) -> DataElement | None:
-    """An element with whatever value it has; None where pydicom makes nothing of it.
-
-    A sequence may come as bytes of unknown representation, which are implicit then (PS3.5 section 6.2.2).
-    Its items are read, for nobody knows what is in them.
-    """
-    raw = dataset.get_item(tag)
+    """An element with whatever value it has; None where pydicom makes nothing of it."""
     try:
-        if isinstance(raw, RawDataElement) and raw.VR == "UN" and representation_of(tag, None) == "SQ":
-            items = convert_SQ(raw.value or b"", True, True)
-            return DataElement(tag, "SQ", items)
         element = dataset[tag]
         if " or " in element.VR:
             return DataElement(tag, _settled(element), element.value)
