@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from io import BytesIO
-from itertools import islice
+from itertools import chain
 from typing import BinaryIO, Literal
 
 import numpy as np
@@ -32,6 +32,10 @@ MAX_ITEMS = 1 << 16
 
 MAX_ELEMENTS = 20_000
 """Elements at all depths: each is copied and decoded, at more cost than bytes; images have hundreds."""
+
+MAX_DEPTH = 12
+"""Of sequences in sequences; images have five. Where one cannot be written, pydicom says so once more at each
+depth and quotes what it said below twice: a message of gigabytes at a depth of thirty."""
 
 DAMAGED = "this DICOM file is damaged or cut short; fetch it again from where it came"
 _TOO_MANY_ELEMENTS = f"its header holds more than {MAX_ELEMENTS} elements, which no single image needs"
@@ -194,9 +198,27 @@ def bounded_header(head: bytes, start: int, syntax: uid.UID) -> tuple[Dataset, i
     buffer.seek(start)
     stop = _AtPixels()
     dataset = read_dataset(buffer, syntax.is_implicit_VR, syntax.is_little_endian, stop_when=stop)
-    if sum(1 for _ in islice(dataset.iterall(), MAX_ELEMENTS + 1)) > MAX_ELEMENTS:
-        raise DicomError(_TOO_MANY_ELEMENTS)
+    _refuse_excess(dataset)
     return dataset, buffer.tell()
+
+
+def _refuse_excess(dataset: Dataset) -> None:
+    """Refuses more elements, or sequences deeper in each other, than any image needs."""
+    count, level = 0, [dataset]
+    for _ in range(MAX_DEPTH + 1):
+        inner: list[Dataset] = []
+        for element in chain.from_iterable(level):
+            count += 1
+            if count > MAX_ELEMENTS:
+                raise DicomError(_TOO_MANY_ELEMENTS)
+            if element.VR == "SQ":
+                inner += element.value or ()
+        if not inner:
+            return
+        level = inner
+    raise DicomError(
+        f"its sequences lie more than {MAX_DEPTH} deep in each other; no single image needs that"
+    )
 
 
 def _header(head: bytes, start: int, syntax: uid.UID) -> tuple[Dataset, PixelElement]:

@@ -11,7 +11,11 @@ import pytest
 
 from benchmarks.damage import CHANGES, Change, damaged, taken_apart
 from benchmarks.mutations import COUNT, MARK, honest_files, honest_slices, print_mutations
-from cloudsec.dicom import read_dicom
+from cloudsec.dicom import read_dicom, read_header
+from cloudsec.dicom.deidentified_files import deidentified_file
+from cloudsec.dicom.pseudonyms import Pseudonyms
+from cloudsec.errors import DicomError
+from cloudsec.keystream import Keystream
 
 
 def test_damaged_files_end_in_an_image_or_a_refusal() -> None:
@@ -79,3 +83,22 @@ def test_what_goes_wrong_is_found() -> None:
     says = ("MemoryError", "a crash", "a hang", "ZeroDivisionError", "a message that tells a value")
     assert len(found) == len(says)
     assert all(words in line for words, line in zip(says, found, strict=True)), found
+
+
+@pytest.mark.parametrize("depth", [12, 13, 400])
+def test_sequences_lie_so_deep_in_each_other_and_no_deeper(depth: int) -> None:
+    parts = taken_apart(honest_slices()["b"])
+    inner = b"\x09\0\x01\x10LO\x02\0A "
+    for _ in range(depth):
+        inner = parts.sequence(inner, True, (0x0009, 0x1001))
+    place = next(e.start for e in parts.elements if parts.content[e.start : e.start + 2] > b"\x09\0")
+    content = parts.content[:place] + inner + parts.content[place:]
+    pseudonyms = Pseudonyms(Keystream(bytes(32)))
+    if depth == 12:
+        read_header(BytesIO(content))
+        deidentified_file(content, pseudonyms=pseudonyms)
+    else:
+        with pytest.raises(DicomError, match="more than 12 deep"):
+            read_header(BytesIO(content))
+        with pytest.raises(DicomError, match="more than 12 deep"):
+            deidentified_file(content, pseudonyms=pseudonyms)
