@@ -34,23 +34,19 @@ class Part:
     size: int
 
 
-def write_part(
-    base: Writing, job: str, kind: Kind, number: int, content: bytes, patient: str | None = None
-) -> None:
-    """A whole part instead of any that was there; `patient` is the row of whom it shows."""
-    part = begin_part(base, job, kind, number, len(content), patient)
+def write_part(base: Writing, job: str, kind: Kind, number: int, content: bytes) -> None:
+    """A whole part instead of any that was there."""
+    part = begin_part(base, job, kind, number, len(content))
     starts = range(0, max(len(content), 1), PIECE)
     for place, start in enumerate(starts):
         write_piece(base, part, place, content[start : start + PIECE], last=start == starts[-1])
 
 
-def begin_part(
-    base: Writing, job: str, kind: Kind, number: int, size: int = 0, patient: str | None = None
-) -> str:
+def begin_part(base: Writing, job: str, kind: Kind, number: int, size: int = 0) -> str:
     """A part without pieces instead of any that was there; under a new name, so that transfers do not mix."""
     remove_parts(base, job, kind, number=number)
     part = f"{_where(job, kind, number)}{secrets.token_hex(8)}"
-    row = {"id": part, "job": job, "kind": kind, "number": number, "size": size, "patient": patient}
+    row = {"id": part, "job": job, "kind": kind, "number": number, "size": size}
     base.connection.execute(insert(parts).values(row))
     return part
 
@@ -72,12 +68,6 @@ def part_of(base: Connection, job: str, kind: Kind, number: int) -> Part | None:
     if not row.id.startswith(_where(job, kind, number)):
         raise VaultError("a part of a job stands where another belongs; restore the database from a backup")
     return Part(row.id, row.size)
-
-
-def patients_of(base: Writing, job: str) -> set[str | None]:
-    """Whom the images of a job show; None where nothing says it."""
-    shown = select(parts.c.patient).where(parts.c.job == job, parts.c.kind == Kind.IMAGE)
-    return set(base.connection.scalars(shown))
 
 
 def content_of(vault: Vault, part: Part) -> Iterator[bytes]:

@@ -10,7 +10,7 @@ from sqlalchemy import Row, and_, or_, select, update
 
 from cloudsec.jobs.database import now
 from cloudsec.jobs.job import Claim, Kind, LostClaim
-from cloudsec.jobs.parts import patients_of, write_part
+from cloudsec.jobs.parts import write_part
 from cloudsec.jobs.rows import held, moved
 from cloudsec.jobs.states import Move, State
 from cloudsec.vault import Vault, Writing
@@ -82,11 +82,9 @@ class JobQueue:
     def finish(self, claim: Claim, results: list[bytes], report: bytes) -> None:
         """The job is done, and these are its results: all is stored, or nothing and LostClaim raised."""
         with self._claimed(claim) as (base, job):
-            shown = patients_of(base, claim.job)
-            patient = shown.pop() if len(shown) == 1 else None
             for number, result in enumerate(results):
-                write_part(base, claim.job, Kind.RESULT, number, result, patient)
-            write_part(base, claim.job, Kind.REPORT, 0, report, patient)
+                write_part(base, claim.job, Kind.RESULT, number, result)
+            write_part(base, claim.job, Kind.REPORT, 0, report)
             moved(base, job, Move.FINISH)
 
     def fail(self, claim: Claim, code: str, reason: str) -> None:

@@ -14,7 +14,6 @@ from cloudsec.jobs.parts import (
     begin_part,
     content_of,
     part_of,
-    patients_of,
     remove_part,
     remove_parts,
     write_part,
@@ -127,7 +126,7 @@ class JobStore:
         number : int
         image : bytes
         patient : str or None
-            Whom it shows: a row of the vault's, with which the image and the result are erased.
+            Whom it shows: a row of the vault's, with which the job is erased and all that is kept of it.
 
         Raises
         ------
@@ -135,11 +134,14 @@ class JobStore:
             If another image of the job shows somebody else.
         """
         with self._vault.writing() as base:
-            _refuse_started(held(base, name).state)
+            job = held(base, name)
+            _refuse_started(job.state)
             remove_parts(base, name, Kind.RECEIVED, number=number)
-            write_part(base, name, Kind.IMAGE, number, image, patient)
-            if len(patients_of(base, name)) > 1:
-                raise OtherPatient("the images of a job are one patient's; submit another job for each")
+            write_part(base, name, Kind.IMAGE, number, image)
+            if job.patient != patient:
+                if read(base.connection, name).images > 1:
+                    raise OtherPatient("the images of a job are one patient's; submit another job for each")
+                base.connection.execute(update(jobs).where(jobs.c.id == name).values(patient=patient))
             return read(base.connection, name)
 
     def refuse(self, part: str) -> None:

@@ -146,15 +146,13 @@ class Workers:
                 b"".join(self._store.content(claim.job, Kind.IMAGE, number)[1])
                 for number in range(self._store.job(claim.job).images)
             ]
-            if not images:
-                raise ValueError("the images of the job were erased; submit them again if that was no wish")
             results, report = carried_out(request, images, self._clouds, held.progress)
         except (Cancelled, LostClaim):
             raise
         except Exception as error:
             code, reason = _why(error)
-            log.warning("job failed", code=code, **failure(error))
             self._queue.fail(claim, code, reason)
+            log.warning("job failed", code=code, **failure(error))
             return "failed"
         # How far it came last, for who looks at it later.
         self._renew(held)

@@ -30,6 +30,7 @@ jobs = Table(
     METADATA,
     Column("id", ID, primary_key=True),
     Column("user", ID, nullable=False, index=True),
+    Column("patient", ID, ForeignKey("patients.id", ondelete="CASCADE"), index=True),
     Column("state", String(16), nullable=False),
     Column("created", Float, nullable=False),
     Column("changed", Float, nullable=False),
@@ -45,7 +46,8 @@ jobs = Table(
     Index("jobs_to_claim", "state", "created"),
 )
 """`attempt` counts how often a job was claimed: with `owner` it is the fence that only the present claim
-passes. `losses` counts leases that ran out, `lease` is when that happens, by the database's clock."""
+passes. `losses` counts leases that ran out, `lease` is when that happens, by the database's clock. With a
+`patient` go the jobs on their images, whatever their state: also what was asked and why it failed."""
 
 parts = Table(
     "job_parts",
@@ -55,11 +57,10 @@ parts = Table(
     Column("kind", String(16), nullable=False),
     Column("number", Integer, nullable=False),
     Column("size", BigInteger, nullable=False),
-    Column("patient", ID, ForeignKey("patients.id", ondelete="CASCADE"), index=True),
     UniqueConstraint("job", "kind", "number"),
 )
 """What a job consists of: its images, results and report. The id tells job, kind and number too, and with it
-what is sealed in the pieces is bound to these. With a patient go the parts that show them."""
+what is sealed in the pieces is bound to these."""
 
 pieces = Table(
     "job_pieces",

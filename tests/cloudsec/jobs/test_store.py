@@ -7,7 +7,18 @@ import pytest
 from sqlalchemy import delete, select, update
 
 from cloudsec.errors import VaultError
-from cloudsec.jobs import JobQueue, JobStore, Kind, NoSuchJob, OverQuota, Quota, State, WrongState, parts
+from cloudsec.jobs import (
+    JobQueue,
+    JobStore,
+    Kind,
+    LostClaim,
+    NoSuchJob,
+    OverQuota,
+    Quota,
+    State,
+    WrongState,
+    parts,
+)
 from cloudsec.vault import Vault, job_tables
 from tests.cloudsec.jobs.conftest import QUOTA, claimed
 
@@ -93,6 +104,29 @@ def test_why_a_job_failed_is_kept_sealed_and_for_its_user(
     assert (store.job(name).code, store.failure(name)) == ("refused", "the reason")
     with vault.reading() as base:
         assert b"reason" not in base.execute(select(job_tables.jobs.c.failure)).scalar_one()
+
+
+def test_a_job_on_a_patient_who_is_erased_meanwhile_has_no_end_and_leaves_no_result(
+    vault: Vault, store: JobStore
+) -> None:
+    project, queue = vault.project("trial"), JobQueue(vault)
+    patient = project.remember("PID-1", "CS-1", {})
+    done, failed, running, waiting = (store.create("somebody", b"{}", QUOTA).id for _ in range(4))
+    for name in (done, failed, running, waiting):
+        store.keep(name, 0, b"image", patient)
+        if name is not waiting:
+            store.start(name)
+    store.receive(waiting, 1)
+    queue.finish(claimed(queue), [b"result"], b"{}")
+    queue.fail(claimed(queue), "refused", "the reason")
+    claim = claimed(queue)
+    assert project.erase("PID-1")
+    assert not queue.renew(claim, 1, 2)
+    with pytest.raises(LostClaim):
+        queue.finish(claim, [b"result"], b"{}")
+    with vault.reading() as base:
+        for table in (job_tables.jobs, job_tables.parts, job_tables.pieces):
+            assert base.execute(select(table)).all() == []
 
 
 def test_what_is_old_is_swept_away_and_what_runs_is_not(

@@ -1,6 +1,7 @@
 """DICOM jobs: nothing of the header outside the vault, and the patient back for the clinician who asked."""
 
 import io
+from pathlib import Path
 
 import numpy as np
 import pydicom
@@ -10,7 +11,7 @@ from sqlalchemy import select
 import providers
 from cloudsec.jobs import Kind, Role
 from cloudsec.vault import job_tables
-from tests.daemons import Served
+from tests.daemons import Served, served
 from tests.dicom_files import US, dataset_of, file_of
 
 SECRETS = ("Karenina", "ID-70411923", "19570318", "1.2.826.0.1.7041", "Sainte-Anne")
@@ -109,14 +110,38 @@ def test_an_image_that_may_show_a_name_is_refused_unless_it_is_accepted(daemon: 
     assert client.submit(content, start=False, burned_in="accept")
 
 
-def test_who_is_erased_is_erased_with_images_and_results(daemon: Served) -> None:
+def test_who_is_erased_is_erased_with_all_of_their_jobs(daemon: Served) -> None:
     client = daemon.client(Role.CLINICIAN)
-    job = client.submit(slice_of(9, patient="ID-99"))
+    job = client.submit(slice_of(9, patient="ID-99"), study="Karenina, left knee")
     assert client.ended(job)["state"] == "done"
     project = daemon.daemon.vault.project("default")
     (known,) = [each for each in project.patients() if each["identity"]["id"] == "ID-99"]
+    told = project.export(known["patient"])
+    assert told is not None
+    assert [each["request"]["study"] for each in told["jobs"]] == ["Karenina, left knee"]
+    assert {each["kind"] for each in told["job_parts"]} == {"result", "report"}
     assert project.erase(known["patient"])
-    assert client.ask("GET", f"/v1/jobs/{job}/result").status_code in (404, 409)
+    assert client.ask("GET", f"/v1/jobs/{job}").status_code == 404
     with daemon.daemon.vault.reading() as base:
-        table = job_tables.parts
-        assert base.execute(select(table).where(table.c.job == job)).all() == []
+        for table, mine in (
+            (job_tables.jobs, job_tables.jobs.c.id == job),
+            (job_tables.parts, job_tables.parts.c.job == job),
+            (job_tables.pieces, job_tables.pieces.c.part.startswith(job)),
+        ):
+            assert base.execute(select(table).where(mine)).all() == []
+
+
+def test_what_the_rules_keep_is_kept_and_what_they_mask_is_blackened(tmp_path: Path) -> None:
+    rules = tmp_path / "rules.toml"
+    rules.write_text(
+        'retain = ["institution-identity"]\nkeep = ["StudyDescription"]\nclean = ["descriptors"]\n'
+        "[[mask]]\nmatch = { Modality = 'US' }\n"
+        "rectangles = [{ left = 0, top = 0, width = 44, height = 8 }]\n"
+    )
+    letters = slice_of(SOPClassUID=US, Modality="US", StudyDescription="left knee")
+    with served(tmp_path, rules_file=rules) as masking:
+        job = masking.client(Role.SERVICE).submit(letters, start=False)
+        kept = read(b"".join(masking.daemon.store.content(job, Kind.IMAGE, 0)[1]))
+    assert (kept.InstitutionName, kept.StudyDescription) == ("Hopital Sainte-Anne", "left knee")
+    assert np.ptp(kept.pixel_array[:8]) == 0
+    assert np.ptp(kept.pixel_array[8:]) > 0

@@ -28,6 +28,7 @@ def upgrade() -> None:
         "jobs",
         sa.Column("id", _ID, primary_key=True),
         sa.Column("user", _ID, nullable=False),
+        sa.Column("patient", _ID, sa.ForeignKey("patients.id", ondelete="CASCADE")),
         sa.Column("state", sa.String(16), nullable=False),
         sa.Column("created", sa.Float, nullable=False),
         sa.Column("changed", sa.Float, nullable=False),
@@ -42,6 +43,7 @@ def upgrade() -> None:
         sa.Column("failure", sa.LargeBinary),
     )
     op.create_index("ix_jobs_user", "jobs", ["user"])
+    op.create_index("ix_jobs_patient", "jobs", ["patient"])
     op.create_index("jobs_to_claim", "jobs", ["state", "created"])
     op.create_table(
         "job_parts",
@@ -50,11 +52,9 @@ def upgrade() -> None:
         sa.Column("kind", sa.String(16), nullable=False),
         sa.Column("number", sa.Integer, nullable=False),
         sa.Column("size", sa.BigInteger, nullable=False),
-        sa.Column("patient", _ID, sa.ForeignKey("patients.id", ondelete="CASCADE")),
         sa.UniqueConstraint("job", "kind", "number"),
     )
     op.create_index("ix_job_parts_job", "job_parts", ["job"])
-    op.create_index("ix_job_parts_patient", "job_parts", ["patient"])
     op.create_table(
         "job_pieces",
         sa.Column("part", _PART, sa.ForeignKey("job_parts.id", ondelete="CASCADE"), primary_key=True),
