@@ -62,6 +62,7 @@ class Daemon:
     wrong: Rates
     counting: threading.Lock = field(default_factory=threading.Lock)
     stopping: threading.Event = field(default_factory=threading.Event)
+    _asking: threading.Lock = field(default_factory=threading.Lock)
     _providers_seen: tuple[float, bool] = (-PROVIDER_CHECK_SECONDS, False)
 
     @property
@@ -87,15 +88,20 @@ class Daemon:
         return {"database": database, "key": key, "providers": self._provider_answers()}
 
     def _provider_answers(self) -> bool:
-        """Whether at least one provider does a task; asked anew after a while only."""
+        """Whether at least one provider does a task; asked anew after a while only, by one at a time.
+
+        Who comes meanwhile is told what was found before: anybody may ask, and nobody waits for that.
+        """
         if isinstance(self.clouds.providers, int):
             return True
-        with self.counting:
-            at, answers = self._providers_seen
-            if time.monotonic() - at >= PROVIDER_CHECK_SECONDS:
-                answers = any(map(_answers, self.clouds.providers))
-                self._providers_seen = time.monotonic(), answers
-        return answers
+        if self._asking.acquire(blocking=False):
+            try:
+                if time.monotonic() - self._providers_seen[0] >= PROVIDER_CHECK_SECONDS:
+                    answers = any(map(_answers, self.clouds.providers))
+                    self._providers_seen = time.monotonic(), answers
+            finally:
+                self._asking.release()
+        return self._providers_seen[1]
 
 
 def _answers(provider: Endpoint) -> bool:
@@ -127,6 +133,9 @@ def open_daemon(settings: Settings, log: Log) -> Iterator[Daemon]:
             providers = [
                 stack.enter_context(closing(each)) for each in read_providers(settings.providers_file)
             ]
+        rules = Rules() if settings.rules_file is None else read_rules(settings.rules_file)
+        # Rules that do not agree would refuse every image.
+        rules.profile()
         custody = Custody(vault.secret("broker"), vault.records)
         clouds = Clouds(providers, custody, settings.scheme, settings.provider_seconds)
         # A scheme that there is not would end every job.
@@ -146,7 +155,7 @@ def open_daemon(settings: Settings, log: Log) -> Iterator[Daemon]:
         daemon = Daemon(
             settings,
             vault,
-            Intake(vault, Rules() if settings.rules_file is None else read_rules(settings.rules_file)),
+            Intake(vault, rules),
             clouds,
             log,
             metrics,

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 from cloudsec.deidentification import Way, reidentified, remember
-from cloudsec.dicom.profile import Profile
 from cloudsec.dicom.pseudonyms import Pseudonyms
 from cloudsec.dicom.rules import Rules
 from cloudsec.errors import ImageFileError
@@ -45,8 +44,7 @@ class Intake:
         patient = None
         if _is_dicom(content):
             theirs = self.vault.project(project)
-            profile = Profile(frozenset(), self.rules.keep, self.rules.private)
-            way = Way(Pseudonyms(theirs.keys), profile, self.rules, burned_in)
+            way = Way(Pseudonyms(theirs.keys), rules=self.rules, burned_in=burned_in)
             with port(name, "is damaged or cut short; fetch it again from where it came"):
                 result = way.of(content)
             patient, content = remember(theirs, [result]), result.content

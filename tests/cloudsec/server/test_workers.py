@@ -10,6 +10,7 @@ import requests
 
 from cloudsec.errors import ProviderFailed
 from cloudsec.jobs import JobQueue, Role, State
+from cloudsec.server import daemon as daemons
 from cloudsec.server import workers
 from tests.certificates import Authority
 from tests.daemons import Served, npy, served
@@ -100,6 +101,32 @@ def test_a_daemon_without_its_providers_is_not_ready(tmp_path: Path) -> None:
         answer = requests.get(daemon.url + "/readyz", timeout=20)
         assert answer.status_code == 503
         assert answer.json() == {"database": True, "key": True, "providers": False}
+
+
+def test_nobody_waits_while_providers_are_asked_whether_they_are_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    named = tmp_path / "providers.toml"
+    named.write_text('[[provider]]\nurl = "http://127.0.0.1:9"\n')
+    asked, go_on = threading.Event(), threading.Event()
+
+    def silent(_: Any) -> bool:
+        asked.set()
+        return go_on.wait(60)
+
+    monkeypatch.setattr(daemons, "_answers", silent)
+    with served(tmp_path, providers_file=named) as daemon:
+        client = daemon.client(Role.SERVICE)
+        first = threading.Thread(target=requests.get, args=(daemon.url + "/readyz",), kwargs={"timeout": 60})
+        first.start()
+        try:
+            assert asked.wait(20)
+            assert not requests.get(daemon.url + "/readyz", timeout=20).json()["providers"]
+            assert client.ask("GET", "/v1/jobs").status_code == 200
+        finally:
+            go_on.set()
+            first.join()
+        assert requests.get(daemon.url + "/readyz", timeout=20).json()["providers"]
 
 
 def test_the_daemon_speaks_tls_as_providers_do(tmp_path: Path, authority: Authority) -> None:
