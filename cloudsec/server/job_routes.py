@@ -22,7 +22,7 @@ from providers.transfer import OCTETS, Arrival, Delivery, in_pieces
 LOOK_SECONDS = 0.3
 """Between two looks at a job that somebody follows: another daemon may be working on it."""
 UPLOADS = 2
-"""Images decoded and de-identified at one time, each with a few copies in memory; more wait."""
+"""Images that get or lose an identity at one time, each with a few copies in memory; more wait."""
 _SECONDS = float("inf")
 """For a transfer of any size, as long as it is not slower than `providers.transfer.SLOWEST`."""
 
@@ -31,7 +31,7 @@ def job_routes(daemon: Daemon) -> APIRouter:
     """The routes of jobs."""
     routes = APIRouter(prefix="/v1/jobs", tags=["jobs"])
     store, turns = daemon.store, asyncio.Semaphore(UPLOADS)
-    may = {act: Depends(user_who_may(daemon, act)) for act in MAY}
+    may = {act: Depends(user_who_may(daemon, act)) for act in ("submit", "see", "end", "fetch")}
 
     def own(act: str) -> Any:
         """The job that a path names, for whoever may do this with it."""
@@ -140,9 +140,11 @@ def job_routes(daemon: Daemon) -> APIRouter:
         if identity == "none":
             part, content = await run_in_threadpool(store.content, job.id, Kind.RESULT, number)
             return Delivery(iterate_in_threadpool(content), part.size, _SECONDS, lambda: None)
-        if user.role is not Role.CLINICIAN:
+        if user.role not in MAY["identify"]:
             raise Forbidden("results with identity are for clinicians; fetch it without")
-        whole = await run_in_threadpool(_identified, daemon, job, number)
+        # Whole, and several times, in memory.
+        async with turns:
+            whole = await run_in_threadpool(_identified, daemon, job, number)
         return Delivery(in_pieces(whole), len(whole), _SECONDS, lambda: None)
 
     @routes.get("/{job}/report", summary="What was sent to whom, how it was checked, what they learnt")
