@@ -32,13 +32,15 @@ _DEFLATE_RATIO = 1032
 _CHUNK = 1 << 20
 _TIME_AXIS = 4
 """Of the axes column, row, plane, time; more are vectors and the like."""
+_CODES = ("magic", "regular")
+"""Fields of letters that are no text; all others may hold anything, such as a name."""
 _OF_VALUES = (*range(2, 25), 1002, 1003)
 """Intents that say of every value what it is: a statistic, a label, the name of a structure."""
 
 
 @dataclass(frozen=True, eq=False)
 class NiftiHeader:
-    """The header of a NIfTI file, without its extensions, which may hold anything; in no repr."""
+    """The header of a NIfTI file, without its extensions and texts, which may hold anything; in no repr."""
 
     fields: Nifti1Header = field(repr=False)
 
@@ -176,6 +178,9 @@ def _header(start: bytes) -> Nifti1Header:
     header = kind(start[:length], check=False)
     if not bytes(header["magic"]).startswith(b"n+"):
         raise ImageFileError("is a NIfTI header whose pixels are in another file; write one .nii file")
+    for name, (form, _) in (kind.template_dtype.fields or {}).items():
+        if form.kind == "S" and name not in _CODES:
+            header[name] = b""
     return header
 
 
