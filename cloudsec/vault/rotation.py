@@ -40,6 +40,9 @@ def rotate(vault: Vault) -> int:
     # Until a look at everything finds nothing to do.
     while anew := sum(_sealed_anew(vault, column, newest) for column in sealed_columns()):
         count += anew
+        with vault.reading() as connection:
+            # If another rotation began meanwhile, this one has its key to seal under.
+            newest = vault.keys.newest(connection) or newest
     with writing(vault.engine, alone=True) as connection:
         connection.execute(delete(data_keys).where(data_keys.c.version < newest))
     forget_deleted(vault.engine)

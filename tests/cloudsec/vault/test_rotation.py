@@ -7,6 +7,7 @@ import threading
 import tracemalloc
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 from sqlalchemy import select, update
@@ -47,6 +48,30 @@ def test_everything_is_sealed_anew_and_the_old_key_is_gone(vault: Vault, again: 
     check(vault)
     fill(vault, "PID-1", "CS-1")
     assert versions(vault) == ([3], {3})
+
+
+def test_a_rotation_that_begins_while_another_runs_takes_it_over(
+    vault: Vault, again: Callable[[], Vault], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(vault)
+    looks: list[int] = []
+    sealed_anew = rotation._sealed_anew
+
+    def overtaken(mine: Vault, *arguments: Any) -> int:
+        looks.append(1)
+        assert len(looks) < 20 * len(list(sealed_columns())), "it goes on for ever"
+        if len(looks) == 1:
+            with again() as other:
+                # Begun, and gone on with, by somebody else: one ends, and one begins.
+                rotate(other)
+                rotate(other)
+        return sealed_anew(mine, *arguments)
+
+    monkeypatch.setattr(rotation, "_sealed_anew", overtaken)
+    rotate(vault)
+    kept, used = versions(vault)
+    assert set(kept) == used
+    check(vault)
 
 
 def test_others_read_and_write_while_everything_is_sealed_anew(
