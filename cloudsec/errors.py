@@ -61,6 +61,10 @@ class VaultError(CloudsecError):
     """A key file or a sealed record that cannot be used, made or read."""
 
 
+class DatabaseFailed(VaultError):
+    """The vault's database did not do what it was asked; it may do it later."""
+
+
 class PatientConflict(VaultError):
     """What is to be remembered of a patient is known of another one, or otherwise; nothing was changed."""
 

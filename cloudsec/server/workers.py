@@ -9,7 +9,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 
-from cloudsec.errors import Cancelled, CloudsecError, ProviderFailed, VaultError
+from cloudsec.errors import Cancelled, CloudsecError, DatabaseFailed, ProviderFailed, VaultError
 from cloudsec.jobs import Claim, JobQueue, JobStore, Kind, LostClaim
 from cloudsec.server.labour import Clouds, carried_out
 from cloudsec.server.logs import Log, failure
@@ -24,17 +24,12 @@ PARTING_SECONDS = 5.0
 
 
 class _Held:
-    """A job that is being done here."""
+    """A job that is being done here, which by this process's clock is nobody else's until some time."""
 
-    def __init__(self, claim: Claim) -> None:
-        self.claim = claim
+    def __init__(self, claim: Claim, until: float) -> None:
+        self.claim, self.until = claim, until
         self.done, self.total = 0, 0
         self.lost = threading.Event()
-
-    def progress(self, done: int, total: int) -> None:
-        self.done, self.total = done, total
-        if self.lost.is_set():
-            raise Cancelled("the job is not this worker's any more")
 
 
 class Workers:
@@ -101,6 +96,7 @@ class Workers:
 
     def _work(self) -> None:
         while not self._stopping.is_set():
+            began = time.monotonic()
             try:
                 claim = self._queue.claim(self._owner)
             except Exception as error:
@@ -110,7 +106,7 @@ class Workers:
             if claim is None:
                 self._news.acquire(timeout=IDLE_SECONDS)
                 continue
-            held = self._held[claim] = _Held(claim)
+            held = self._held[claim] = _Held(claim, began + self._lease)
             try:
                 if self._stopping.is_set():
                     # It was claimed while all others were given back.
@@ -146,8 +142,9 @@ class Workers:
                 b"".join(self._store.content(claim.job, Kind.IMAGE, number)[1])
                 for number in range(self._store.job(claim.job).images)
             ]
-            results, report = carried_out(request, images, self._clouds, held.progress)
-        except (Cancelled, LostClaim):
+            results, report = carried_out(request, images, self._clouds, partial(self._goes_on, held))
+        except (Cancelled, LostClaim, DatabaseFailed):
+            # A database that is away for a while is no end of a job.
             raise
         except Exception as error:
             code, reason = _why(error)
@@ -169,8 +166,20 @@ class Workers:
                 swept = time.monotonic()
                 self._guarded(self._sweep)
 
+    def _goes_on(self, held: _Held, done: int, total: int) -> None:
+        """Tasks of a job were answered; Cancelled where the others are not this worker's to send."""
+        held.done, held.total = done, total
+        if time.monotonic() > held.until:
+            # Database or process stood still: another worker may have the job by now.
+            self._renew(held)
+        if held.lost.is_set():
+            raise Cancelled("the job is not this worker's any more")
+
     def _renew(self, held: _Held) -> None:
-        if not self._queue.renew(held.claim, held.done, held.total):
+        until = time.monotonic() + self._lease
+        if self._queue.renew(held.claim, held.done, held.total):
+            held.until = until
+        else:
             held.lost.set()
 
     def _sweep(self) -> None:
@@ -187,7 +196,8 @@ class Workers:
 def _why(error: Exception) -> tuple[str, str]:
     """The code and the sentence of a job that cannot be done."""
     if isinstance(error, VaultError):
-        return "vault", str(error)
+        # Where keys and databases lie is the administrator's affair.
+        return "vault", "what is stored of this job cannot be opened; the administrator has to look"
     if isinstance(error, ProviderFailed):
         return "provider_failed", str(error)
     if isinstance(error, (CloudsecError, ValueError)):

@@ -16,7 +16,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from cloudsec.atomic import make_directory
-from cloudsec.errors import VaultError, shown
+from cloudsec.errors import DatabaseFailed, VaultError, shown
 from cloudsec.key_file import OTHERS
 
 SECONDS_TO_WAIT = 60
@@ -108,7 +108,7 @@ def _begin(connection: Connection) -> None:
 
 @contextmanager
 def reading(engine: Engine) -> Iterator[Connection]:
-    """A transaction that only reads; VaultError if the database fails."""
+    """A transaction that only reads; DatabaseFailed if the database fails."""
     with _named(engine), engine.begin() as connection:
         yield connection
 
@@ -154,7 +154,7 @@ def _named(engine: Engine) -> Iterator[None]:
     except (DBAPIError, PoolTimeout) as error:
         reason = str(error.orig if isinstance(error, DBAPIError) else error).partition("\n")[0]
         where = shown(Path(engine.url.database or "")) if engine.dialect.name == "sqlite" else engine.url.host
-        raise VaultError(
+        raise DatabaseFailed(
             f"the database {where or engine.url.database} failed ({reason}); see that it can be reached and "
             "has room, then try again"
         ) from error

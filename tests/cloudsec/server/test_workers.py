@@ -2,16 +2,19 @@
 
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 import requests
+from sqlalchemy import update
 
-from cloudsec.errors import ProviderFailed
+from cloudsec.errors import Cancelled, DatabaseFailed, ProviderFailed, VaultError
 from cloudsec.jobs import JobQueue, Role, State
 from cloudsec.server import daemon as daemons
 from cloudsec.server import workers
+from cloudsec.vault.job_tables import jobs
 from tests.certificates import Authority
 from tests.daemons import Served, npy, served
 
@@ -75,6 +78,7 @@ def test_a_daemon_that_stops_gives_its_jobs_back_with_no_attempt_lost(tmp_path: 
         (ProviderFailed("provider x failed"), "provider_failed"),
         (MemoryError(), "too_large"),
         (KeyError("Karenina"), "internal"),
+        (VaultError("/srv/Karenina.key"), "vault"),
     ],
 )
 def test_why_a_job_cannot_be_done_is_told_to_its_user_and_not_to_the_log(
@@ -92,6 +96,50 @@ def test_why_a_job_cannot_be_done_is_told_to_its_user_and_not_to_the_log(
             assert view["message"] == str(error)
             assert str(error) not in daemon.log.getvalue()
         assert "Karenina" not in view["message"] + daemon.log.getvalue()
+
+
+def test_a_worker_that_stood_still_beyond_its_lease_sends_no_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken, stopped = threading.Event(), threading.Event()
+
+    def work(request: Any, images: Any, clouds: Any, progress: Any) -> Any:
+        # As if all threads had stood still until another worker had the job.
+        with daemon.daemon.vault.writing() as base:
+            base.connection.execute(update(jobs).values(owner="another", attempt=2, lease=1e12))
+        taken.set()
+        with pytest.raises(Cancelled):
+            progress(1, 3)
+        stopped.set()
+        raise Cancelled
+
+    monkeypatch.setattr(workers, "carried_out", work)
+    monkeypatch.setattr(workers.Workers, "_keep", lambda _: None)
+    clock = SimpleNamespace(monotonic=lambda: 1e9 if taken.is_set() else 0.0)
+    monkeypatch.setattr(workers, "time", clock)
+    with served(tmp_path) as daemon:
+        job = daemon.client(Role.SERVICE).submit(IMAGE)
+        assert stopped.wait(20)
+        assert daemon.daemon.store.job(job).attempt == 2
+
+
+def test_a_database_that_is_away_for_a_while_fails_no_job(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done = workers.carried_out
+    tries: list[str] = []
+
+    def restarted(*arguments: Any) -> Any:
+        tries.append("once")
+        if len(tries) == 1:
+            raise DatabaseFailed("the database db.hospital.example failed")
+        return done(*arguments)
+
+    monkeypatch.setattr(workers, "carried_out", restarted)
+    with served(tmp_path, lease_seconds=1.0) as daemon:
+        client = daemon.client(Role.SERVICE)
+        view = client.ended(client.submit(IMAGE))
+        assert (view["state"], view["attempt"]) == ("done", 2)
 
 
 def test_a_daemon_without_its_providers_is_not_ready(tmp_path: Path) -> None:
