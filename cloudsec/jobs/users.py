@@ -8,7 +8,6 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
-from hashlib import sha256
 from typing import Any
 
 from sqlalchemy import Row, delete, func, select
@@ -16,7 +15,9 @@ from sqlalchemy import Row, delete, func, select
 from cloudsec.errors import CloudsecError
 from cloudsec.jobs.database import now
 from cloudsec.jobs.job import Quota
-from cloudsec.vault import Vault, Writing
+from cloudsec.jobs.rows import moved
+from cloudsec.jobs.states import ENDS, Move
+from cloudsec.vault import Vault, Writing, job_tables
 from cloudsec.vault.job_tables import users
 
 TOKEN_BYTES = 32
@@ -83,10 +84,10 @@ class Users:
         UserError
             If the name is taken, or is none.
         """
+        token, row = self._new(name, role, jobs, bytes)
         with self._vault.writing() as base:
-            token = _added(base, name, role, jobs, bytes)
-        if token is None:
-            raise UserError(f"there is a user {name} already; remove that one, or choose another name")
+            if not _added(base, row):
+                raise UserError(f"there is a user {name} already; remove that one, or choose another name")
         return token
 
     def add_first(self, name: str, role: Role, keep: Callable[[str], None]) -> bool:
@@ -94,13 +95,13 @@ class Users:
 
         If it cannot be kept, there is no user.
         """
+        token, row = self._new(name, role, None, None)
         with self._vault.writing() as base:
             if base.connection.execute(select(func.count()).select_from(users)).scalar_one():
                 return False
-            token = _added(base, name, role, None, None)
-            if token is not None:
+            if added := _added(base, row):
                 keep(token)
-            return token is not None
+            return added
 
     def who(self, token: str) -> User | None:
         """Whose token this is; None if it is nobody's. How long that takes tells nothing of any secret."""
@@ -108,7 +109,8 @@ class Users:
         name, secret = (match[1], match[2]) if match else ("", "")
         with self._vault.reading() as base:
             row = base.execute(select(users).where(users.c.id == name)).first()
-        right = hmac.compare_digest(_hashed(name, secret), "" if row is None else row.token)
+        role, kept = ("", "") if row is None else (row.role, row.token)
+        right = hmac.compare_digest(self._hashed(name, role, secret), kept)
         return _user(row) if right and row is not None else None
 
     def all(self) -> list[User]:
@@ -117,7 +119,7 @@ class Users:
             return [_user(row) for row in base.execute(select(users).order_by(users.c.name))]
 
     def remove(self, name: str) -> None:
-        """A user's token is good for nothing from now on.
+        """A user's token is good for nothing from now on; their jobs end and go, for nobody else has them.
 
         Raises
         ------
@@ -132,31 +134,34 @@ class Users:
             if gone.role == Role.ADMIN and sum(row.role == Role.ADMIN for row in everybody) == 1:
                 raise UserError(f"{name} is the only admin; add another one first")
             base.connection.execute(delete(users).where(users.c.id == gone.id))
+            theirs = select(job_tables.jobs).where(job_tables.jobs.c.user == gone.id).with_for_update()
+            for job in base.connection.execute(theirs).all():
+                if job.state not in ENDS:
+                    moved(base, job, Move.CANCEL)
+                base.connection.execute(delete(job_tables.jobs).where(job_tables.jobs.c.id == job.id))
+
+    def _new(self, name: str, role: Role, jobs: int | None, bytes: int | None) -> tuple[str, dict[str, Any]]:
+        """A token, and the row of the user whose it is."""
+        if not _NAME.fullmatch(name):
+            raise UserError(
+                "a user's name has up to 64 small letters, digits and . _ @ - between them; choose such a one"
+            )
+        user, secret = secrets.token_hex(16), secrets.token_hex(TOKEN_BYTES)
+        hashed = self._hashed(user, role, secret)
+        row = {"id": user, "name": name, "role": role, "token": hashed, "jobs": jobs, "bytes": bytes}
+        return f"cst-{user}-{secret}", row
+
+    def _hashed(self, user: str, role: str, secret: str) -> str:
+        # Under a secret of the vault: who writes to the database makes no user of theirs, and no other role.
+        # 256 random bits cannot be guessed, so that a slow hash would protect nothing.
+        return self._vault.lookup("token", f"{user} {role} {secret}")
 
 
-def _added(base: Writing, name: str, role: Role, jobs: int | None, bytes: int | None) -> str | None:
-    """The token of a user who is added; None where the name is taken."""
-    if not _NAME.fullmatch(name):
-        raise UserError(
-            "a user's name has up to 64 small letters, digits and . _ @ - between them; choose such a one"
-        )
-    user, secret = secrets.token_hex(16), secrets.token_hex(TOKEN_BYTES)
-    row = {
-        "id": user,
-        "name": name,
-        "role": role,
-        "token": _hashed(user, secret),
-        "jobs": jobs,
-        "bytes": bytes,
-    }
+def _added(base: Writing, row: dict[str, Any]) -> bool:
+    """Write a new user down; False where the name is taken."""
     created = base.connection.execute(select(now())).scalar_one()
-    return f"cst-{user}-{secret}" if base.add(users, row | {"created": created}) else None
+    return base.add(users, row | {"created": created})
 
 
 def _user(row: Row[Any]) -> User:
     return User(row.id, row.name, Role(row.role), row.jobs, row.bytes, row.created)
-
-
-def _hashed(user: str, secret: str) -> str:
-    # 256 random bits cannot be guessed, so that a slow hash would protect nothing.
-    return sha256(f"cloudsec token 1 {user} {secret}".encode()).hexdigest()

@@ -24,7 +24,7 @@ def user_routes(daemon: Daemon) -> APIRouter:
         token = daemon.users.add(new.name, new.role, jobs=new.jobs, bytes=new.bytes)
         return NewUser(name=new.name, token=token)
 
-    @routes.delete("/{name}", status_code=204, summary="Remove a user, whose token is good for nothing then")
+    @routes.delete("/{name}", status_code=204, summary="Remove a user, with their token and their jobs")
     def remove_user(name: str = Path(max_length=64), _: User = keeper) -> None:
         daemon.users.remove(name)
 

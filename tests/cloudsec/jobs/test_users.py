@@ -1,10 +1,13 @@
 """Users have a token that only they know, and a role."""
 
-import pytest
-from sqlalchemy import select
+from collections.abc import Callable
 
-from cloudsec.jobs import Quota, Role, UserError, Users
+import pytest
+from sqlalchemy import select, update
+
+from cloudsec.jobs import ENDS, JobQueue, JobStore, LostClaim, NoSuchJob, Quota, Role, UserError, Users
 from cloudsec.vault import Vault, job_tables
+from tests.cloudsec.jobs.conftest import claimed
 
 
 def test_a_token_is_its_users_and_any_other_is_nobodys(vault: Vault) -> None:
@@ -24,6 +27,48 @@ def test_of_a_token_only_a_hash_is_stored(vault: Vault) -> None:
     with vault.reading() as base:
         row = base.execute(select(job_tables.users)).one()
     assert token.split("-")[2] not in str(row)
+
+
+def test_who_writes_to_the_database_makes_no_user_and_no_other_role(vault: Vault) -> None:
+    users, table = Users(vault), job_tables.users
+    service, clinician = users.add("ward-3", Role.SERVICE), users.add("dr.b", Role.CLINICIAN)
+    known = users.who(service)
+    assert known is not None
+    with vault.writing() as base:
+        base.connection.execute(update(table).where(table.c.id == known.id).values(role="clinician"))
+    assert users.who(service) is None
+    # A row like that of a user whose token is known, under another's id.
+    with vault.writing() as base:
+        hashed = base.connection.scalar(select(table.c.token).where(table.c.id == known.id))
+        base.connection.execute(update(table).where(table.c.name == "dr.b").values(token=hashed))
+    mixed = "-".join([*clinician.split("-")[:2], service.split("-")[2]])
+    assert users.who(mixed) is None
+
+
+def test_with_a_user_go_their_jobs_each_of_which_has_ended_once(
+    vault: Vault, store: JobStore, queued: Callable[..., str]
+) -> None:
+    users, queue = Users(vault), JobQueue(vault)
+    user = users.who(users.add("ward-3", Role.SERVICE))
+    assert user is not None
+    done = queued(user.id)
+    queue.finish(claimed(queue), [b"x"], b"{}")
+    running, others = queued(user.id), queued()
+    claim = claimed(queue)
+    users.remove("ward-3")
+    with pytest.raises(LostClaim):
+        queue.finish(claim, [b"x"], b"{}")
+    for name in (done, running):
+        with pytest.raises(NoSuchJob):
+            store.job(name)
+    assert store.job(others).images == 1
+    with vault.reading() as base:
+        ends = select(job_tables.moves.c.job, job_tables.moves.c.state).where(
+            job_tables.moves.c.state.in_(ENDS)
+        )
+        assert {row.job: row.state for row in base.execute(ends)} == {done: "done", running: "cancelled"}
+        kept = base.scalars(select(job_tables.parts.c.job)).all()
+    assert set(kept) == {others}
 
 
 def test_a_name_is_taken_once_and_the_last_admin_stays(vault: Vault) -> None:
