@@ -162,6 +162,8 @@ class JobStore:
                     "images of the job are missing; send them all, numbered from 0, and then start"
                 )
             moved(base, job, Move.START)
+            # Left by a daemon that died while they came, before anybody was taken out of them.
+            remove_parts(base, name, Kind.RECEIVED)
             return read(base.connection, name)
 
     def cancel(self, name: str) -> Job:

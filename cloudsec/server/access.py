@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Annotated
 
 from fastapi import Request, Security
@@ -23,20 +25,24 @@ MAY: dict[str, frozenset[Role]] = {
 }
 """What there is to do, and who may: with jobs of their own, but for admins, who see and end all."""
 
+AT_ONCE = 16
+"""Requests of one user under way, streams of events among them: most connections are left to others."""
+
 _BEARER = HTTPBearer(auto_error=False, description="A user's token, as `cloudsec users add` told it.")
 
 
-def user_who_may(daemon: Daemon, act: str) -> Callable[..., User]:
+def user_who_may(daemon: Daemon, act: str) -> Callable[..., Iterator[User]]:
     """A dependency: the user who asks, and may do this."""
 
     def user(
         request: Request, shown: Annotated[HTTPAuthorizationCredentials | None, Security(_BEARER)]
-    ) -> User:
+    ) -> Iterator[User]:
         found = _known(daemon, request, shown)
         if found.role not in MAY[act]:
             able = " or ".join(sorted(MAY[act]))
             raise Forbidden(f"a user who is {found.role} may not do this; it takes one who is {able}")
-        return found
+        with _counted(daemon, found):
+            yield found
 
     return user
 
@@ -44,9 +50,28 @@ def user_who_may(daemon: Daemon, act: str) -> Callable[..., User]:
 def job_for(daemon: Daemon, user: User, name: str) -> Job:
     """A job, for whose it is, or an admin; to anybody else it is not there."""
     job = daemon.store.job(name)
-    if job.user != user.id and user.role is not Role.ADMIN:
-        raise NotFound("there is no such job")
+    if user.role is not Role.ADMIN:
+        if job.user != user.id:
+            raise NotFound("there is no such job")
+        # What was asked is sealed with the user's id: whose a job is, the database alone does not say.
+        daemon.store.request(name)
     return job
+
+
+@contextmanager
+def _counted(daemon: Daemon, user: User) -> Iterator[None]:
+    """A request of a user, until its answer is sent."""
+    with daemon.counting:
+        if daemon.under_way[user.id] >= AT_ONCE:
+            raise TooMany(f"this user has {AT_ONCE} requests under way; wait until some are answered")
+        daemon.under_way[user.id] += 1
+    try:
+        yield
+    finally:
+        with daemon.counting:
+            daemon.under_way[user.id] -= 1
+            # One for whom nothing is under way takes no room.
+            daemon.under_way += Counter()
 
 
 def _known(daemon: Daemon, request: Request, shown: HTTPAuthorizationCredentials | None) -> User:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
@@ -61,6 +62,7 @@ class Daemon:
     asked: Rates
     wrong: Rates
     counting: threading.Lock = field(default_factory=threading.Lock)
+    under_way: Counter[str] = field(default_factory=Counter)
     stopping: threading.Event = field(default_factory=threading.Event)
     _asking: threading.Lock = field(default_factory=threading.Lock)
     _providers_seen: tuple[float, bool] = (-PROVIDER_CHECK_SECONDS, False)

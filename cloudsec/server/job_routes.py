@@ -11,7 +11,7 @@ from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from starlette.concurrency import iterate_in_threadpool, run_in_threadpool
 
-from cloudsec.jobs import ENDS, Job, Kind, Role, User
+from cloudsec.jobs import ENDS, Job, Kind, NoSuchJob, Role, User
 from cloudsec.jobs.parts import PIECE
 from cloudsec.server.access import MAY, job_for, user_who_may
 from cloudsec.server.daemon import Daemon
@@ -122,7 +122,11 @@ def job_routes(daemon: Daemon) -> APIRouter:
             if view.state in ENDS or daemon.stopping.is_set():
                 return
             await asyncio.sleep(LOOK_SECONDS)
-            view = await run_in_threadpool(lambda: viewed(store.job(job.id), user))
+            try:
+                view = await run_in_threadpool(lambda: viewed(store.job(job.id), user))
+            except NoSuchJob:
+                # It was removed, or its user or patient.
+                return
 
     @routes.get(
         "/{job}/result",

@@ -62,7 +62,10 @@ def test_a_job_starts_only_with_all_its_images(store: JobStore) -> None:
         with pytest.raises(WrongState, match="missing"):
             store.start(job.id)
     store.keep(job.id, 0, b"x")
+    half = store.receive(job.id, 1)
     assert store.start(job.id).state is State.QUEUED
+    with pytest.raises(NoSuchJob):
+        store.received(half)
 
 
 def test_a_user_has_no_more_unfinished_jobs_and_no_more_bytes_than_the_quota(store: JobStore) -> None:

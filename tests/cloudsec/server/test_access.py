@@ -9,6 +9,7 @@ import requests
 from sqlalchemy import select, update
 
 from cloudsec.jobs import JobQueue, Role, State
+from cloudsec.server.access import AT_ONCE
 from cloudsec.server.guard import HEADERS, MAX_JSON
 from cloudsec.server.rates import MOST, Rates
 from cloudsec.vault import job_tables
@@ -165,6 +166,41 @@ def test_limits_on_images_requests_tokens_jobs_and_bytes_are_told_by_their_codes
         assert strangers == [401, 401, 401, 429, 429]
         # Who is known is not locked out with them.
         assert small.client(Role.SERVICE, "other").ask("GET", "/v1/jobs").status_code == 200
+
+
+def test_one_user_does_not_take_all_connections(daemon: Served) -> None:
+    client = daemon.client(Role.SERVICE, "follower")
+    job = client.submit(start=False)
+    streams = [client.ask("GET", f"/v1/jobs/{job}/events", stream=True) for _ in range(AT_ONCE)]
+    assert {each.status_code for each in streams} == {200}
+    assert client.ask("GET", f"/v1/jobs/{job}").json()["code"] == "too_many"
+    assert daemon.client(Role.SERVICE, "other").ask("GET", "/v1/jobs").status_code == 200
+    daemon.daemon.store.cancel(job)
+    for each in streams:
+        assert b"cancelled" in each.content
+    assert client.ask("GET", f"/v1/jobs/{job}").status_code == 200
+
+
+def test_who_is_removed_is_told_nothing_more(daemon: Served) -> None:
+    client = daemon.client(Role.SERVICE, "leaver")
+    job = client.submit(start=False)
+    stream = client.ask("GET", f"/v1/jobs/{job}/events", stream=True)
+    answer = daemon.client(Role.ADMIN).ask("DELETE", "/v1/users/leaver")
+    assert (answer.status_code, client.ask("GET", "/v1/jobs").status_code) == (204, 401)
+    assert stream.content.count(b"data: ") == 1
+    assert "a request failed" not in daemon.log.getvalue()
+
+
+def test_a_result_is_nobodys_whose_name_the_database_only_puts_on_it(daemon: Served) -> None:
+    owner, thief = (daemon.client(Role.SERVICE, name) for name in ("robbed", "thief"))
+    job = owner.submit(IMAGE)
+    assert owner.ended(job)["state"] == "done"
+    table = job_tables.jobs
+    with daemon.daemon.vault.writing() as base:
+        other = base.connection.scalar(select(job_tables.users.c.id).filter_by(name="thief"))
+        base.connection.execute(update(table).where(table.c.id == job).values(user=other))
+    for path in ("", "/result", "/report"):
+        assert thief.ask("GET", f"/v1/jobs/{job}{path}").status_code == 503
 
 
 def test_what_is_not_described_is_refused_by_its_name_and_without_its_value(daemon: Served) -> None:
