@@ -26,6 +26,8 @@ from cloudsec.vault.job_tables import jobs, parts, users
 
 MAX_IMAGES = 4096
 """Slices of one study: several times what a scanner makes of one patient."""
+JOB_BYTES = 1 << 31
+"""Of the images of one job, which its worker holds in memory: four times the largest volume at 16 bits."""
 _SENT_ANEW = "the image was sent anew meanwhile, or its job cancelled; this transfer is of no use any more"
 
 
@@ -36,10 +38,12 @@ class JobStore:
     ----------
     vault : Vault
         Seals what is stored of images and of what is asked for.
+    job_bytes : int
+        Of the images of one job.
     """
 
-    def __init__(self, vault: Vault) -> None:
-        self._vault = vault
+    def __init__(self, vault: Vault, *, job_bytes: int = JOB_BYTES) -> None:
+        self._vault, self._job_bytes = vault, job_bytes
 
     def create(self, user: str, request: bytes, quota: Quota) -> Job:
         """A new job that waits for its images; OverQuota where the user has too many that have not ended."""
@@ -48,6 +52,7 @@ class JobStore:
         counters = dict.fromkeys(("attempt", "losses", "done", "total"), 0)
         with self._vault.writing() as base:
             _hold_user(base, user)
+            _refuse_more(base, user, len(request), quota)
             unfinished = select(func.count()).where(jobs.c.user == user, jobs.c.state.not_in(ENDS))
             if base.connection.execute(unfinished).scalar_one() >= quota.jobs:
                 raise OverQuota(
@@ -97,13 +102,8 @@ class JobStore:
             job = held(base, name)
             _refuse_started(job.state)
             _hold_user(base, job.user)
-            stored = select(func.coalesce(func.sum(parts.c.size), 0)).join(jobs, jobs.c.id == parts.c.job)
-            had = base.connection.execute(stored.where(jobs.c.user == job.user)).scalar_one()
-            if had + len(content) > quota.bytes:
-                raise OverQuota(
-                    f"your jobs would hold more than the {quota.bytes} bytes that you may have here; fetch "
-                    "and remove jobs that are done"
-                )
+            _refuse_more(base, job.user, len(content), quota)
+            self._refuse_large(base, name, len(content))
             grown = update(parts).where(parts.c.id == part).values(size=parts.c.size + len(content))
             if not base.connection.execute(grown).rowcount:
                 raise NoSuchJob(_SENT_ANEW)
@@ -138,6 +138,8 @@ class JobStore:
             _refuse_started(job.state)
             remove_parts(base, name, Kind.RECEIVED, number=number)
             write_part(base, name, Kind.IMAGE, number, image)
+            # De-identified, it may be larger than it came.
+            self._refuse_large(base, name, 0)
             if job.patient != patient:
                 if read(base.connection, name).images > 1:
                     raise OtherPatient("the images of a job are one patient's; submit another job for each")
@@ -201,6 +203,12 @@ class JobStore:
             raise NoSuchJob(f"there is no {kind} of this number in the job")
         return part, content_of(self._vault, part)
 
+    def _refuse_large(self, base: Writing, name: str, more: int) -> None:
+        if read(base.connection, name).size + more > self._job_bytes:
+            raise OverQuota(
+                f"a job has up to {self._job_bytes} bytes of images here; submit a job for each part of them"
+            )
+
     def _opened(self, name: str, column: str) -> bytes | None:
         with self._vault.reading() as base:
             row = base.execute(select(jobs).where(jobs.c.id == name)).mappings().first()
@@ -213,6 +221,18 @@ class JobStore:
 def _hold_user(base: Writing, user: str) -> None:
     """What a user has is counted by one at a time."""
     base.connection.execute(select(users.c.id).where(users.c.id == user).with_for_update())
+
+
+def _refuse_more(base: Writing, user: str, more: int, quota: Quota) -> None:
+    """OverQuota where all that a user has here would get too much: images, results, and what was asked."""
+    images = select(func.coalesce(func.sum(parts.c.size), 0)).join(jobs, jobs.c.id == parts.c.job)
+    asked = select(func.coalesce(func.sum(func.length(jobs.c.request)), 0))
+    had = sum(int(base.connection.scalar(each.where(jobs.c.user == user)) or 0) for each in (images, asked))
+    if had + more > quota.bytes:
+        raise OverQuota(
+            f"your jobs would hold more than the {quota.bytes} bytes that you may have here; fetch "
+            "and remove jobs that are done"
+        )
 
 
 def _refuse_started(state: str) -> None:

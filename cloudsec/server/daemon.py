@@ -139,10 +139,11 @@ def open_daemon(settings: Settings, log: Log) -> Iterator[Daemon]:
         # Rules that do not agree would refuse every image.
         rules.profile()
         custody = Custody(vault.secret("broker"), vault.records)
-        clouds = Clouds(providers, custody, settings.scheme, settings.provider_seconds)
+        clouds = Clouds(providers, custody, settings.scheme, settings.provider_seconds, settings.job_bytes)
         # A scheme that there is not would end every job.
         clouds.broker(JobRequest(operation="mean")).close()
-        store, queue = JobStore(vault), JobQueue(vault, lease=settings.lease_seconds)
+        store = JobStore(vault, job_bytes=settings.job_bytes)
+        queue = JobQueue(vault, lease=settings.lease_seconds)
         metrics = Metrics()
         workers = Workers(
             store,

@@ -34,12 +34,15 @@ class Clouds:
         For jobs that name none.
     seconds : float
         Within which a provider must answer one task.
+    largest : int
+        Bytes of all results of a job, which are in memory together.
     """
 
     providers: int | Sequence[Endpoint]
     custody: Custody
     scheme: str
     seconds: float
+    largest: int
 
     def broker(self, request: JobRequest, progress: Callable[[int, int], None] | None = None) -> Broker:
         """The broker of one job; ValueError for what it cannot be asked for."""
@@ -79,12 +82,19 @@ def carried_out(
         files = {f"{number:04d}": in_memory(content) for number, content in enumerate(images)}
         source = images_of_folder(Folder("the images", files), one_by_one=request.one_by_one)
     reports: list[dict[str, object]] = []
+    results: list[bytes] = []
 
     def done(result: Result) -> None:
         reports.append(result.report.to_dict())
 
     with clouds.broker(request, progress) as broker:
-        results = list(work.contents(broker, source.files, Output(form), done))
+        for content in work.contents(broker, source.files, Output(form), done):
+            results.append(content)
+            if sum(map(len, results)) > clouds.largest:
+                raise ValueError(
+                    f"the results of a job have up to {clouds.largest} bytes here; submit a job for each part "
+                    "of the images"
+                )
     told = {"remarks": list(source.remarks), "images": reports}
     return results, json.dumps(told).encode()
 

@@ -91,6 +91,8 @@ class Settings(BaseSettings):
 
     image_bytes: Count = 1 << 28
     """Largest image file."""
+    job_bytes: Count = 1 << 31
+    """Bytes of the images of one job, and of its results: they are in memory while it is done."""
     user_jobs: Count = 100
     """Jobs that have not ended, of one user."""
     user_bytes: Count = 1 << 34

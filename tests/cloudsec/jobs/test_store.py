@@ -19,7 +19,8 @@ from cloudsec.jobs import (
     WrongState,
     parts,
 )
-from cloudsec.vault import Vault, job_tables
+from cloudsec.vault import Place, Vault, job_tables
+from cloudsec.vault.sealing import seal
 from tests.cloudsec.jobs.conftest import QUOTA, claimed
 
 
@@ -69,17 +70,39 @@ def test_a_job_starts_only_with_all_its_images(store: JobStore) -> None:
 
 
 def test_a_user_has_no_more_unfinished_jobs_and_no_more_bytes_than_the_quota(store: JobStore) -> None:
-    quota = Quota(jobs=2, bytes=10)
+    # What was asked counts, sealed as it is.
+    asked = len(seal(bytes(32), 1, Place("t", "c", ("r",)), b"{}"))
+    quota = Quota(jobs=2, bytes=10 + 2 * asked)
     job, _ = store.create("somebody", b"{}", quota), store.create("somebody", b"{}", quota)
     with pytest.raises(OverQuota, match="2 jobs that have not ended"):
         store.create("somebody", b"{}", quota)
     store.create("another", b"{}", quota)
     part = store.receive(job.id, 0)
     store.add(job.id, part, 0, b"12345", last=False, quota=quota)
-    with pytest.raises(OverQuota, match="more than the 10 bytes"):
+    with pytest.raises(OverQuota, match=f"more than the {quota.bytes} bytes"):
         store.add(job.id, part, 1, b"678901", last=True, quota=quota)
     store.cancel(job.id)
     store.create("somebody", b"{}", quota)
+
+
+def test_what_was_asked_in_jobs_that_ended_counts_as_bytes_too(store: JobStore) -> None:
+    quota = Quota(jobs=2, bytes=100_000)
+    for _ in range(2):
+        store.cancel(store.create("somebody", bytes(45_000), quota).id)
+    with pytest.raises(OverQuota, match="more than the 100000 bytes"):
+        store.create("somebody", bytes(45_000), quota)
+
+
+def test_a_job_is_no_larger_than_its_worker_can_hold(vault: Vault) -> None:
+    store = JobStore(vault, job_bytes=10)
+    job = store.create("somebody", b"{}", QUOTA)
+    store.keep(job.id, 0, b"123456")
+    part = store.receive(job.id, 1)
+    with pytest.raises(OverQuota, match="10 bytes of images"):
+        store.add(job.id, part, 0, b"12345", last=True, quota=QUOTA)
+    with pytest.raises(OverQuota, match="10 bytes of images"):
+        store.keep(job.id, 1, b"12345")
+    assert store.job(job.id).images == 1
 
 
 def test_a_job_that_ended_can_be_fetched_and_removed_and_then_only_its_moves_are_left(

@@ -142,6 +142,15 @@ def test_a_database_that_is_away_for_a_while_fails_no_job(
         assert (view["state"], view["attempt"]) == ("done", 2)
 
 
+def test_a_job_whose_results_take_too_much_memory_fails(tmp_path: Path) -> None:
+    with served(tmp_path, job_bytes=3000) as daemon:
+        client = daemon.client(Role.SERVICE)
+        # Twice as wide: a result of 4 KiB and more from an image of 2 KiB.
+        view = client.ended(client.submit(IMAGE, operation="laplacian", parameters={}))
+        assert (view["state"], view["code"]) == ("failed", "refused")
+        assert "3000 bytes" in view["message"]
+
+
 def test_a_daemon_without_its_providers_is_not_ready(tmp_path: Path) -> None:
     named = tmp_path / "providers.toml"
     named.write_text('[[provider]]\nurl = "http://127.0.0.1:9"\n')
