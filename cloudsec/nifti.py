@@ -178,8 +178,8 @@ def _header(start: bytes) -> Nifti1Header:
     header = kind(start[:length], check=False)
     if not bytes(header["magic"]).startswith(b"n+"):
         raise ImageFileError("is a NIfTI header whose pixels are in another file; write one .nii file")
-    for name, (form, _) in (kind.template_dtype.fields or {}).items():
-        if form.kind == "S" and name not in _CODES:
+    for name in header.keys():
+        if kind.template_dtype[name].kind == "S" and name not in _CODES:
             header[name] = b""
     return header
 
