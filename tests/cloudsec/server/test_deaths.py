@@ -11,6 +11,8 @@ def check(place: Path, database: str, count: int, *, second: bool) -> None:
     life = killed(place, database, count=count, second=second)
     assert life.ends == {("done",): count}
     assert life.wrong == 0
+    # One was under way.
+    assert life.lost >= 1
 
 
 def test_of_two_daemons_on_one_postgresql_one_may_be_killed(
