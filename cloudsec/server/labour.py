@@ -92,8 +92,8 @@ def carried_out(
             results.append(content)
             if sum(map(len, results)) > clouds.largest:
                 raise ValueError(
-                    f"the results of a job have up to {clouds.largest} bytes here; submit a job for each part "
-                    "of the images"
+                    f"the results of a job have up to {clouds.largest} bytes here; submit a job for each "
+                    "part of the images"
                 )
     told = {"remarks": list(source.remarks), "images": reports}
     return results, json.dumps(told).encode()
