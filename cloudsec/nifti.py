@@ -178,7 +178,7 @@ def _header(start: bytes) -> Nifti1Header:
     header = kind(start[:length], check=False)
     if not bytes(header["magic"]).startswith(b"n+"):
         raise ImageFileError("is a NIfTI header whose pixels are in another file; write one .nii file")
-    for name in header.keys():
+    for name in header:
         if kind.template_dtype[name].kind == "S" and name not in _CODES:
             header[name] = b""
     return header
