@@ -116,6 +116,9 @@ def make_server(
     config = uvicorn.Config(
         app,
         http=_Protocol,
+        ws="none",
+        # A header would say of every client on this machine that it is another one each time.
+        proxy_headers=False,
         lifespan="off",
         log_level="warning",
         access_log=False,
