@@ -113,10 +113,3 @@ class NewUser(_Strict):
 
     name: str
     token: str
-
-
-class Problem(_Strict):
-    """Why something was not done: a code for programs, a sentence for people."""
-
-    code: str
-    message: str
