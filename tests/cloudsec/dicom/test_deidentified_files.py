@@ -230,6 +230,8 @@ def test_a_comment_in_a_code_that_names_somebody_goes_with_the_code() -> None:
         assert b"Mustermann" not in made
         assert parsed(made).file_meta.TransferSyntaxUID == syntax
         assert np.array_equal(read_pixels(made)[0], plane)
+        # What was lost stays lost, whatever code it is in now.
+        assert ("LossyImageCompression" in parsed(made)) == (syntax == uid.ExplicitVRLittleEndian)
 
 
 @pytest.mark.parametrize("keeping", [True, False])
