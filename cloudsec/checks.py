@@ -26,6 +26,8 @@ from providers.operations.rank import RankFilter
 from regions import Box
 
 Verify: TypeAlias = Literal["sample"] | bool
+VERIFY: dict[str, Verify] = {"full": True, "sample": "sample", "off": False}
+"""By the words of commands and of the daemon's clients."""
 
 FEWEST_SAMPLED = 8
 SAMPLED_SHARE = 0.01

@@ -18,7 +18,6 @@ TRANSFER_SECONDS = 3600.0
 """For an image: 256 MiB at half a megabit a second."""
 PIECE = 1 << 20
 ENDS = ("done", "failed", "cancelled")
-_LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
 class DaemonError(CloudsecError):
@@ -54,12 +53,12 @@ class Client:
     """
 
     def __init__(self, url: str, token: str, ca: Path | None = None) -> None:
-        from cloudsec.connections import open_session
+        from cloudsec.connections import LOOPBACK, open_session
 
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or "@" in url:
             raise ValueError(f"{url!r} is no URL of a daemon, such as https://broker.example:8443")
-        if parts.scheme == "http" and parts.hostname not in _LOOPBACK:
+        if parts.scheme == "http" and parts.hostname not in LOOPBACK:
             raise ValueError(f"{url} would show token and images on the way; use https://")
         if not (token.isascii() and token.isprintable()) or " " in token:
             raise ValueError("a token is made of visible ASCII characters; check where it comes from")

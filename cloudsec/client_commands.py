@@ -16,6 +16,7 @@ from cloudsec.commands import (
     add_work_options,
     keep_the_input,
     parameters,
+    plan_choices,
     say,
     show_progress,
 )
@@ -48,7 +49,7 @@ def serve(options: argparse.Namespace) -> int:
 def submit(options: argparse.Namespace) -> int:
     """Images to a new job; with --wait, its result as well."""
     from cloudsec.client import DaemonError
-    from cloudsec.formats import FORMATS
+    from cloudsec.files import format_of, is_file_name
 
     images = _images(options.source)
     asked = _asked(options)
@@ -56,10 +57,8 @@ def submit(options: argparse.Namespace) -> int:
         _check_place(options.wait, len(images))
         for image in images:
             keep_the_input(image, options.wait)
-        suffix = "".join(options.wait.suffixes[-2:]) if options.wait.name.endswith(".nii.gz") else ""
-        suffix = (suffix or options.wait.suffix).lower()
-        if asked["format"] is None and suffix in (*FORMATS, ".json"):
-            asked["format"] = suffix
+        if asked["format"] is None and (is_file_name(options.wait) or format_of(options.wait) == ".json"):
+            asked["format"] = format_of(options.wait)
     with _client(options) as client:
         try:
             job = client.submit(asked)
@@ -190,12 +189,11 @@ def _client(options: argparse.Namespace) -> Iterator[Client]:
 
 def _asked(options: argparse.Namespace) -> dict[str, Any]:
     """What is asked for, as the daemon takes it."""
-    fixed = {name: getattr(options, name) for name in ("block", "regions", "halo", "step")}
     same = ("scheme", "tolerate", "verify", "on_loss", "seed", "study", "project", "format", "burned_in")
     return {
         "operation": options.operation,
         "parameters": parameters(options.parameter),
-        "plan": {choice: value for choice, value in fixed.items() if value is not None},
+        "plan": plan_choices(options),
         "one_by_one": options.one_by_one,
     } | {name: getattr(options, name) for name in same}
 

@@ -14,13 +14,11 @@ if TYPE_CHECKING:
     import argparse
 
     from cloudsec.broker import Broker
-    from cloudsec.checks import Verify
     from cloudsec.endpoints import Endpoint
     from cloudsec.report import Report
     from cloudsec.result import Result
     from cloudsec.work import Images, Output, Work
 
-VERIFY: dict[str, Verify] = {"full": True, "sample": "sample", "off": False}
 LINE = 500
 """Characters of a line at the most: values that were given are repeated in it."""
 TOKEN_VARIABLE = "CLOUDSEC_TOKEN"  # noqa: S105 - the name of a variable, not a token
@@ -35,6 +33,7 @@ def say(message: str) -> None:
 
 def process(options: argparse.Namespace) -> int:
     """An operation on all images of a file or of a directory of slices, into another."""
+    from cloudsec.checks import VERIFY
     from cloudsec.files import is_file_name, write_file, write_slices
     from cloudsec.report import check_report_path
 
@@ -170,14 +169,13 @@ def _broker(options: argparse.Namespace, **more: Any) -> Iterator[Broker]:
     """The broker of a command, and of its providers."""
     from cloudsec.broker import Broker
 
-    fixed = {name: getattr(options, name) for name in ("block", "regions", "halo", "step")}
     with (
         _named_providers(options) as named,
         Broker(
             named,
             scheme=options.scheme,
             tolerate=options.tolerate,
-            plan={choice: value for choice, value in fixed.items() if value is not None},
+            plan=plan_choices(options),
             seed=options.seed,
             token=os.environ.get(TOKEN_VARIABLE),
             ca=options.ca,
@@ -216,6 +214,12 @@ def show_progress(done: int, total: int) -> None:
     """How far a job is, on a line that is written over."""
     end = "\n" if done == total else ""
     print(f"\r{done} of {total} tasks answered", end=end, file=sys.stderr, flush=True)
+
+
+def plan_choices(options: argparse.Namespace) -> dict[str, Any]:
+    """What is fixed of the plan, as `Broker` takes it."""
+    given = {name: getattr(options, name) for name in ("block", "regions", "halo", "step")}
+    return {name: value for name, value in given.items() if value is not None}
 
 
 def parameters(given: list[str]) -> dict[str, Any]:

@@ -22,6 +22,9 @@ IDLE_SECONDS = 60.0
 """A connection that was not used for so long is opened anew: providers close idle ones after 75 seconds, and
 others on the way may forget them without a word."""
 
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+"""This machine itself: what goes there passes no network."""
+
 
 class Stale(Exception):
     """A connection that was kept open had ended when it was used again; another one may do."""

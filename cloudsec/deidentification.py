@@ -8,22 +8,20 @@ from __future__ import annotations
 import csv
 import tomllib
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from cloudsec.atomic import whole_directory, write_whole
 from cloudsec.dicom.deidentified_files import (
     DeidentifiedFile,
     Identity,
     belongings,
-    deidentified_file,
     named_file,
     reidentified_file,
 )
-from cloudsec.dicom.profile import Profile
-from cloudsec.dicom.pseudonyms import Patient, Pseudonyms
+from cloudsec.dicom.pseudonyms import Patient
 from cloudsec.dicom.rules import Rules
 from cloudsec.errors import DicomError, ImageFileError, shown
 from cloudsec.file_port import check_place, check_vacant, port, refuse_what_is_no_file
@@ -45,38 +43,6 @@ class Quarantined:
 
     def __str__(self) -> str:
         return f"{shown(self.path)}: {self.reason}"
-
-
-@dataclass(frozen=True)
-class Way:
-    """How files of a project are de-identified.
-
-    Attributes
-    ----------
-    pseudonyms : Pseudonyms
-    profile : Profile or None
-    rules : Rules
-    burned_in : {"refuse", "accept"}
-    ocr : bool
-        As `deidentified_file` takes them.
-    """
-
-    pseudonyms: Pseudonyms
-    profile: Profile | None = None
-    rules: Rules = field(default=Rules())
-    burned_in: Literal["refuse", "accept"] = "refuse"
-    ocr: bool = False
-
-    def of(self, content: bytes) -> DeidentifiedFile:
-        """One file, de-identified."""
-        return deidentified_file(
-            content,
-            pseudonyms=self.pseudonyms,
-            profile=self.profile,
-            rules=self.rules,
-            burned_in=self.burned_in,
-            ocr=self.ocr,
-        )
 
 
 def read_rules(path: Path) -> Rules:
@@ -110,11 +76,20 @@ def read_pseudonyms(path: Path) -> dict[str, str]:
     return given
 
 
-def deidentify(source: Path, target: Path, *, project: Project, way: Way) -> tuple[int, list[Quarantined]]:
+def deidentify(
+    source: Path, target: Path, *, project: Project, deidentified: Callable[[bytes], DeidentifiedFile]
+) -> tuple[int, list[Quarantined]]:
     """De-identify a file, or all files in a directory and below, into a new one.
 
     The vault knows who and what they were before anything appears. Files of a directory are
     numbered, for their names may be those of patients.
+
+    Parameters
+    ----------
+    source, target : Path
+    project : Project
+    deidentified : callable
+        `deidentified_file` with pseudonyms of the project, and all else that is chosen.
 
     Returns
     -------
@@ -133,7 +108,7 @@ def deidentify(source: Path, target: Path, *, project: Project, way: Way) -> tup
     if not source.is_dir():
         _check_file(source, target)
         with port(source, _DAMAGED):
-            result = way.of(_content(source))
+            result = deidentified(_content(source))
         remember(project, [result])
         write_whole(target, result.content)
         return 1, []
@@ -145,7 +120,7 @@ def deidentify(source: Path, target: Path, *, project: Project, way: Way) -> tup
         pending: list[DeidentifiedFile] = []
         for path in good:
             try:
-                result = way.of(_content(path))
+                result = deidentified(_content(path))
             except DicomError as error:
                 quarantined.append(Quarantined(path, str(error)))
                 continue

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -67,6 +68,7 @@ def add_commands(commands: argparse._SubParsersAction[OneLineParser]) -> None:
 def deidentify(options: argparse.Namespace) -> int:
     """DICOM files without anybody in them."""
     from cloudsec import deidentification
+    from cloudsec.dicom.deidentified_files import deidentified_file
     from cloudsec.dicom.pseudonyms import Pseudonyms
     from cloudsec.dicom.rules import Rules
     from cloudsec.vault.settings import user_vault
@@ -76,11 +78,16 @@ def deidentify(options: argparse.Namespace) -> int:
     given = deidentification.read_pseudonyms(options.pseudonyms) if options.pseudonyms else {}
     with user_vault() as vault:
         project = vault.project(options.project)
-        way = deidentification.Way(
-            Pseudonyms(project.keys, given), profile, rules, options.burned_in, options.ocr
+        deidentified = partial(
+            deidentified_file,
+            pseudonyms=Pseudonyms(project.keys, given),
+            profile=profile,
+            rules=rules,
+            burned_in=options.burned_in,
+            ocr=options.ocr,
         )
         written, quarantined = deidentification.deidentify(
-            options.source, options.target, project=project, way=way
+            options.source, options.target, project=project, deidentified=deidentified
         )
     return _told(written, "de-identified", options, quarantined)
 

@@ -10,9 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-
+from cloudsec.aead import OVERHEAD, decrypted, encrypted
 from cloudsec.atomic import make_directory, open_regular, write_whole
 from cloudsec.errors import VaultError, shown
 from cloudsec.keystream import KEY_BYTES, Keystream
@@ -21,8 +19,6 @@ LARGEST_RECORD = 1 << 28
 """Bytes of a sealed record: far more than any study needs, and still within an ordinary workstation."""
 
 _MARKER = b"cloudsec record 1\n"
-_NONCE_BYTES = 12
-_TAG_BYTES = 16
 _RESTORE = (
     "restore it from a backup; to remove it instead means that providers may get other positions "
     "of the study's images"
@@ -134,22 +130,18 @@ class StudyFile:
             raise self._unwritable(error) from error
 
     def _sealed(self, content: bytes) -> bytes:
-        nonce = os.urandom(_NONCE_BYTES)
-        return _MARKER + nonce + self._cipher().encrypt(nonce, content, self._context())
+        return _MARKER + encrypted(self._key(), content, self._context())
 
     def _opened(self, sealed: bytes) -> bytes:
-        start = len(_MARKER) + _NONCE_BYTES
-        if not sealed.startswith(_MARKER) or len(sealed) < start + _TAG_BYTES:
+        if not sealed.startswith(_MARKER) or len(sealed) < len(_MARKER) + OVERHEAD:
             raise VaultError(f"{self.place}: this is no whole record of this version of CloudSec; {_RESTORE}")
-        try:
-            return self._cipher().decrypt(sealed[len(_MARKER) : start], sealed[start:], self._context())
-        except InvalidTag as error:
-            raise VaultError(
-                f"{self.place}: this record is damaged, or another study's; {_RESTORE}"
-            ) from error
+        content = decrypted(self._key(), sealed[len(_MARKER) :], self._context())
+        if content is None:
+            raise VaultError(f"{self.place}: this record is damaged, or another study's; {_RESTORE}")
+        return content
 
-    def _cipher(self) -> AESGCM:
-        return AESGCM(self.keys.octets("vault seal", KEY_BYTES))
+    def _key(self) -> bytes:
+        return self.keys.octets("vault seal", KEY_BYTES)
 
     def _context(self) -> bytes:
         return _MARKER + self.path.name.encode()

@@ -27,6 +27,20 @@ def open_data() -> Path:
     return folder
 
 
+@pytest.fixture
+def synced_modes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Kinds and modes of the files and directories that were brought to the disk, as they were then."""
+    modes: list[int] = []
+    fsync = os.fsync
+
+    def noted(descriptor: int) -> None:
+        modes.append(os.fstat(descriptor).st_mode)
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", noted)
+    return modes
+
+
 @pytest.fixture(scope="session")
 def open_images(open_data: Path) -> list[tuple[str, NDArray[Any]]]:
     """Planes of the open data, 8- and 16-bit, with and without a sign."""

@@ -22,7 +22,7 @@ from pydicom.tag import Tag
 from cloudsec.dicom.codestreams import LOSSY_SYNTAXES
 from cloudsec.dicom.deidentify import STATEMENTS, Deidentified, deidentified, patient_of
 from cloudsec.dicom.derived import STALE
-from cloudsec.dicom.elements import decoded, values_of
+from cloudsec.dicom.elements import decoded, text_of
 from cloudsec.dicom.encoded import PREAMBLE, EncodedFile, encoded, opened, read_meta
 from cloudsec.dicom.files import DAMAGED, burned_in_reason, foreign_errors
 from cloudsec.dicom.manifest import Manifest, uids_replaced
@@ -33,9 +33,6 @@ from cloudsec.dicom.pseudonyms import Patient, Pseudonyms
 from cloudsec.dicom.rules import Rules
 from cloudsec.dicom.traces import Traces
 from cloudsec.errors import DicomError
-
-_PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
-_PIXEL_TAGS = frozenset(map(Tag, _PIXELS))
 
 
 @dataclass(frozen=True)
@@ -108,7 +105,7 @@ def deidentified_file(
     with foreign_errors(DAMAGED):
         file = opened(content)
         dataset = file.dataset
-        if not (_text(dataset, "SOPClassUID") and _text(dataset, "SOPInstanceUID")):
+        if not (text_of(dataset, "SOPClassUID") and text_of(dataset, "SOPInstanceUID")):
             raise DicomError("it does not say of what SOP class and instance it is; correct its header first")
         original = Manifest((), file.preamble, file.meta)
         rectangles = rules.rectangles(dataset) if file.pixels else ()
@@ -166,8 +163,8 @@ def belongings(content: bytes) -> Belongings:
         tag = Tag("SourceImageSequence")
         element = decoded(dataset, tag) if tag in dataset else None
         sources = element.value if element is not None and element.VR == "SQ" else ()
-        uids = tuple(_text(each, "ReferencedSOPInstanceUID") for each in sources)
-        study, instance = (_text(dataset, keyword) for keyword in ("StudyInstanceUID", "SOPInstanceUID"))
+        uids = tuple(text_of(each, "ReferencedSOPInstanceUID") for each in sources)
+        study, instance = (text_of(dataset, keyword) for keyword in ("StudyInstanceUID", "SOPInstanceUID"))
         return Belongings(patient_of(dataset), study, instance, uids)
 
 
@@ -240,15 +237,9 @@ def _comments(file: EncodedFile, traces: Traces) -> bool:
 
 
 def _identity(dataset: Dataset) -> tuple[str, str]:
-    return _text(dataset, "PatientName"), _text(dataset, "PatientBirthDate")
+    return text_of(dataset, "PatientName"), text_of(dataset, "PatientBirthDate")
 
 
 def _identified(identity: tuple[str, str], result: Deidentified) -> Identity:
     instance = str(result.dataset.get("SOPInstanceUID", ""))
     return Identity(result.pseudonym, result.patient, *identity, instance, result.uids)
-
-
-def _text(dataset: Dataset, keyword: str) -> str:
-    tag = Tag(keyword)
-    element = decoded(dataset, tag) if tag in dataset else None
-    return "" if element is None else "\\".join(values_of(element)).strip(" \0")

@@ -22,6 +22,7 @@ from cloudsec.dicom.elements import (
     encoded_element,
     representation_of,
     sequence,
+    text_of,
     values_of,
 )
 from cloudsec.dicom.manifest import Change, Manifest, Path
@@ -103,13 +104,8 @@ class Deidentified:
 
 def patient_of(dataset: Dataset) -> Patient:
     """Who a header is of: the ID and its issuer, or the study where there is no ID."""
-    texts = {}
-    for keyword in ("PatientID", "IssuerOfPatientID", "StudyInstanceUID", "SOPInstanceUID"):
-        tag = Tag(keyword)
-        element = decoded(dataset, tag) if tag in dataset else None
-        texts[keyword] = "" if element is None else "\\".join(values_of(element)).strip(" \0")
-    study = texts["StudyInstanceUID"] or texts["SOPInstanceUID"]
-    return Patient(texts["PatientID"], texts["IssuerOfPatientID"], study)
+    study = text_of(dataset, "StudyInstanceUID") or text_of(dataset, "SOPInstanceUID")
+    return Patient(text_of(dataset, "PatientID"), text_of(dataset, "IssuerOfPatientID"), study)
 
 
 def deidentified(

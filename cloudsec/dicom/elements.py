@@ -103,6 +103,13 @@ def values_of(element: DataElement) -> list[str]:
     return [str(each) for each in value] if several else [str(value)]
 
 
+def text_of(dataset: Dataset, keyword: str) -> str:
+    """The values of an attribute as one text, without its padding; "" where it is not there, or broken."""
+    tag = Tag(keyword)
+    element = decoded(dataset, tag) if tag in dataset else None
+    return "" if element is None else "\\".join(values_of(element)).strip(" \0")
+
+
 def encoded_element(dataset: Dataset, tag: BaseTag) -> bytes:
     """An element in Explicit VR Little Endian, its texts in UTF-8; a broken one as it came."""
     element = _converted(dataset, tag)

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from pydicom import Dataset, datadict
-from pydicom.tag import Tag
 
-from cloudsec.dicom.elements import decoded, values_of
+from cloudsec.dicom.elements import text_of
 from cloudsec.dicom.profile import (
     CLEANED,
     RETAINED,
@@ -56,7 +55,8 @@ class Mask:
     def fits(self, dataset: Dataset) -> bool:
         """Whether a header has all values that the mask is for, whatever their case."""
         return all(
-            _text(dataset, keyword) == wanted.strip().casefold() for keyword, wanted in self.match.items()
+            text_of(dataset, keyword).strip().casefold() == wanted.strip().casefold()
+            for keyword, wanted in self.match.items()
         )
 
 
@@ -139,9 +139,3 @@ def _mask(table: Mapping[str, Any]) -> Mask:
         {keyword: str(wanted) for keyword, wanted in table["match"].items()},
         tuple(Rectangle(*(int(each[edge]) for edge in _EDGES)) for each in table["rectangles"]),
     )
-
-
-def _text(dataset: Dataset, keyword: str) -> str:
-    tag = Tag(keyword)
-    element = decoded(dataset, tag) if tag in dataset else None
-    return "" if element is None else "\\".join(values_of(element)).strip().casefold()

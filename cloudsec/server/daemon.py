@@ -38,6 +38,8 @@ from providers.wire import Task, encode_task
 FIRST_ADMIN = "admin"
 PROVIDER_CHECK_SECONDS = 15.0
 """Between two tasks that ask providers whether they are there."""
+PROVIDER_ANSWER_SECONDS = 5.0
+"""For each of these: they take milliseconds, and whoever asks for /readyz waits."""
 
 
 @dataclass
@@ -111,7 +113,7 @@ def _answers(provider: Endpoint) -> bool:
     operation = make_operation("median").resolved(2, "uint8")
     task = Task(secrets.token_hex(16), operation, np.zeros((1, 8, 8), np.uint8), False)
     try:
-        provider.send(encode_task(task), 5.0)
+        provider.send(encode_task(task), PROVIDER_ANSWER_SECONDS)
     except ProviderFailed:
         return False
     return True

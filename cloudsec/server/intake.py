@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from cloudsec.deidentification import Way, reidentified, remember
+from cloudsec.deidentification import reidentified, remember
+from cloudsec.dicom.deidentified_files import deidentified_file
+from cloudsec.dicom.encoded import is_dicom
 from cloudsec.dicom.pseudonyms import Pseudonyms
 from cloudsec.dicom.rules import Rules
 from cloudsec.errors import ImageFileError
@@ -24,11 +26,15 @@ class Intake:
     vault : Vault
         Knows who the patients are.
     rules : Rules
-        Of de-identification.
+        Of de-identification, with all options that are taken; ValueError where they do not agree.
     """
 
     vault: Vault
     rules: Rules
+
+    def __post_init__(self) -> None:
+        # Else every image would be refused for it.
+        self.rules.profile()
 
     def taken(
         self, content: bytes, *, name: str, project: str, burned_in: Literal["refuse", "accept"]
@@ -42,11 +48,12 @@ class Intake:
             name, and tells nothing of the header.
         """
         patient = None
-        if _is_dicom(content):
+        if is_dicom(content):
             theirs = self.vault.project(project)
-            way = Way(Pseudonyms(theirs.keys), rules=self.rules, burned_in=burned_in)
             with port(name, "is damaged or cut short; fetch it again from where it came"):
-                result = way.of(content)
+                result = deidentified_file(
+                    content, pseudonyms=Pseudonyms(theirs.keys), rules=self.rules, burned_in=burned_in
+                )
             patient, content = remember(theirs, [result]), result.content
         # Whether it can be read is told to who sends it, and not to a worker.
         image_of(name, in_memory(content), burned_in="accept")
@@ -54,7 +61,7 @@ class Intake:
 
     def given_back(self, content: bytes, *, project: str) -> bytes:
         """A result with its patient's identity; ImageFileError where none was taken away."""
-        if not _is_dicom(content):
+        if not is_dicom(content):
             raise ImageFileError("this result has no header for an identity; fetch it without")
         with port("the result", "cannot be given its patient back; fetch it without"):
             return reidentified(content, self.vault.project(project))

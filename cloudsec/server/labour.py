@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from cloudsec.broker import Broker
+from cloudsec.checks import VERIFY
 from cloudsec.custody import Custody
 from cloudsec.endpoints import Endpoint
 from cloudsec.formats import form_of
@@ -16,8 +17,6 @@ from cloudsec.server.requests import JobRequest
 from cloudsec.slices import Folder
 from cloudsec.work import FIGURES, Output, Work, images_of_file, images_of_folder, in_memory
 from providers.registry import as_operation
-
-_VERIFY = {"full": True, "sample": "sample", "off": False}
 
 
 @dataclass(frozen=True)
@@ -50,7 +49,7 @@ class Clouds:
             self.providers,
             scheme=request.scheme or self.scheme,
             tolerate=request.tolerate,
-            verify=_VERIFY[request.verify],  # type: ignore[arg-type]
+            verify=VERIFY[request.verify],
             plan=dict(request.plan),
             on_loss=request.on_loss,
             seed=request.seed,

@@ -35,7 +35,6 @@ FIELDS = (
     "error",
     "where",
     "count",
-    "version",
 )
 """All that can stand in a line. `user` and `job` are random ids, `route` is a path of the OpenAPI document,
 `error` the type of an exception and `where` the line of the code that raised it."""

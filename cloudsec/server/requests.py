@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
@@ -98,14 +99,7 @@ class UserView(_Strict):
     @classmethod
     def of(cls, user: User) -> UserView:
         """What admins see of a user."""
-        return cls(
-            id=user.id,
-            name=user.name,
-            role=user.role,
-            created=user.created,
-            jobs=user.jobs,
-            bytes=user.bytes,
-        )
+        return cls(**asdict(user))
 
 
 class NewUser(_Strict):
@@ -113,10 +107,3 @@ class NewUser(_Strict):
 
     name: str
     token: str
-
-
-class Problem(_Strict):
-    """Why something was not done: a code for programs, a sentence for people."""
-
-    code: str
-    message: str

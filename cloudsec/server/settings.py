@@ -24,10 +24,10 @@ from pydantic_settings import (
     SettingsError,
 )
 
+from cloudsec.connections import LOOPBACK
 from cloudsec.errors import shown
 
 PREFIX = "CLOUDSEC_"
-LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _FILES = (
     "tls_cert",
     "tls_key",

@@ -9,10 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
+from cloudsec.aead import decrypted, encrypted
 from cloudsec.errors import VaultError
 from cloudsec.key_file import StoredKey
 from cloudsec.keystream import KEY_BYTES
@@ -29,7 +28,6 @@ _LARGEST_LOG_COST = 18
 """What a header may ask for, so that a changed one cannot take all memory."""
 _PASSPHRASE_MARKER = b"cloudsec passphrase 1\n"
 _FILE_MARKER = b"cloudsec key file 1\n"
-_NONCE_BYTES = 12
 _SALT_BYTES = 16
 
 
@@ -62,7 +60,7 @@ class KeyFile:
 
     def wrapped(self, key: bytes, context: str) -> bytes:
         kept = self._stored().made()
-        return _FILE_MARKER + _encrypted(kept.octets("vault envelope", KEY_BYTES), key, context)
+        return _FILE_MARKER + encrypted(kept.octets("vault envelope", KEY_BYTES), key, context.encode())
 
     def unwrapped(self, wrapped: bytes, context: str) -> bytes:
         try:
@@ -74,7 +72,7 @@ class KeyFile:
                 "it nobody can open the vault"
             ) from error
         hidden = _after(_FILE_MARKER, wrapped)
-        key = _decrypted(kept.octets("vault envelope", KEY_BYTES), hidden, context) if hidden else None
+        key = decrypted(kept.octets("vault envelope", KEY_BYTES), hidden, context.encode())
         if key is None:
             raise VaultError(
                 f"{self._stored().place}: this key file does not open the vault; name the one that it was "
@@ -100,14 +98,14 @@ class Passphrase:
 
     def wrapped(self, key: bytes, context: str) -> bytes:
         head = bytes([SCRYPT_LOG_COST]) + os.urandom(_SALT_BYTES)
-        return _PASSPHRASE_MARKER + head + _encrypted(self._stretched(head), key, context)
+        return _PASSPHRASE_MARKER + head + encrypted(self._stretched(head), key, context.encode())
 
     def unwrapped(self, wrapped: bytes, context: str) -> bytes:
         rest = _after(_PASSPHRASE_MARKER, wrapped)
         head, hidden = rest[: 1 + _SALT_BYTES], rest[1 + _SALT_BYTES :]
         key = None
         if hidden and 1 <= head[0] <= _LARGEST_LOG_COST:
-            key = _decrypted(self._stretched(head), hidden, context)
+            key = decrypted(self._stretched(head), hidden, context.encode())
         if key is None:
             raise VaultError(
                 "this passphrase does not open the vault; put the one that it was made with into the file "
@@ -172,18 +170,6 @@ class Kms:
                 f"AWS KMS cannot be asked for key {self.key} ({type(error).__name__}); set region and "
                 "credentials as for the aws command, and see that it can be reached"
             ) from error
-
-
-def _encrypted(key: bytes, content: bytes, context: str) -> bytes:
-    nonce = os.urandom(_NONCE_BYTES)
-    return nonce + AESGCM(key).encrypt(nonce, content, context.encode())
-
-
-def _decrypted(key: bytes, hidden: bytes, context: str) -> bytes | None:
-    try:
-        return AESGCM(key).decrypt(hidden[:_NONCE_BYTES], hidden[_NONCE_BYTES:], context.encode())
-    except (InvalidTag, ValueError):
-        return None
 
 
 def _after(marker: bytes, wrapped: bytes) -> bytes:

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-
+from cloudsec.aead import OVERHEAD, decrypted, encrypted
 from cloudsec.errors import VaultError
 
 _MARKER = b"cloudsec sealed 1\n"
 _VERSION_BYTES = 4
-_NONCE_BYTES = 12
-_TAG_BYTES = 16
 
 
 @dataclass(frozen=True)
@@ -46,19 +41,15 @@ def prefix(version: int) -> bytes:
 
 
 def seal(key: bytes, version: int, place: Place, content: bytes) -> bytes:
-    """Seal a value for its place under a data key.
-
-    Nonces are random, so that a key is good for 2**32 values (NIST SP 800-38D, 8.3); rotate before that.
-    """
-    nonce = os.urandom(_NONCE_BYTES)
+    """Seal a value for its place under a data key, which is good for 2**32 values; rotate before that."""
     head = prefix(version)
-    return head + nonce + AESGCM(key).encrypt(nonce, content, head + place.encoded())
+    return head + encrypted(key, content, head + place.encoded())
 
 
 def version_of(place: Place, sealed: bytes) -> int:
     """Under which data key a value was sealed; VaultError if that cannot be told."""
     start = len(_MARKER) + _VERSION_BYTES
-    if not sealed.startswith(_MARKER) or len(sealed) < start + _NONCE_BYTES + _TAG_BYTES:
+    if not sealed.startswith(_MARKER) or len(sealed) < start + OVERHEAD:
         raise VaultError(
             f"{place}: this is no whole sealed value of this version of CloudSec; restore the database from "
             "a backup"
@@ -68,12 +59,10 @@ def version_of(place: Place, sealed: bytes) -> int:
 
 def unseal(key: bytes, place: Place, sealed: bytes) -> bytes:
     """What was sealed for a place under this key; VaultError for anything else."""
-    version = version_of(place, sealed)
-    head = prefix(version)
-    nonce, hidden = sealed[len(head) : len(head) + _NONCE_BYTES], sealed[len(head) + _NONCE_BYTES :]
-    try:
-        return AESGCM(key).decrypt(nonce, hidden, head + place.encoded())
-    except InvalidTag as error:
+    head = prefix(version_of(place, sealed))
+    content = decrypted(key, sealed[len(head) :], head + place.encoded())
+    if content is None:
         raise VaultError(
             f"{place}: this sealed value is damaged, or belongs elsewhere; restore the database from a backup"
-        ) from error
+        )
+    return content

@@ -58,26 +58,16 @@ def test_every_key_file_is_another_key(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("umask", [0, 0o022, 0o077])
-def test_a_key_is_its_owners_alone_from_the_start(
-    path: Path, umask: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    modes: list[int] = []
-    synced = os.fsync
-
-    def fsync(descriptor: int) -> None:
-        modes.append(os.fstat(descriptor).st_mode)
-        synced(descriptor)
-
-    monkeypatch.setattr(os, "fsync", fsync)
+def test_a_key_is_its_owners_alone_from_the_start(path: Path, umask: int, synced_modes: list[int]) -> None:
     before = os.umask(umask)
     try:
         master_key(None)
     finally:
         os.umask(before)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert [stat.S_IMODE(mode) for mode in modes if stat.S_ISREG(mode)] == [0o600]
+    assert [stat.S_IMODE(mode) for mode in synced_modes if stat.S_ISREG(mode)] == [0o600]
     # The two directories that were made, and the file in the last of them, each known to the one above.
-    assert sum(map(stat.S_ISDIR, modes)) == 3
+    assert sum(map(stat.S_ISDIR, synced_modes)) == 3
     assert stat.S_IMODE(path.parent.stat().st_mode) == stat.S_IMODE(path.parents[1].stat().st_mode) == 0o700
 
 

@@ -105,16 +105,8 @@ def test_every_study_and_every_key_has_a_file_of_its_own(tmp_path: Path) -> None
 
 @pytest.mark.parametrize("umask", [0, 0o022, 0o077])
 def test_a_record_is_its_owners_alone_from_the_start_and_lasts(
-    record: StudyFile, umask: int, monkeypatch: pytest.MonkeyPatch
+    record: StudyFile, umask: int, synced_modes: list[int]
 ) -> None:
-    modes: list[int] = []
-    synced = os.fsync
-
-    def fsync(descriptor: int) -> None:
-        modes.append(os.fstat(descriptor).st_mode)
-        synced(descriptor)
-
-    monkeypatch.setattr(os, "fsync", fsync)
     before = os.umask(umask)
     try:
         write(record, SECRET)
@@ -125,9 +117,9 @@ def test_a_record_is_its_owners_alone_from_the_start_and_lasts(
         os.umask(before)
     for path in record.directory.iterdir():
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert [stat.S_IMODE(mode) for mode in modes if stat.S_ISREG(mode)] == [0o600, 0o600]
+    assert [stat.S_IMODE(mode) for mode in synced_modes if stat.S_ISREG(mode)] == [0o600, 0o600]
     # Two directories that were made, and two records, each known to the directory above.
-    assert sum(map(stat.S_ISDIR, modes)) == 4
+    assert sum(map(stat.S_ISDIR, synced_modes)) == 4
     assert stat.S_IMODE(record.directory.stat().st_mode) == 0o700
 
 

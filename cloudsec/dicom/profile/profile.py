@@ -9,8 +9,7 @@ from functools import cache
 from importlib.resources import files
 from typing import NamedTuple
 
-from pydicom import datadict
-from pydicom._uid_dict import UID_dictionary
+from pydicom import config, datadict, uid
 
 
 class Action(StrEnum):
@@ -216,4 +215,5 @@ class Profile:
 
 def names_a_kind(value: str) -> bool:
     """Whether a UID is registered by DICOM itself, for a kind of thing and never for one thing."""
-    return value in UID_dictionary
+    # Of others pydicom knows no type.
+    return bool(uid.UID(value, config.IGNORE).type)

@@ -202,6 +202,13 @@ def test_a_mask_for_other_images_is_refused_and_never_cut_to_fit() -> None:
         )
 
 
+def test_a_mask_is_for_images_that_match_all_of_it() -> None:
+    content = file_of(dataset_of(PLANE, SOPClassUID=US))
+    rules = rules_for([(0, 0, 2, 1)], Modality="CT", Manufacturer="another")
+    with pytest.raises(DicomError, match="write a mask rule"):
+        deidentified_file(content, pseudonyms=PSEUDONYMS, rules=rules)
+
+
 def test_an_overlay_in_the_bits_of_pixels_is_taken_out_of_them() -> None:
     plane = np.arange(30, dtype=np.uint16).reshape(5, 6)
     dataset = dataset_of(plane | 0x8000, BitsStored=12)
@@ -223,6 +230,8 @@ def test_a_comment_in_a_code_that_names_somebody_goes_with_the_code() -> None:
         assert b"Mustermann" not in made
         assert parsed(made).file_meta.TransferSyntaxUID == syntax
         assert np.array_equal(read_pixels(made)[0], plane)
+        # What was lost stays lost, whatever code it is in now.
+        assert ("LossyImageCompression" in parsed(made)) == (syntax == uid.ExplicitVRLittleEndian)
 
 
 @pytest.mark.parametrize("keeping", [True, False])

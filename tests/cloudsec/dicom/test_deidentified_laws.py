@@ -102,7 +102,11 @@ def test_pseudonyms_and_uids_are_a_projects_own_and_always_the_same(number: str,
     assert uid.UID(ONE.uid(number)).is_valid
     assert ONE.of(Patient(name)) == ONE.of(Patient(name, study="1.2")) != OTHER.of(Patient(name))
     assert ONE.of(Patient(name)) != ONE.of(Patient(name, "hospital"))
-    assert 0 < abs(ONE.days(Patient(name))) <= MOST_DAYS
+
+
+def test_dates_are_moved_by_any_days_of_a_year_to_either_side_but_by_none() -> None:
+    drawn = {ONE.days(Patient(f"{number}")) for number in range(10_000)}
+    assert drawn == set(range(-MOST_DAYS, MOST_DAYS + 1)) - {0}
 
 
 def test_uids_of_kinds_stay_and_references_lead_to_the_new_ones() -> None:

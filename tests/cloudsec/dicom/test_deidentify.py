@@ -11,7 +11,7 @@ from pydicom import Dataset, uid
 
 from cloudsec.dicom.dates import moved
 from cloudsec.dicom.deidentified_files import deidentified_file
-from cloudsec.dicom.profile import OPTIONS, Profile, attribute_name
+from cloudsec.dicom.profile import OPTIONS, Action, Profile, attribute_name
 from cloudsec.dicom.pseudonyms import Pseudonyms
 from cloudsec.errors import DicomError
 from cloudsec.keystream import Keystream
@@ -106,6 +106,19 @@ def test_contradicting_options_and_rules_that_no_option_cleans_are_refused() -> 
     assert len(ROWS) == 621
 
 
+def test_a_date_that_another_option_would_keep_is_moved_where_dates_are() -> None:
+    both = [
+        (tag, option)
+        for tag, row in LISTED.items()
+        for option in OPTIONS.keys() - {"full-dates"}
+        if row["modified-dates"] == "C" and row[option] == "K"
+    ]
+    assert both
+    for tag, option in both:
+        assert Profile(frozenset({option})).action(tag, "DA") is Action.KEEP
+        assert Profile(frozenset({option, "modified-dates"})).action(tag, "DA") is Action.SHIFT
+
+
 def element_bytes(representation: bytes, tag: int, content: bytes) -> bytes:
     """An explicit element with a length of 32 bits."""
     return struct.pack("<HH2sHL", tag >> 16, tag & 0xFFFF, representation, 0, len(content)) + content
@@ -151,6 +164,15 @@ def test_no_name_hides_where_none_should_be(element: bytes) -> None:
         assert "Doe" not in str(error)
     else:
         assert b"Doe" not in made
+
+
+@pytest.mark.parametrize(
+    ("profile", "stays"), [(b"colours of a display", True), (b"of E. Mustermann", False)]
+)
+def test_bytes_that_stay_spell_no_name(profile: bytes, stays: bool) -> None:
+    content = file_of(dataset_of(PLANE, PatientName="Mustermann^Erika", ICCProfile=profile))
+    made = deidentified_file(content, pseudonyms=PSEUDONYMS).content
+    assert (profile in made) == stays
 
 
 def test_a_deflated_file_is_written_plain_and_never_longer_than_it_claims() -> None:

@@ -22,7 +22,7 @@ from cloudsec.jobs.queue import ATTEMPTS
 from cloudsec.jobs.states import TABLE, after
 from cloudsec.vault import KeyFile, Vault, open_vault
 from cloudsec.vault.job_tables import jobs, moves
-from tests.cloudsec.jobs.conftest import QUOTA
+from tests.cloudsec.jobs.conftest import QUOTA, claimed
 
 
 def test_nothing_leads_out_of_an_end_and_every_other_state_leads_to_each_end() -> None:
@@ -42,6 +42,24 @@ def test_what_is_not_in_the_table_is_refused_with_the_state_and_the_way_out() ->
         else:
             with pytest.raises(WrongState, match=f"the job is {state}; to {move} it, it must be "):
                 after(state, move)
+
+
+def test_of_two_claims_of_one_worker_only_the_later_ends_the_job(
+    vault: Vault, store: JobStore, queued: Callable[..., str]
+) -> None:
+    name, queue = queued(), JobQueue(vault, lease=-1.0)
+    lost, held = claimed(queue), claimed(queue)
+    assert lost.owner == held.owner
+    assert not queue.renew(lost, 1, 2)
+    for act in (
+        lambda: queue.finish(lost, [b"late"], b"{}"),
+        lambda: queue.fail(lost, "refused", "because"),
+        lambda: queue.give_back(lost),
+    ):
+        with pytest.raises(LostClaim):
+            act()
+    queue.finish(held, [b"result"], b"{}")
+    assert store.job(name).state is State.DONE
 
 
 class OneJob(RuleBasedStateMachine):

@@ -77,6 +77,18 @@ def test_a_job_of_another_is_not_there_but_for_admins_who_see_its_state_only(
     assert told == {each: may[role] for each, may in OTHERS.items()}
 
 
+@pytest.mark.parametrize(("role", "told"), [(CLINICIAN, 422), (SERVICE, 403)])
+def test_of_their_own_results_only_clinicians_may_ask_for_the_identity(
+    daemon: Served, role: Role, told: int
+) -> None:
+    client = daemon.client(role)
+    job = client.submit(IMAGE)
+    assert client.ended(job)["state"] == "done"
+    assert client.ask("GET", f"/v1/jobs/{job}/result").status_code == 200
+    # An NPY file has no patient to give back.
+    assert client.ask("GET", f"/v1/jobs/{job}/result?identity=restored").status_code == told
+
+
 def test_the_routes_of_the_tables_are_all_that_there_are(daemon: Served) -> None:
     paths = requests.get(daemon.url + "/openapi.json", timeout=20).json()["paths"]
     described = {(method.upper(), path) for path, methods in paths.items() for method in methods}

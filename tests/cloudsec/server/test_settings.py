@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from cloudsec.server.settings import Settings, read_settings
+from tests.cloudsec.server.test_dicom_jobs import read, slice_of
 from tests.daemons import served
 
 
@@ -52,6 +53,20 @@ def test_a_wrong_setting_is_one_line_that_says_what_there_is(tmp_path: Path, lin
 
 def test_a_scheme_that_there_is_not_ends_the_start_and_no_job(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="none-such"), served(tmp_path, scheme="none-such"):
+        pass
+
+
+def test_rules_hold_for_what_the_daemon_takes_in_with_their_options(tmp_path: Path) -> None:
+    rules = write(tmp_path, 'clean = ["descriptors"]', 'keep = ["SeriesDescription"]')
+    content = slice_of(SeriesDescription="t1 sagittal")
+    with served(tmp_path, rules_file=rules) as daemon:
+        kept, _ = daemon.daemon.intake.taken(content, name="it", project="knee", burned_in="refuse")
+    assert read(kept).SeriesDescription == "t1 sagittal"
+
+
+def test_rules_that_do_not_agree_end_the_start_and_no_job(tmp_path: Path) -> None:
+    rules = write(tmp_path, 'keep = ["SeriesDescription"]')
+    with pytest.raises(ValueError, match="name the option descriptors"), served(tmp_path, rules_file=rules):
         pass
 
 
