@@ -214,7 +214,8 @@ class _Walk:
     def _judged(self, tag: BaseTag, element: DataElement | None, path: Path) -> DataElement | None:
         """What becomes of a standard element; an element of None could not be decoded."""
         known = representation_of(tag, element.VR if element is not None else None)
-        if tag.group < 0x0008:
+        if tag.group < 0x0008 or (path and tag in _PIXEL_DATA):
+            # Nobody looks at pixels within sequences.
             return None
         action = self.profile.action(tag, known)
         if action in (Action.KEEP, Action.READ, Action.SHIFT) and (element is None or element.VR == "UN"):
