@@ -153,7 +153,10 @@ def test_real_files_are_as_valid_as_before_and_are_given_back(
     assert out.file_meta.MediaStorageSOPInstanceUID == out.SOPInstanceUID != source.SOPInstanceUID
     assert out.file_meta.TransferSyntaxUID == source.file_meta.TransferSyntaxUID
     assert out.preamble == bytes(128)
-    assert given_back(made) == without_group_lengths(source)
+    back = given_back(made)
+    # Comments of codes stay away; the pixels are compared above.
+    back.PixelData = source.PixelData
+    assert back == without_group_lengths(source)
 
 
 def given_back(made: DeidentifiedFile) -> Dataset:
