@@ -109,6 +109,23 @@ def checked_claims(dataset: Dataset, max_pixels: int, *, floating: bool) -> Clai
     return claims
 
 
+def claimed_size(dataset: Dataset) -> tuple[int, int]:
+    """The bytes of all frames where they are not compressed, of pixels of any kind, and how many frames.
+
+    Raises
+    ------
+    DicomError
+        If the header does not say it.
+    """
+    frames, samples = _integer(dataset, "NumberOfFrames", 1), _integer(dataset, "SamplesPerPixel", 1)
+    if str(dataset.get("PhotometricInterpretation", "")) in ("YBR_FULL_422", "YBR_PARTIAL_422"):
+        samples = 2
+    pixels = frames * samples * _integer(dataset, "Rows") * _integer(dataset, "Columns")
+    if pixels < 1:
+        raise DicomError("it claims an image without frames, rows or columns")
+    return -(-pixels * _integer(dataset, "BitsAllocated") // 8), frames
+
+
 def _refuse_depths(dataset: Dataset, claims: Claims) -> None:
     if claims.floating:
         if claims.allocated not in (32, 64) or claims.photometric not in GREY:

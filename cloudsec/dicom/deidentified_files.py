@@ -6,8 +6,8 @@
                       burned_in="refuse", ocr=False) -> DeidentifiedFile
 
 A file is taken apart within the limits of `cloudsec.dicom.files` on bytes, items and elements; the element
-that holds the pixels is copied as it is, in whatever code, unless a mask fits, an overlay hides in it, or a
-comment in it names somebody.
+that holds the pixels is copied, in whatever code, without anything else that lies in it; it is written anew
+where a mask fits, or an overlay hides in it.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from typing import Literal
 from pydicom import Dataset, uid
 from pydicom.tag import Tag
 
+from cloudsec.dicom.bare_pixels import bare_pixels, is_known_code
 from cloudsec.dicom.codestreams import LOSSY_SYNTAXES
 from cloudsec.dicom.deidentify import STATEMENTS, Deidentified, deidentified, patient_of
 from cloudsec.dicom.derived import STALE
@@ -26,13 +27,15 @@ from cloudsec.dicom.elements import decoded, text_of
 from cloudsec.dicom.encoded import PREAMBLE, EncodedFile, encoded, opened, read_meta
 from cloudsec.dicom.files import DAMAGED, burned_in_reason, foreign_errors
 from cloudsec.dicom.manifest import Manifest, uids_replaced
-from cloudsec.dicom.masking import blackened, read_pixels, words_in
+from cloudsec.dicom.masking import OFFSET_TABLES, blackened, read_pixels, words_in
 from cloudsec.dicom.meaning import drop
 from cloudsec.dicom.profile import Profile
 from cloudsec.dicom.pseudonyms import Patient, Pseudonyms
 from cloudsec.dicom.rules import Rules
-from cloudsec.dicom.traces import Traces
 from cloudsec.errors import DicomError
+
+_SOUNDS = "1.2.840.10008.5.1.4.1.1.9.4."
+"""SOP classes of recorded voices, and of any sound."""
 
 
 @dataclass(frozen=True)
@@ -46,8 +49,8 @@ class Identity:
     patient : Patient
     name, birth_date : str
         As its header has them.
-    instance : str
-        The SOP Instance UID of the de-identified file.
+    instance, study : str
+        The SOP Instance UID of the de-identified file, and its Study Instance UID, if it has one.
     uids : dict of str to str
         From the UIDs of the de-identified file to those that they stand for.
     """
@@ -57,6 +60,7 @@ class Identity:
     name: str = field(repr=False)
     birth_date: str = field(repr=False)
     instance: str = field(repr=False)
+    study: str = field(repr=False)
     uids: dict[str, str] = field(repr=False)
 
 
@@ -109,14 +113,20 @@ def deidentified_file(
             raise DicomError("it does not say of what SOP class and instance it is; correct its header first")
         original = Manifest((), file.preamble, file.meta)
         rectangles = rules.rectangles(dataset) if file.pixels else ()
+        if burned_in != "accept" and (unheard := _unheard(file)):
+            raise DicomError(
+                f"nobody looks for comments and voices in {unheard}; convert it, or look at it, listen, and "
+                "pass --burned-in accept"
+            )
         if file.pixels and burned_in != "accept" and not rectangles and (reason := burned_in_reason(dataset)):
             raise DicomError(
                 f"{reason}; write a mask rule for such images, or look at it and pass --burned-in accept"
             )
         identity = _identity(dataset)
         result = deidentified(dataset, profile=profile, pseudonyms=pseudonyms, masked=bool(rectangles))
-        made, pixels, syntax, implicit = result.dataset, file.pixels, file.syntax, file.implicit
-        anew = bool(rectangles) or _hides_overlay(file) or _comments(file, result.traces)
+        made, syntax, implicit = result.dataset, file.syntax, file.implicit
+        bare = bare_pixels(file) if file.pixels else b""
+        pixels, anew = bare or b"", bool(rectangles) or bare is None or _hides_overlay(file)
         if file.pixels and (anew or ocr):
             frames = read_pixels(content)
             if anew:
@@ -130,6 +140,8 @@ def deidentified_file(
                     f"tesseract reads words in its pixels ({words}); mask them by a rule, or look at it and "
                     "leave out --ocr"
                 )
+        if not syntax.is_compressed:
+            drop(made, OFFSET_TABLES)
         return DeidentifiedFile(
             encoded(made, pixels, syntax, implicit=implicit),
             replace(original, changes=result.manifest.changes).to_bytes(),
@@ -225,15 +237,18 @@ def _meta(meta: bytes, syntax: uid.UID) -> bytes | None:
     return meta if read_meta(meta).get("TransferSyntaxUID") == syntax else None
 
 
+def _unheard(file: EncodedFile) -> str | None:
+    """What it is, if somebody may be named in it in a way that nothing here finds."""
+    if text_of(file.dataset, "SOPClassUID").startswith(_SOUNDS):
+        return "recorded sound"
+    known = not (file.pixels and file.syntax.is_compressed) or is_known_code(file)
+    return None if known else file.syntax.name
+
+
 def _hides_overlay(file: EncodedFile) -> bool:
     """Whether an overlay of old lies in bits of the pixels, where it would stay."""
     groups = range(0x6000, 0x6020, 2)
-    return any((group, 0x0010) in file.dataset and (group, 0x3000) not in file.dataset for group in groups)
-
-
-def _comments(file: EncodedFile, traces: Traces) -> bool:
-    """Whether a code names somebody beside the pixels: JPEG and its kin hold comments."""
-    return file.syntax.is_compressed and traces.in_bytes(file.pixels)
+    return any((group, 0x0010) in file.dataset and not file.dataset.get((group, 0x3000)) for group in groups)
 
 
 def _identity(dataset: Dataset) -> tuple[str, str]:
@@ -241,5 +256,7 @@ def _identity(dataset: Dataset) -> tuple[str, str]:
 
 
 def _identified(identity: tuple[str, str], result: Deidentified) -> Identity:
-    instance = str(result.dataset.get("SOPInstanceUID", ""))
-    return Identity(result.pseudonym, result.patient, *identity, instance, result.uids)
+    instance, study = (text_of(result.dataset, keyword) for keyword in ("SOPInstanceUID", "StudyInstanceUID"))
+    # A study is remembered also where its UID stays, for it is one patient's.
+    uids = {**({study: study} if study else {}), **result.uids}
+    return Identity(result.pseudonym, result.patient, *identity, instance, study, uids)

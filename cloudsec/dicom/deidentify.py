@@ -15,6 +15,7 @@ from pydicom.tag import BaseTag, Tag
 
 from cloudsec.dicom.dates import moved
 from cloudsec.dicom.elements import (
+    NUMBERS,
     TEXTS,
     all_elements,
     decoded,
@@ -33,10 +34,12 @@ from cloudsec.dicom.profile import (
     Option,
     PrivateElement,
     Profile,
+    names_a_kind,
     safe_private,
 )
 from cloudsec.dicom.pseudonyms import Patient, Pseudonyms
 from cloudsec.dicom.traces import Traces, traces_of
+from cloudsec.errors import DicomError
 
 _BASIC = Option("113100", "Basic Application Confidentiality Profile")
 _PIXELS = Option("113101", "Clean Pixel Data Option")
@@ -125,6 +128,11 @@ def deidentified(
     pseudonyms : Pseudonyms
     masked : bool
         Whether what may name somebody was blackened in the pixels, which is then stated.
+
+    Raises
+    ------
+    DicomError
+        If the pseudonym given names the patient, or the header more people and days than an image needs.
     """
     correct_ambiguous_vr(dataset, True)
     patient = patient_of(dataset)
@@ -132,15 +140,28 @@ def deidentified(
     walk = _Walk(profile, pseudonyms, patient, traces)
     made = walk.through(dataset, ())
     pseudonym = pseudonyms.of(patient)
+    if pseudonyms.assigned and _traces_of_patient(dataset).in_code(pseudonym):
+        raise DicomError("the pseudonym given to its patient holds their name or Patient ID; give another")
     _state(dataset, made, walk, pseudonym, masked)
     return Deidentified(made, Manifest(tuple(walk.changes)), patient, pseudonym, walk.uids, traces)
 
 
 def _traces(dataset: Dataset, profile: Profile) -> Traces:
-    gone = (Action.REMOVE, Action.EMPTY, Action.DUMMY, Action.SHIFT)
-    return traces_of(
-        element for element in all_elements(dataset) if profile.action(element.tag, element.VR) in gone
+    gone, others = [], []
+    for element in all_elements(dataset):
+        action = profile.action(element.tag, element.VR)
+        if action in (Action.REMOVE, Action.EMPTY, Action.DUMMY, Action.SHIFT):
+            gone.append(element)
+        elif action is Action.UID and element.VR == "UI":
+            others.append(element)
+    return traces_of(gone, others)
+
+
+def _traces_of_patient(dataset: Dataset) -> Traces:
+    elements = (
+        decoded(dataset, Tag(keyword)) for keyword in ("PatientID", "PatientName") if keyword in dataset
     )
+    return traces_of(element for element in elements if element is not None)
 
 
 class _Walk:
@@ -210,7 +231,8 @@ class _Walk:
     def _judged(self, tag: BaseTag, element: DataElement | None, path: Path) -> DataElement | None:
         """What becomes of a standard element; an element of None could not be decoded."""
         known = representation_of(tag, element.VR if element is not None else None)
-        if tag.group < 0x0008:
+        if tag.group < 0x0008 or (path and tag in _PIXEL_DATA):
+            # Nobody looks at pixels within sequences.
             return None
         action = self.profile.action(tag, known)
         if action in (Action.KEEP, Action.READ, Action.SHIFT) and (element is None or element.VR == "UN"):
@@ -239,9 +261,14 @@ class _Walk:
         """A value that stays, if it names nobody."""
         assert element is not None
         if known == "UI" and "uids" not in self.profile.options:
-            valid = all(_NUMBER_SIGNS.fullmatch(value.strip(" \0")) for value in values_of(element))
+            valid = all(self._names_nobody(value.strip(" \0")) for value in values_of(element))
             return element if valid else self._other_uids(tag, element)
         return self._dummy(tag, known, element, path) if self._betrays(element) else element
+
+    def _names_nobody(self, value: str) -> bool:
+        """Whether a UID of a kind, which may be a manufacturer's own, is nothing but that."""
+        known = names_a_kind(value) or not self._traces.in_text(value)
+        return known and _NUMBER_SIGNS.fullmatch(value) is not None
 
     def _betrays(self, element: DataElement) -> bool:
         """Whether a value names somebody whom the header names elsewhere."""
@@ -249,6 +276,9 @@ class _Walk:
             return False
         if isinstance(element.value, bytes):
             return self._traces.in_bytes(element.value)
+        if element.VR in NUMBERS:
+            spelled = any(self._traces.in_bytes(element_bytes(element, order)) for order in (True, False))
+            return spelled or any(self._traces.in_number(value) for value in values_of(element))
         if element.VR not in TEXTS:
             return False
         found = self._traces.in_code if element.VR == "CS" else self._traces.in_text

@@ -19,6 +19,7 @@ _UTF8 = "ISO_IR 192"
 _CHARACTER_SET = Tag(0x0008, 0x0005)
 TEXTS = frozenset(("AE", "AS", "CS", "LO", "LT", "PN", "SH", "ST", "UC", "UR", "UT"))
 _BINARY_NUMBERS = frozenset(("FD", "FL", "SL", "SS", "SV", "UL", "US", "UV"))
+NUMBERS = _BINARY_NUMBERS | {"AT", "DS", "IS"}
 _PATTERNS = {
     "AS": re.compile(r" *(\d{1,3}[DWMY])?[ \0]*"),
     "DS": re.compile(r"[ \0]*([+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?)?[ \0]*"),
@@ -135,10 +136,10 @@ def unknown_element(tag: BaseTag, content: bytes) -> DataElement:
     return element
 
 
-def element_bytes(element: DataElement) -> bytes:
-    """An element in Explicit VR Little Endian, its texts in UTF-8."""
+def element_bytes(element: DataElement, little_endian: bool = True) -> bytes:
+    """An element with its representation, its texts in UTF-8."""
     buffer = DicomBytesIO()
-    buffer.is_little_endian, buffer.is_implicit_VR = True, False
+    buffer.is_little_endian, buffer.is_implicit_VR = little_endian, False
     write_data_element(buffer, element, [_UTF8])
     return buffer.getvalue()
 

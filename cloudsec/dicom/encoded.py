@@ -154,7 +154,8 @@ def _after_pixels(content: bytes, syntax: uid.UID) -> list[tuple[BaseTag, DataEl
     return [(tag, rest.get_item(tag)) for tag in sorted(rest.keys())]
 
 
-def _end_of_element(content: bytes, position: int, implicit: bool, syntax: uid.UID) -> int:
+def value_of(content: bytes, position: int, implicit: bool, syntax: uid.UID) -> tuple[int, int | None]:
+    """Where the value of the element at a position begins, and its length; None for one of items."""
     order = "<" if syntax.is_little_endian else ">"
     if implicit:
         head = 8
@@ -163,16 +164,21 @@ def _end_of_element(content: bytes, position: int, implicit: bool, syntax: uid.U
         long = content[position + 4 : position + 6] in _LONG
         head = 12 if long else 8
         (length,) = struct.unpack_from(order + ("L" if long else "H"), content, position + (8 if long else 6))
-    position += head
-    if length != _UNDEFINED:
+    return position + head, None if length == _UNDEFINED else int(length)
+
+
+def _end_of_element(content: bytes, position: int, implicit: bool, syntax: uid.UID) -> int:
+    order = "<" if syntax.is_little_endian else ">"
+    position, length = value_of(content, position, implicit, syntax)
+    if length is not None:
         if position + length > len(content):
             raise DicomError("its pixel data are cut short; fetch it again from where it came")
-        return position + int(length)
+        return position + length
     while True:
-        _, number, length = struct.unpack_from(order + "HHL", content, position)
+        _, number, size = struct.unpack_from(order + "HHL", content, position)
         position += 8
         if number == _END:
             return position
-        if number != _ITEM or position + length > len(content):
+        if number != _ITEM or position + size > len(content):
             raise DicomError("its pixel data are damaged or cut short; fetch it again from where it came")
-        position += length
+        position += size

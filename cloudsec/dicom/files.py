@@ -41,11 +41,15 @@ DAMAGED = "this DICOM file is damaged or cut short; fetch it again from where it
 _TOO_MANY_ELEMENTS = f"its header holds more than {MAX_ELEMENTS} elements, which no single image needs"
 _RISKY_MODALITIES = {"US", "SC", "RF", "OT"}
 _RISKY_CLASSES = (
+    "1.2.840.10008.5.1.1.29",  # Hardcopy of greys: film
+    "1.2.840.10008.5.1.1.30",  # Hardcopy of colours
     "1.2.840.10008.5.1.4.1.1.3.1",  # Ultrasound Multi-frame
     "1.2.840.10008.5.1.4.1.1.6.1",  # Ultrasound
     "1.2.840.10008.5.1.4.1.1.7",  # Secondary Capture and its multi-frame kin
     "1.2.840.10008.5.1.4.1.1.12.2",  # X-Ray Radiofluoroscopic
 )
+_CAPTURED = frozenset(("DV", "DF", "SD", "SI", "DRW", "WSD"))
+"""Conversion Type of what was no digital image before: film, video, paper, screens (PS3.3 C.8.6.1)."""
 _NATIVE_SYNTAXES = (uid.ImplicitVRLittleEndian, uid.ExplicitVRLittleEndian, uid.ExplicitVRBigEndian)
 DEFLATED = uid.DeflatedExplicitVRLittleEndian
 _FLOATING = {(0x7FE0, 0x0008): b"OF", (0x7FE0, 0x0009): b"OD"}
@@ -277,6 +281,10 @@ def burned_in_reason(dataset: Dataset) -> str | None:
         return f"images of modality {min(risky)} often show a name in their pixels"
     if str(dataset.get("SOPClassUID", "")).startswith(_RISKY_CLASSES):
         return "images of this SOP class often show a name in their pixels"
+    if _upper(dataset.get("ConversionType")) & _CAPTURED:
+        return "it was captured from film, video, paper or a screen, which often show a name"
+    if any("SCREEN" in kind for kind in _upper(dataset.get("ImageType"))):
+        return "its image type says that it is of a screen, which often shows a name"
     return None
 
 

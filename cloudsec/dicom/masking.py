@@ -19,14 +19,13 @@ from cloudsec.dicom.rules import Rectangle
 from cloudsec.errors import DicomError
 from cloudsec.png import png_bytes
 
-_STALE = (
-    "SmallestImagePixelValue",
-    "LargestImagePixelValue",
-    "HistogramSequence",
+OFFSET_TABLES = (
     "ExtendedOffsetTable",
     "ExtendedOffsetTableLengths",
     "EncapsulatedPixelDataValueTotalLength",
 )
+"""What speaks of a code, and says nothing of pixels that are in none."""
+_STALE = ("SmallestImagePixelValue", "LargestImagePixelValue", "HistogramSequence", *OFFSET_TABLES)
 """What speaks of pixels that were blackened, or of a code that they are no longer in."""
 _FRAMES_READ = 16
 """Of a cine, evenly spread: letters of a name stand in all of them."""

@@ -5,6 +5,7 @@ imagecodecs stops where its room ends.
 """
 
 import struct
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,3 +47,21 @@ def _plane(segment: bytes, size: int) -> NDArray[np.uint8]:
     if len(expanded) < size:
         raise DicomError(f"its run-length code ends after {len(expanded)} of {size} pixels; fetch it again")
     return np.frombuffer(expanded, np.uint8, size)
+
+
+def ends_with_its_pixels(code: bytes, pixels: int, planes: int) -> bool:
+    """Whether the code of one frame holds nothing besides its pixels, but for a byte to make it even."""
+    from imagecodecs import packbits_decode
+
+    count, *offsets = struct.unpack_from("<16L", code)
+    starts = [*offsets[:count], len(code)]
+    if count != planes or starts != sorted(starts) or starts[0] != 64 or any(offsets[count:]):
+        return False
+    try:
+        return all(
+            len(packbits_decode(code[start:end], out=pixels + _PADDING)) == pixels
+            for start, end in pairwise(starts)
+        )
+    except Exception:
+        # Its own errors say no more than that it is damaged.
+        return False

@@ -6,16 +6,23 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import permutations
 
 from pydicom import DataElement, datadict
 
 from cloudsec.dicom.elements import representation_of, values_of
+from cloudsec.dicom.profile import names_a_kind
+from cloudsec.errors import DicomError
 
 _LEAST_LETTERS = 3
 _LEAST_SIGNS = 4
 """Shorter parts of names, and shorter numbers, are found in half of all texts by chance."""
 _LEAST_BYTES = 5
-"""The same in numbers of a table."""
+"""The same in bytes, and of a number that is the whole value of another attribute."""
+_LEAST_WITHIN_CODES = 7
+"""So long a name is part of no term of the standard."""
+MOST_TRACES = 2000
+"""Each is looked for in every text: what more of them cost grows beyond minutes."""
 _IDENTIFIERS = frozenset(
     datadict.tag_for_keyword(keyword)
     for keyword in (
@@ -50,62 +57,100 @@ _IDENTIFIERS = frozenset(
         "VisitComments",
     )
 )
-_DATE_FORMS = (
-    "{y}{m}{d}",
-    "{y}-{m}-{d}",
-    "{y}/{m}/{d}",
-    "{y}.{m}.{d}",
-    "{d}.{m}.{y}",
-    "{m}/{d}/{y}",
-    "{d}/{m}/{y}",
+_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_DATE_WORDS = re.compile(
+    rf"(?<!\d)(\d{{1,4}})(?:st|nd|rd|th)?[-\s./,]{{1,3}}(\d{{1,2}}|(?:{'|'.join(_MONTHS)})[a-z]*)[-\s./,]{{1,3}}(\d{{1,4}})(?!\d)"
+    rf"|(?<![a-z])((?:{'|'.join(_MONTHS)})[a-z]*)[-\s./,]{{1,3}}(\d{{1,2}})(?:st|nd|rd|th)?[-\s./,]{{1,3}}(\d{{2,4}})(?!\d)"
 )
+"""A date as people write it, of numbers in any order, or with the month as a word."""
+_DAY = re.compile(r"(\d{4})\.?(\d{2})\.?(\d{2})")
+_NUMBERED = re.compile(r"\d+(?:\.\d+){3,}")
 _PARTS = re.compile(r"[\^=\s,;.()/\\\"'-]+")
 
 
 def folded(text: str) -> str:
     """A text without differences of case and accents."""
+    if text.isascii():
+        return text.casefold()
     return "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c)).casefold()
 
 
 @dataclass(frozen=True)
 class Traces:
-    """What names somebody; never shown."""
+    """What names somebody; never shown.
+
+    Attributes
+    ----------
+    fragments : frozenset of str
+        Names and numbers, `folded`, and dates as yyyymmdd.
+    uids : frozenset of str
+        Of things, which others replace.
+    """
 
     fragments: frozenset[str] = field(repr=False)
+    uids: frozenset[str] = field(default=frozenset(), repr=False)
 
     def in_text(self, text: str) -> bool:
         """Whether a free text holds any of it, be it within a word."""
         plain = folded(text)
-        return any(fragment in plain for fragment in self.fragments)
+        return (
+            any(fragment in plain for fragment in self.fragments)
+            or any(date in self.fragments for date in _written_dates(plain))
+            or not self.uids.isdisjoint(_NUMBERED.findall(plain))
+        )
 
     def in_code(self, text: str) -> bool:
         """Whether a term of few words has one of them; AXIAL names no Axi."""
-        return not self.fragments.isdisjoint([folded(text).strip(), *re.split(r"[\W_]+", folded(text))])
+        plain = folded(text)
+        words = [plain.strip(), *re.split(r"[\W_]+", plain)]
+        return not self.fragments.isdisjoint(words) or any(
+            fragment in plain for fragment in self.fragments if len(fragment) >= _LEAST_WITHIN_CODES
+        )
+
+    def in_number(self, text: str) -> bool:
+        """Whether a number is one of them."""
+        plain = text.strip(" \0")
+        return len(plain) >= _LEAST_BYTES and plain in self.fragments
 
     def in_bytes(self, content: bytes) -> bool:
-        """Whether numbers spell any of it."""
-        plain = content.lower()
-        long = (
-            fragment for fragment in self.fragments if len(fragment) >= _LEAST_BYTES and fragment.isascii()
-        )
-        return any(fragment.encode() in plain for fragment in long)
+        """Whether bytes spell any of it, in Latin letters, UTF-8 or UTF-16."""
+        texts = [folded(content.replace(b"\0", b"").decode("latin-1"))]
+        if not content.isascii():
+            texts.append(folded(content.decode("utf-8", "ignore")))
+        long = [fragment for fragment in self.fragments if len(fragment) >= _LEAST_BYTES]
+        return any(fragment in text for text in texts for fragment in long)
 
 
-def traces_of(elements: Iterable[DataElement]) -> Traces:
-    """The traces that these elements, which do not stay, could leave elsewhere."""
+def traces_of(elements: Iterable[DataElement], uids: Iterable[DataElement] = ()) -> Traces:
+    """The traces that these elements, which do not stay, and UIDs could leave elsewhere.
+
+    Raises
+    ------
+    DicomError
+        If they are more than an image needs.
+    """
     found: set[str] = set()
     for element in elements:
         if representation_of(element.tag, element.VR) == "PN":
             found.update(_names(element))
         elif element.VR in ("DA", "DT"):
             for value in values_of(element):
-                found.update(_dates(value))
+                if match := _DAY.match(value):
+                    found.add("".join(match.groups()))
         elif element.tag in _IDENTIFIERS and element.VR != "SQ":
             for value in values_of(element):
                 found.update(
                     part for part in re.split(r"[,;\r\n]+", value) if len(part.strip()) >= _LEAST_SIGNS
                 )
-    return Traces(frozenset(plain for fragment in found if (plain := folded(fragment).strip())))
+        if len(found) > MOST_TRACES:
+            raise DicomError(
+                f"its header holds more than {MOST_TRACES} names, numbers and dates; no image needs them"
+            )
+    things = (value.strip(" \0") for element in uids for value in values_of(element))
+    return Traces(
+        frozenset(plain for fragment in found if (plain := folded(fragment).strip())),
+        frozenset(value for value in things if not names_a_kind(value)),
+    )
 
 
 def _names(element: DataElement) -> Iterator[str]:
@@ -116,9 +161,14 @@ def _names(element: DataElement) -> Iterator[str]:
                 yield part
 
 
-def _dates(value: str) -> Iterator[str]:
-    match = re.match(r"(\d{4})\.?(\d{2})\.?(\d{2})", value)
-    if match:
-        year, month, day = match.groups()
-        for form in _DATE_FORMS:
-            yield form.format(y=year, m=month, d=day)
+def _written_dates(text: str) -> Iterator[str]:
+    """All days that a text may mean, as yyyymmdd."""
+    for match in _DATE_WORDS.finditer(text):
+        numbers = [_number(part) for part in match.groups() if part]
+        for year, month, day in permutations(numbers):
+            for century in (0,) if year > 99 else (1900, 2000):
+                yield f"{century + year:04d}{month:02d}{day:02d}"
+
+
+def _number(part: str) -> int:
+    return int(part) if part.isdigit() else _MONTHS.index(part[:3]) + 1

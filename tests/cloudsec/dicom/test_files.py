@@ -131,6 +131,9 @@ def test_nothing_of_a_header_is_printed_logged_or_shown(
         {"SOPClassUID": SC},
         {"SOPClassUID": US},
         {"BurnedInAnnotation": "YES"},
+        {"ConversionType": "DF"},
+        {"ImageType": ["DERIVED", "SECONDARY", "SCREEN SAVE"]},
+        {"SOPClassUID": "1.2.840.10008.5.1.1.29"},
     ],
 )
 def test_images_that_may_show_a_name_are_refused_unless_accepted(changes: dict[str, Any]) -> None:
@@ -139,7 +142,16 @@ def test_images_that_may_show_a_name_are_refused_unless_accepted(changes: dict[s
     assert np.array_equal(read(content, "accept").pixels, PLANE)
 
 
-@pytest.mark.parametrize("changes", [{"BurnedInAnnotation": "NO"}, {"Modality": "MR"}, {"Modality": None}])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"BurnedInAnnotation": "NO"},
+        {"Modality": "MR"},
+        {"Modality": None},
+        {"ImageType": ["DERIVED", "SECONDARY", "REFORMATTED"]},
+        {"ConversionType": "DI"},
+    ],
+)
 def test_other_images_are_read(changes: dict[str, Any]) -> None:
     assert np.array_equal(read(file_of(dataset_of(PLANE, **changes))).pixels, PLANE)
 
