@@ -83,7 +83,10 @@ def read_rules(path: Path) -> Rules:
     """The rules in a TOML file; ValueError for wrong ones."""
     with port(path, "is no file of rules in TOML; correct it"), path.open("rb") as file:
         table = tomllib.load(file)
-    return Rules.of(table)
+    try:
+        return Rules.of(table)
+    except ValueError as error:
+        raise ValueError(f"{shown(path)}: {error}") from error
 
 
 def read_pseudonyms(path: Path) -> dict[str, str]:

@@ -33,25 +33,28 @@ def add_commands(commands: argparse._SubParsersAction[OneLineParser]) -> None:
     away.add_argument("--project", default="default", metavar="NAME", help="pseudonyms and UIDs are its own")
     away.add_argument(
         "--retain",
-        nargs="+",
-        action="extend",
+        action="append",
         choices=RETAINED,
         default=[],
         metavar="OPTION",
-        help=", ".join(RETAINED),
+        help=f"once for each: {', '.join(RETAINED)}",
     )
     away.add_argument(
         "--clean",
-        nargs="+",
-        action="extend",
+        action="append",
         choices=CLEANED,
         default=[],
         metavar="OPTION",
-        help=f"{', '.join(CLEANED)}: what rules keep stays, if it names nobody",
+        help=f"once for each: {', '.join(CLEANED)}: what rules keep stays, if it names nobody",
     )
     away.add_argument("--rules", type=Path, metavar="F.toml", help="what is kept, is safe, is masked")
     away.add_argument("--pseudonyms", type=Path, metavar="F.csv", help="lines of PatientID,pseudonym")
-    away.add_argument("--burned-in", choices=("refuse", "accept"), default="refuse")
+    away.add_argument(
+        "--burned-in",
+        choices=("refuse", "accept"),
+        default="refuse",
+        help="accept: somebody looked, and no name stands in the pixels",
+    )
     away.add_argument("--ocr", action="store_true", help="refuse also images in which tesseract reads words")
     away.set_defaults(run=deidentify)
 

@@ -187,3 +187,17 @@ def test_the_rules_in_the_readme_are_rules() -> None:
 def test_the_options_of_the_command_are_those_of_the_profile() -> None:
     assert tuple(profile.RETAINED) == RETAINED
     assert tuple(profile.CLEANED) == CLEANED
+
+
+def test_a_file_of_wrong_rules_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source = slices(tmp_path / "in")
+    (tmp_path / "rules.toml").write_text("kepp = []")
+    assert run("deidentify", source, tmp_path / "out", "--rules", tmp_path / "rules.toml") == 2
+    assert "rules.toml: 'kepp' is no rule" in capsys.readouterr().err
+
+
+def test_an_option_of_the_standard_takes_no_file_for_another_one(tmp_path: Path) -> None:
+    source = slices(tmp_path / "in")
+    words = ("--retain", "uids", "--retain", "device-identity", "--clean", "graphics")
+    assert run("deidentify", *words, source, tmp_path / "out") == 0
+    assert {each.SOPInstanceUID for each in read_all(tmp_path / "out")} == {f"1.2.3.4.{n}" for n in (1, 2, 3)}
