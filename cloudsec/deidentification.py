@@ -284,8 +284,9 @@ def _sorted_out(source: Path) -> tuple[list[Path], list[Quarantined]]:
 
 
 def _files(directory: Path) -> Iterator[Path]:
-    # Listed before anything is written, for the target may lie in it.
-    return iter(sorted(path for path in directory.rglob("*") if not path.is_dir()))
+    # Listed before anything is written, for the target may lie in it. A link to a directory, which might lead
+    # round in a circle, is listed too, and set aside as one.
+    return iter(sorted(path for path in directory.rglob("*") if path.is_symlink() or not path.is_dir()))
 
 
 def _content(path: Path) -> bytes:

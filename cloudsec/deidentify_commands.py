@@ -74,6 +74,7 @@ def deidentify(options: argparse.Namespace) -> int:
     from cloudsec.dicom.rules import Rules
     from cloudsec.vault.settings import user_vault
 
+    _check_project(options.project)
     rules = deidentification.read_rules(options.rules) if options.rules else Rules()
     profile = rules.profile([*options.retain, *options.clean])
     given = deidentification.read_pseudonyms(options.pseudonyms) if options.pseudonyms else {}
@@ -93,11 +94,18 @@ def reidentify(options: argparse.Namespace) -> int:
     from cloudsec import deidentification
     from cloudsec.vault.settings import user_vault
 
+    _check_project(options.project)
     with user_vault() as vault:
         written, quarantined = deidentification.reidentify(
             options.source, options.target, project=vault.project(options.project)
         )
     return _told(written, "given their patients back", options, quarantined)
+
+
+def _check_project(name: str) -> None:
+    # As an empty variable of a script gives it: another project than the one that is meant.
+    if not name:
+        raise ValueError("--project has no name; give one, or leave it out")
 
 
 def _told(written: int, what: str, options: argparse.Namespace, quarantined: Sequence[Quarantined]) -> int:

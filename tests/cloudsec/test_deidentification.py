@@ -201,3 +201,21 @@ def test_an_option_of_the_standard_takes_no_file_for_another_one(tmp_path: Path)
     words = ("--retain", "uids", "--retain", "device-identity", "--clean", "graphics")
     assert run("deidentify", *words, source, tmp_path / "out") == 0
     assert {each.SOPInstanceUID for each in read_all(tmp_path / "out")} == {f"1.2.3.4.{n}" for n in (1, 2, 3)}
+
+
+def test_a_link_to_a_directory_is_set_aside_and_not_passed_over(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source, other = slices(tmp_path / "in"), slices(tmp_path / "other")
+    (source / "more").symlink_to(other)
+    assert run("deidentify", source, tmp_path / "out") == 1
+    assert len(read_all(tmp_path / "out")) == 3
+    assert f"{source / 'more'}: is a directory" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["deidentify", "reidentify"])
+def test_a_project_without_a_name_is_none(
+    command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(command, slices(tmp_path / "in"), tmp_path / "out", "--project", "") == 2
+    assert "--project has no name" in capsys.readouterr().err
