@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from cloudsec.errors import CloudsecError
 
@@ -49,11 +49,12 @@ class Client:
     Raises
     ------
     ValueError
-        For a URL that would show the token on the way.
+        For a URL that would show the token on the way, and a file without a CA.
     """
 
     def __init__(self, url: str, token: str, ca: Path | None = None) -> None:
         from cloudsec.connections import LOOPBACK, open_session
+        from cloudsec.endpoints import check_files
 
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or "@" in url:
@@ -63,7 +64,9 @@ class Client:
         if not (token.isascii() and token.isprintable()) or " " in token:
             raise ValueError("a token is made of visible ASCII characters; check where it comes from")
         self._url = url.rstrip("/")
-        self._session = open_session(token, None if ca is None else str(ca), None)
+        self._ca = None if ca is None else str(ca)
+        check_files(self._ca, None)
+        self._session = open_session(token, self._ca, None)
 
     def __enter__(self) -> Self:
         return self
@@ -81,15 +84,15 @@ class Client:
     def send(self, job: str, number: int, image: Path) -> None:
         """An image of a job, from a file of which little is in memory at a time."""
         with image.open("rb") as file:
-            self._json("PUT", f"/v1/jobs/{job}/images/{number}", data=file, timeout=TRANSFER_SECONDS)
+            self._json("PUT", f"{_job(job)}/images/{number}", data=file, timeout=TRANSFER_SECONDS)
 
     def start(self, job: str) -> None:
         """All images are there."""
-        self._json("POST", f"/v1/jobs/{job}/start")
+        self._json("POST", f"{_job(job)}/start")
 
     def job(self, name: str) -> dict[str, Any]:
         """How a job stands."""
-        view: dict[str, Any] = self._json("GET", f"/v1/jobs/{name}")
+        view: dict[str, Any] = self._json("GET", _job(name))
         return view
 
     def jobs(self) -> list[dict[str, Any]]:
@@ -99,19 +102,19 @@ class Client:
 
     def cancel(self, name: str) -> dict[str, Any]:
         """A job is not done, or not further."""
-        view: dict[str, Any] = self._json("POST", f"/v1/jobs/{name}/cancel")
+        view: dict[str, Any] = self._json("POST", f"{_job(name)}/cancel")
         return view
 
     def remove(self, name: str) -> None:
         """Nothing is kept of a job that ended."""
-        self._json("DELETE", f"/v1/jobs/{name}")
+        self._json("DELETE", _job(name))
 
     def ended(self, name: str, progress: Callable[[int, int], None] | None) -> dict[str, Any]:
         """How a job ended, once it has; `progress` is told the tasks that are answered, and all."""
         while True:
             view: dict[str, Any] = {}
             # A connection that ends early is opened anew: every event says all.
-            for line in self._lines(f"/v1/jobs/{name}/events"):
+            for line in self._lines(f"{_job(name)}/events"):
                 if not line.startswith(b"data: "):
                     continue
                 view = json.loads(line.removeprefix(b"data: "))
@@ -125,7 +128,7 @@ class Client:
     def result(self, name: str, number: int, *, identity: bool) -> bytes:
         """A file of the result."""
         chosen = {"number": number, "identity": "restored" if identity else "none"}
-        path = f"/v1/jobs/{name}/result"
+        path = f"{_job(name)}/result"
         with self._asked("GET", path, params=chosen, timeout=TRANSFER_SECONDS) as answer:
             content = b"".join(answer.iter_content(PIECE))
             if len(content) != int(answer.headers["content-length"]):
@@ -134,7 +137,7 @@ class Client:
 
     def report(self, name: str) -> dict[str, Any]:
         """What was sent to whom, and how it was checked."""
-        told: dict[str, Any] = self._json("GET", f"/v1/jobs/{name}/report")
+        told: dict[str, Any] = self._json("GET", f"{_job(name)}/report")
         return told
 
     def users(self) -> list[dict[str, Any]]:
@@ -149,7 +152,7 @@ class Client:
 
     def remove_user(self, name: str) -> None:
         """A user's token is good for nothing any more."""
-        self._json("DELETE", f"/v1/users/{name}")
+        self._json("DELETE", f"/v1/users/{quote(name, safe='')}")
 
     def _json(self, method: str, path: str, **more: Any) -> Any:
         with self._asked(method, path, **more) as answer:
@@ -170,6 +173,7 @@ class Client:
         import requests
 
         from cloudsec.connections import Stale
+        from cloudsec.handshake import hung_up_because, refused_because
 
         def ask() -> requests.Response:
             return self._session.request(
@@ -186,10 +190,16 @@ class Client:
                     raise _refusal(answer.status_code, answer.content)
                 yield answer
         except (requests.RequestException, Stale) as error:
-            reason = "its certificate is not by a CA that is trusted here; name it with --ca"
-            if not isinstance(error, requests.exceptions.SSLError):
-                reason = "see that it runs, and that the URL is right"
-            raise DaemonError(f"the daemon at {self._url} cannot be reached, or hung up; {reason}") from error
+            secure = self._url.startswith("https:")
+            why = refused_because(error, self._ca, None) or (
+                f"cannot be reached, or hung up: {hung_up_because(error, secure, None)}"
+            )
+            raise DaemonError(f"the daemon at {self._url} {why}") from error
+
+
+def _job(name: str) -> str:
+    """Where a job is; no name leads anywhere else."""
+    return f"/v1/jobs/{quote(name, safe='')}"
 
 
 def _refusal(status: int, content: bytes) -> DaemonError:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 SERVER_VARIABLE = "CLOUDSEC_SERVER"
 SERVER_TOKEN_VARIABLE = "CLOUDSEC_SERVER_TOKEN"  # noqa: S105 - the name of a variable, not a token
+_ENDED = {"failed": "failed", "cancelled": "was cancelled"}
 _USAGE = ("bad_request", "refused")
 
 
@@ -48,8 +49,8 @@ def serve(options: argparse.Namespace) -> int:
 
 def submit(options: argparse.Namespace) -> int:
     """Images to a new job; with --wait, its result as well."""
-    from cloudsec.client import DaemonError
-    from cloudsec.files import format_of, is_file_name
+    from cloudsec.files import format_of
+    from cloudsec.formats import FORMATS
 
     images = _images(options.source)
     asked = _asked(options)
@@ -57,18 +58,20 @@ def submit(options: argparse.Namespace) -> int:
         _check_place(options.wait, len(images))
         for image in images:
             keep_the_input(image, options.wait)
-        if asked["format"] is None and (is_file_name(options.wait) or format_of(options.wait) == ".json"):
-            asked["format"] = format_of(options.wait)
+        if asked["format"] is None:
+            asked["format"], written = format_of(options.wait), (*FORMATS, ".json")
+            if asked["format"] not in written:
+                if len(images) == 1:
+                    raise ValueError(
+                        f"{options.wait} has no suffix that is written; those are {', '.join(written)}"
+                    )
+                asked["format"] = None
     with _client(options) as client:
-        try:
+        with _usage():
             job = client.submit(asked)
-        except DaemonError as error:
-            if error.code in _USAGE:
-                raise ValueError(str(error)) from error
-            raise
         try:
             for number, image in enumerate(images):
-                client.send(job, number, image)
+                _send(client, job, number, image)
             client.start(job)
         except BaseException:
             # It would wait for its images until the daemon gives it up.
@@ -80,10 +83,10 @@ def submit(options: argparse.Namespace) -> int:
             return 0
         try:
             view = client.ended(job, show_progress if sys.stderr.isatty() else None)
-        except KeyboardInterrupt:
-            say(f"job {job} goes on; `cloudsec fetch` gets its result, `cloudsec cancel` stops it")
+            return _fetched(client, view, options.wait, identity=options.identity)
+        except BaseException:
+            say(f"job {job} is kept; `cloudsec fetch` gets its result, `cloudsec cancel` stops it")
             raise
-        return _fetched(client, view, options.wait, identity=options.identity)
 
 
 def status(options: argparse.Namespace) -> int:
@@ -107,6 +110,7 @@ def fetch(options: argparse.Namespace) -> int:
         if options.report is not None and view["state"] == "done":
             from cloudsec.atomic import write_whole
 
+            _check_place(options.report, 1)
             write_whole(options.report, (json.dumps(client.report(options.job), indent=2) + "\n").encode())
         return _fetched(client, view, options.target, identity=options.identity)
 
@@ -115,10 +119,11 @@ def jobs(options: argparse.Namespace) -> int:
     """The latest jobs, a line for each."""
     with _client(options) as client:
         views = client.jobs()
-    print(f"{'id':<34}{'state':<11}{'operation':<34}{'created':<18}{'tasks':<12}bytes")
+    # To an admin, who sees those of all, whose it is.
+    column = "user" if any(view["user"] for view in views) else "operation"
+    print(f"{'id':<34}{'state':<11}{column:<34}{'created':<18}{'tasks':<12}bytes")
     for view in views:
         tasks = f"{view['done']}/{view['total']}"
-        # To an admin, who sees those of all, whose it is.
         operation = view["operation"] or view["user"] or "-"
         print(
             f"{view['id']:<34}{view['state']:<11}{operation:<34}{_time(view['created']):<18}{tasks:<12}"
@@ -144,7 +149,7 @@ def remove(options: argparse.Namespace) -> int:
 def add_user(options: argparse.Namespace) -> int:
     """A new user; prints the token, which nobody can be told again."""
     quotas = {"jobs": options.max_jobs, "bytes": options.max_bytes}
-    with _client(options) as client:
+    with _client(options) as client, _usage():
         print(client.add_user({"name": options.name, "role": options.role} | quotas))
     return 0
 
@@ -170,15 +175,31 @@ def remove_user(options: argparse.Namespace) -> int:
 
 
 @contextmanager
+def _usage() -> Iterator[None]:
+    """What the daemon does not take is wrong usage of a command that hands on words only."""
+    from cloudsec.client import DaemonError
+
+    try:
+        yield
+    except DaemonError as error:
+        if error.code in _USAGE:
+            raise ValueError(str(error)) from error
+        raise
+
+
+@contextmanager
 def _client(options: argparse.Namespace) -> Iterator[Client]:
     """The daemon that is meant, as the user whose token is at hand."""
     from cloudsec.client import Client
+    from cloudsec.file_port import port
 
     url = options.server or os.environ.get(SERVER_VARIABLE)
     if not url:
         raise ValueError(f"name the daemon with --server URL, or in ${SERVER_VARIABLE}")
     if options.token_file is not None:
-        token = options.token_file.read_text(encoding="ascii", errors="replace").partition("\n")[0].strip()
+        with port(options.token_file, "cannot be read; name a file that holds a token"):
+            content = options.token_file.read_text(encoding="ascii", errors="replace")
+        token = content.partition("\n")[0].strip()
     else:
         token = os.environ.get(SERVER_TOKEN_VARIABLE, "")
     if not token:
@@ -200,6 +221,8 @@ def _asked(options: argparse.Namespace) -> dict[str, Any]:
 
 def _images(sources: list[Path]) -> list[Path]:
     """The files that are meant: a directory's are those in it."""
+    from cloudsec.file_port import port
+
     images: list[Path] = []
     for source in sources:
         if source.is_dir():
@@ -212,7 +235,19 @@ def _images(sources: list[Path]) -> list[Path]:
     for image in images:
         if not image.is_file():
             raise ValueError(f"{image} is no file; name images, or a directory of slices")
+        with port(image, "cannot be read"):
+            image.open("rb").close()
     return images
+
+
+def _send(client: Client, job: str, number: int, image: Path) -> None:
+    """An image of a job; the daemon, which knows it by its number, may say why not."""
+    from cloudsec.client import DaemonError
+
+    try:
+        client.send(job, number, image)
+    except DaemonError as error:
+        raise DaemonError(f"{image}: {str(error).removeprefix(f'image {number}: ')}", error.code) from error
 
 
 def _fetched(client: Client, view: dict[str, Any], target: Path, *, identity: bool) -> int:
@@ -222,7 +257,7 @@ def _fetched(client: Client, view: dict[str, Any], target: Path, *, identity: bo
 
     if view["state"] != "done":
         reason = f": {view['message']}" if view["message"] else ""
-        say(f"the job is {view['state']}{reason}")
+        say(f"the job {_ENDED.get(view['state'], 'is ' + view['state'])}{reason}")
         return 1
     _check_place(target, view["results"])
     if view["results"] == 1:
@@ -230,12 +265,12 @@ def _fetched(client: Client, view: dict[str, Any], target: Path, *, identity: bo
         form = form_of(content)
         if form and not target.name.lower().endswith(form):
             raise ValueError(f"the result is a {form[0]} file; name OUT so, or submit with another --format")
-        write_whole(target, content)
+        write_whole(target, content, private=identity and not target.exists())
         return 0
     with whole_directory(target) as place:
         for number in range(view["results"]):
             content = client.result(view["id"], number, identity=identity)
-            write_whole(place / f"{number + 1:04d}{form_of(content)[0]}", content)
+            write_whole(place / f"{number + 1:04d}{form_of(content)[0]}", content, private=identity)
     return 0
 
 

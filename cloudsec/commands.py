@@ -271,4 +271,9 @@ def add_work_options(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument("--seed", type=int, metavar="N", help="of the genetic search for a plan")
     command.add_argument("--study", metavar="NAME", help="what belongs together (default: as DICOM says)")
-    command.add_argument("--burned-in", choices=("refuse", "accept"), default="refuse")
+    command.add_argument(
+        "--burned-in",
+        choices=("refuse", "accept"),
+        default="refuse",
+        help="accept: somebody looked, and no name stands in the pixels",
+    )

@@ -49,7 +49,10 @@ def read_rules(path: Path) -> Rules:
     """The rules in a TOML file; ValueError for wrong ones."""
     with port(path, "is no file of rules in TOML; correct it"), path.open("rb") as file:
         table = tomllib.load(file)
-    return Rules.of(table)
+    try:
+        return Rules.of(table)
+    except ValueError as error:
+        raise ValueError(f"{shown(path)}: {error}") from error
 
 
 def read_pseudonyms(path: Path) -> dict[str, str]:
@@ -275,8 +278,9 @@ def _sorted_out(source: Path) -> tuple[list[Path], list[Quarantined]]:
 
 
 def _files(directory: Path) -> Iterator[Path]:
-    # Listed before anything is written, for the target may lie in it.
-    return iter(sorted(path for path in directory.rglob("*") if not path.is_dir()))
+    # Listed before anything is written, for the target may lie in it. A link to a directory, which might lead
+    # round in a circle, is listed too, and set aside as one.
+    return iter(sorted(path for path in directory.rglob("*") if path.is_symlink() or not path.is_dir()))
 
 
 def _content(path: Path) -> bytes:

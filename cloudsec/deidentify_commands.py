@@ -34,25 +34,28 @@ def add_commands(commands: argparse._SubParsersAction[OneLineParser]) -> None:
     away.add_argument("--project", default="default", metavar="NAME", help="pseudonyms and UIDs are its own")
     away.add_argument(
         "--retain",
-        nargs="+",
-        action="extend",
+        action="append",
         choices=RETAINED,
         default=[],
         metavar="OPTION",
-        help=", ".join(RETAINED),
+        help=f"once for each: {', '.join(RETAINED)}",
     )
     away.add_argument(
         "--clean",
-        nargs="+",
-        action="extend",
+        action="append",
         choices=CLEANED,
         default=[],
         metavar="OPTION",
-        help=f"{', '.join(CLEANED)}: what rules keep stays, if it names nobody",
+        help=f"once for each: {', '.join(CLEANED)}: what rules keep stays, if it names nobody",
     )
     away.add_argument("--rules", type=Path, metavar="F.toml", help="what is kept, is safe, is masked")
     away.add_argument("--pseudonyms", type=Path, metavar="F.csv", help="lines of PatientID,pseudonym")
-    away.add_argument("--burned-in", choices=("refuse", "accept"), default="refuse")
+    away.add_argument(
+        "--burned-in",
+        choices=("refuse", "accept"),
+        default="refuse",
+        help="accept: somebody looked, and no name stands in the pixels",
+    )
     away.add_argument("--ocr", action="store_true", help="refuse also images in which tesseract reads words")
     away.set_defaults(run=deidentify)
 
@@ -73,6 +76,7 @@ def deidentify(options: argparse.Namespace) -> int:
     from cloudsec.dicom.rules import Rules
     from cloudsec.vault.settings import user_vault
 
+    _check_project(options.project)
     rules = deidentification.read_rules(options.rules) if options.rules else Rules()
     profile = rules.profile([*options.retain, *options.clean])
     given = deidentification.read_pseudonyms(options.pseudonyms) if options.pseudonyms else {}
@@ -97,11 +101,18 @@ def reidentify(options: argparse.Namespace) -> int:
     from cloudsec import deidentification
     from cloudsec.vault.settings import user_vault
 
+    _check_project(options.project)
     with user_vault() as vault:
         written, quarantined = deidentification.reidentify(
             options.source, options.target, project=vault.project(options.project)
         )
     return _told(written, "given their patients back", options, quarantined)
+
+
+def _check_project(name: str) -> None:
+    # As an empty variable of a script gives it: another project than the one that is meant.
+    if not name:
+        raise ValueError("--project has no name; give one, or leave it out")
 
 
 def _told(written: int, what: str, options: argparse.Namespace, quarantined: Sequence[Quarantined]) -> int:

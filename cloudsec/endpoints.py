@@ -120,7 +120,7 @@ class HttpEndpoint:
             raise ValueError(
                 f"{self.name} is not secured by TLS, and no CA or certificate helps; use https://"
             )
-        _check_files(ca, certificate)
+        check_files(ca, certificate)
         self._token = token
         self._ca = None if ca is None else str(ca)
         self._certificate = None if certificate is None else (str(certificate[0]), str(certificate[1]))
@@ -259,7 +259,7 @@ def endpoints_of(
     return tuple(endpoints), tuple(opened)
 
 
-def _check_files(ca: str | Path | None, certificate: tuple[str | Path, str | Path] | None) -> None:
+def check_files(ca: str | Path | None, certificate: tuple[str | Path, str | Path] | None) -> None:
     """ValueError for files that cannot be used: nothing is sent before they are known to be good."""
     if ca is None and certificate is None:
         return

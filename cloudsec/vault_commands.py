@@ -61,12 +61,17 @@ def rewrap(options: argparse.Namespace) -> int:
     with user_vault() as vault:
         rewrap(vault, other)
     variable = {
-        "key file": f"CLOUDSEC_VAULT_KEY_FILE={options.key_file}",
-        "passphrase": f"CLOUDSEC_VAULT_PASSPHRASE_FILE={options.passphrase_file}",
+        "key file": f"CLOUDSEC_VAULT_KEY_FILE={_place(options.key_file)}",
+        "passphrase": f"CLOUDSEC_VAULT_PASSPHRASE_FILE={_place(options.passphrase_file)}",
         "AWS KMS": f"CLOUDSEC_VAULT_KMS_KEY={options.kms_key}",
     }[other.kind]
     print(f"The vault is under another envelope now; set {variable} and start its daemons anew.")
     return 0
+
+
+def _place(path: Path | None) -> Path | None:
+    """A file as it is found from any directory."""
+    return path and path.resolve()
 
 
 def export(options: argparse.Namespace) -> int:

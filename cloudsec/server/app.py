@@ -65,7 +65,9 @@ def create_app(daemon: Daemon) -> ASGIApp:
         # Which field it is and what it must be, and not what was sent.
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"][1:])) or "the body"
-        return _refusal(errors.BadRequest(f"{place}: {first['msg']}; see /openapi.json"))
+        return _refusal(
+            errors.BadRequest(f"{place}: {first['msg'].removeprefix('Value error, ')}; see /openapi.json")
+        )
 
     @app.exception_handler(HTTPException)
     async def http_error(request: Request, error: HTTPException) -> Response:

@@ -7,6 +7,7 @@ import ssl
 from collections.abc import Callable
 from pathlib import Path
 
+from cloudsec.errors import CloudsecError
 from cloudsec.server.app import create_app
 from cloudsec.server.daemon import add_first_admin, open_daemon
 from cloudsec.server.logs import hush_libraries, make_log
@@ -24,7 +25,7 @@ def run(config: Path | None, tell: Callable[[str], None], say: Callable[[str], N
         For settings that cannot be.
     VaultError
         If the database or its key cannot be used.
-    OSError
+    CloudsecError
         If the address cannot be had.
     """
     settings = read_settings(config)
@@ -43,7 +44,13 @@ def run(config: Path | None, tell: Callable[[str], None], say: Callable[[str], N
                 log.info("ready")
                 tell(url)
 
-            serve(app, settings.host, settings.port, ready, tls, daemon.stop)
+            try:
+                serve(app, settings.host, settings.port, ready, tls, daemon.stop)
+            except OSError as error:
+                raise CloudsecError(
+                    f"cannot listen on {settings.host} port {settings.port}: {error.strerror or error}; "
+                    "choose another host or port"
+                ) from error
     finally:
         # Ctrl-C and SIGTERM come through here.
         log.info("stopped")

@@ -15,7 +15,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from annotated_types import Ge, Gt, Le
+from annotated_types import Ge, Gt, Le, MinLen
 from pydantic import ValidationError, model_validator
 from pydantic_settings import (
     BaseSettings,
@@ -77,7 +77,7 @@ class Settings(BaseSettings):
     """For jobs that name none."""
     provider_seconds: Seconds = 60.0
     """Within which a provider must answer one task."""
-    project: str = "default"
+    project: Annotated[str, MinLen(1)] = "default"
     """Whose pseudonyms jobs get that name no project."""
     rules_file: Path | None = None
     """What de-identification masks and keeps, as `cloudsec deidentify --rules` takes it."""

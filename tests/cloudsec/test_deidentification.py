@@ -207,3 +207,35 @@ def test_the_rules_in_the_readme_are_rules() -> None:
 def test_the_options_of_the_command_are_those_of_the_profile() -> None:
     assert tuple(profile.RETAINED) == RETAINED
     assert tuple(profile.CLEANED) == CLEANED
+
+
+def test_a_file_of_wrong_rules_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source = slices(tmp_path / "in")
+    (tmp_path / "rules.toml").write_text("kepp = []")
+    assert run("deidentify", source, tmp_path / "out", "--rules", tmp_path / "rules.toml") == 2
+    assert "rules.toml: 'kepp' is no rule" in capsys.readouterr().err
+
+
+def test_an_option_of_the_standard_takes_no_file_for_another_one(tmp_path: Path) -> None:
+    source = slices(tmp_path / "in")
+    words = ("--retain", "uids", "--retain", "device-identity", "--clean", "graphics")
+    assert run("deidentify", *words, source, tmp_path / "out") == 0
+    assert {each.SOPInstanceUID for each in read_all(tmp_path / "out")} == {f"1.2.3.4.{n}" for n in (1, 2, 3)}
+
+
+def test_a_link_to_a_directory_is_set_aside_and_not_passed_over(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source, other = slices(tmp_path / "in"), slices(tmp_path / "other")
+    (source / "more").symlink_to(other)
+    assert run("deidentify", source, tmp_path / "out") == 1
+    assert len(read_all(tmp_path / "out")) == 3
+    assert f"{source / 'more'}: is a directory" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["deidentify", "reidentify"])
+def test_a_project_without_a_name_is_none(
+    command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(command, slices(tmp_path / "in"), tmp_path / "out", "--project", "") == 2
+    assert "--project has no name" in capsys.readouterr().err

@@ -155,3 +155,14 @@ def test_slices_come_back_as_slices_and_with_their_patient_for_a_clinician_who_a
     volume = np.stack([read(slice_of(number)).pixel_array for number in range(3)])
     results = np.stack([pydicom.dcmread(file).pixel_array for file in sorted((tmp_path / "plain").iterdir())])
     assert np.array_equal(results, providers.apply(volume, "median", size=3))
+
+
+def test_an_address_that_another_has_is_named_with_what_to_do(daemon: Running) -> None:
+    port = daemon.url.rpartition(":")[2]
+    command = [sys.executable, "-m", "cloudsec", "serve"]
+    told = os.environ | {"CLOUDSEC_PORT": port}
+    done = subprocess.run(
+        command, cwd=ROOT, env=told, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 1
+    assert f"cannot listen on 127.0.0.1 port {port}: Address already in use; choose" in done.stderr

@@ -39,6 +39,7 @@ def test_variables_stand_before_the_file_and_names_of_files_are_relative_to_it(
         ('tls_cert = "a.pem"', "tls_cert and tls_key belong together"),
         ('client_ca = "a.pem"', "client_ca is of no use without TLS"),
         ('vault_key_file = "a"\nvault_kms_key = "b"', "give one of vault_key_file"),
+        ('project = ""', "project: string should have at least 1 character"),
         ("= 1", "is no TOML file"),
     ],
 )
