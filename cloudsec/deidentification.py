@@ -25,7 +25,7 @@ from cloudsec.dicom.deidentified_files import (
 from cloudsec.dicom.profile import Profile
 from cloudsec.dicom.pseudonyms import Patient, Pseudonyms
 from cloudsec.dicom.rules import Rules
-from cloudsec.errors import DicomError, ImageFileError, shown
+from cloudsec.errors import DicomError, ImageFileError, PatientConflict, shown
 from cloudsec.file_port import check_place, check_vacant, port, refuse_what_is_no_file
 
 if TYPE_CHECKING:
@@ -121,14 +121,14 @@ def deidentify(source: Path, target: Path, *, project: Project, way: Way) -> tup
     written : int
     quarantined : list of Quarantined
         Files that were not: what is no DICOM, DICOMDIR, images that may show a name, studies of several
-        patients, what the directory holds twice.
+        patients, here or with those that the vault knows, what the directory holds twice.
 
     Raises
     ------
     ImageFileError
         If a single file cannot be de-identified, or no file of a directory.
     VaultError
-        If the vault knows a patient under another pseudonym.
+        If the vault knows the patient of a single file under another pseudonym, or its study as another's.
     """
     if not source.is_dir():
         _check_file(source, target)
@@ -142,7 +142,7 @@ def deidentify(source: Path, target: Path, *, project: Project, way: Way) -> tup
     good, quarantined = _sorted_out(source)
     written = 0
     with whole_directory(target) as place:
-        pending: list[DeidentifiedFile] = []
+        pending: list[_Written] = []
         for path in good:
             try:
                 result = way.of(_content(path))
@@ -150,13 +150,15 @@ def deidentify(source: Path, target: Path, *, project: Project, way: Way) -> tup
                 quarantined.append(Quarantined(path, str(error)))
                 continue
             written += 1
-            write_whole(place / f"{written:06d}.dcm", result.content)
+            file = place / f"{written:06d}.dcm"
+            write_whole(file, result.content)
             # Its image is written, and no other is held with it.
-            pending.append(replace(result, content=b""))
+            pending.append(_Written(path, file, replace(result, content=b"")))
             if len(pending) == _AT_ONCE:
-                _remember_all(project, pending)
+                quarantined += _remember_all(project, pending)
                 pending.clear()
-        _remember_all(project, pending)
+        quarantined += _remember_all(project, pending)
+        written = sum(1 for _ in place.iterdir())
         if not written:
             why = f"; the first: {quarantined[0]}" if quarantined else ""
             raise ImageFileError(f"{shown(source)}: holds no file that could be de-identified{why}")
@@ -179,16 +181,31 @@ def remember(project: Project, results: Iterable[DeidentifiedFile]) -> str:
         },
         uids={old: new for each in results for new, old in each.identity.uids.items()},
         manifests={each.identity.instance: each.manifest for each in results},
+        studies={each.identity.study for each in results},
     )
 
 
-def _remember_all(project: Project, results: Iterable[DeidentifiedFile]) -> None:
-    """Files of several patients, in one transaction for each."""
-    patients: defaultdict[str, list[DeidentifiedFile]] = defaultdict(list)
-    for each in results:
-        patients[each.identity.pseudonym].append(each)
-    for theirs in patients.values():
-        remember(project, theirs)
+@dataclass(frozen=True)
+class _Written:
+    source: Path
+    target: Path
+    result: DeidentifiedFile
+
+
+def _remember_all(project: Project, files: Iterable[_Written]) -> list[Quarantined]:
+    """Files of several patients, in one transaction for each study; what the vault refuses is removed."""
+    studies: defaultdict[tuple[str, str], list[_Written]] = defaultdict(list)
+    for each in files:
+        studies[each.result.identity.pseudonym, each.result.identity.study].append(each)
+    refused = []
+    for theirs in studies.values():
+        try:
+            remember(project, [each.result for each in theirs])
+        except PatientConflict as error:
+            for each in theirs:
+                each.target.unlink()
+                refused.append(Quarantined(each.source, str(error)))
+    return refused
 
 
 def reidentified(content: bytes, project: Project) -> bytes:
@@ -213,7 +230,9 @@ def reidentified(content: bytes, project: Project) -> bytes:
         )
     said = known["identity"]
     patient = Patient(said["id"], said["issuer"], said["study"])
-    identity = Identity(known["pseudonym"], patient, said["name"], said["birth_date"], about.instance, {})
+    identity = Identity(
+        known["pseudonym"], patient, said["name"], said["birth_date"], about.instance, about.study, {}
+    )
     return named_file(content, identity, project.original_uid)
 
 

@@ -49,8 +49,8 @@ class Identity:
     patient : Patient
     name, birth_date : str
         As its header has them.
-    instance : str
-        The SOP Instance UID of the de-identified file.
+    instance, study : str
+        The SOP Instance UID of the de-identified file, and its Study Instance UID, if it has one.
     uids : dict of str to str
         From the UIDs of the de-identified file to those that they stand for.
     """
@@ -60,6 +60,7 @@ class Identity:
     name: str = field(repr=False)
     birth_date: str = field(repr=False)
     instance: str = field(repr=False)
+    study: str = field(repr=False)
     uids: dict[str, str] = field(repr=False)
 
 
@@ -255,8 +256,10 @@ def _identity(dataset: Dataset) -> tuple[str, str]:
 
 
 def _identified(identity: tuple[str, str], result: Deidentified) -> Identity:
-    instance = str(result.dataset.get("SOPInstanceUID", ""))
-    return Identity(result.pseudonym, result.patient, *identity, instance, result.uids)
+    instance, study = (_text(result.dataset, keyword) for keyword in ("SOPInstanceUID", "StudyInstanceUID"))
+    # A study is remembered also where its UID stays, for it is one patient's.
+    uids = {**({study: study} if study else {}), **result.uids}
+    return Identity(result.pseudonym, result.patient, *identity, instance, study, uids)
 
 
 def _text(dataset: Dataset, keyword: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -45,6 +45,7 @@ class Project:
         *,
         uids: Mapping[str, str] = {},
         manifests: Mapping[str, bytes] = {},
+        studies: Collection[str] = (),
     ) -> str:
         """Write down who a patient is, all or nothing; what is known already stays, but for newer words.
 
@@ -60,6 +61,8 @@ class Project:
             What was replaced, and by what.
         manifests : mapping of str to bytes
             By the SOP instance UID of a de-identified image, what was taken away from it.
+        studies : collection of str
+            Those of the replacing UIDs that name studies, which are one patient's alone.
 
         Returns
         -------
@@ -69,14 +72,16 @@ class Project:
         Raises
         ------
         VaultError
-            If the patient has another pseudonym, or it is another's, or an image is.
+            If the patient has another pseudonym, or it is another's, or an image or a study is.
         """
         with self.vault.writing() as writing:
             row = self._patient(writing, patient, pseudonym, dict(identity))
             for original, replacement in uids.items():
                 pair = json.dumps([original, replacement]).encode()
                 key = self._hash("uid", replacement)
-                writing.add(tables.uids, {"patient": row, "replacement": key, "pair": pair})
+                new = writing.add(tables.uids, {"patient": row, "replacement": key, "pair": pair})
+                if new and replacement in studies:
+                    self._refuse_others(writing, row, key)
             for instance, content in manifests.items():
                 self._keep_manifest(writing, row, instance, content)
         return row
@@ -169,6 +174,18 @@ class Project:
             changed = writing.sealed_row(tables.patients, changed)
             writing.connection.execute(update(tables.patients).where(mine).values(changed))
         return str(row.id)
+
+    def _refuse_others(self, writing: Writing, patient: str, study: str) -> None:
+        """Refuse a study that another patient has; who remembers a new one at the same time is waited for."""
+        project = select(tables.projects.c.id).where(tables.projects.c.id == self.id)
+        writing.connection.execute(project.with_for_update())
+        others = select(tables.uids.c.patient).where(
+            tables.uids.c.replacement == study, tables.uids.c.patient != patient
+        )
+        if writing.connection.execute(others.limit(1)).first() is not None:
+            raise PatientConflict(
+                "its study is another patient's in this project already; find out whose it is"
+            )
 
     def _keep_manifest(self, writing: Writing, patient: str, instance: str, content: bytes) -> None:
         key = self._hash("instance", instance)

@@ -104,6 +104,26 @@ def test_what_belongs_to_nobody_for_certain_is_set_aside_and_the_rest_is_written
     assert len(list((tmp_path / "out").iterdir())) == 3
 
 
+@pytest.mark.parametrize("options", [(), ("--retain", "uids")])
+def test_a_study_that_the_vault_knows_as_another_patients_is_set_aside(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], options: tuple[str, ...]
+) -> None:
+    source = tmp_path / "in"
+    source.mkdir()
+    for name, patient, study in (("first", "1", "1.9"), ("second", "2", "1.9"), ("third", "2", "1.8")):
+        changes = {"PatientID": patient, "StudyInstanceUID": study, "SOPInstanceUID": f"{study}.{patient}"}
+        (source / name).write_bytes(file_of(dataset_of(PLANE, **changes)))
+    assert run("deidentify", source / "first", tmp_path / "one", *options) == 0
+    assert run("deidentify", source / "second", tmp_path / "two", *options) == 1
+    assert "another patient's" in capfd.readouterr().err
+    assert not (tmp_path / "two").exists()
+    (source / "first").unlink()
+    assert run("deidentify", source, tmp_path / "out", *options) == 1
+    assert "1 set aside" in capfd.readouterr().err
+    (made,) = read_all(tmp_path / "out")
+    assert "1.8" in (made.StudyInstanceUID, pydicom.dcmread(source / "third").StudyInstanceUID)
+
+
 def test_where_nothing_can_be_written_nothing_appears(tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "notes.txt").write_text("of nobody")
