@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import permutations
 
-from pydicom import DataElement, datadict
+from pydicom import DataElement
 
 from cloudsec.dicom.elements import representation_of, values_of
 from cloudsec.dicom.profile import names_a_kind
@@ -23,40 +23,12 @@ _LEAST_WITHIN_CODES = 7
 """So long a name is part of no term of the standard."""
 MOST_TRACES = 2000
 """Each is looked for in every text: what more of them cost grows beyond minutes."""
-_IDENTIFIERS = frozenset(
-    datadict.tag_for_keyword(keyword)
-    for keyword in (
-        "AccessionNumber",
-        "AdmissionID",
-        "ClinicalTrialSubjectID",
-        "CountryOfResidence",
-        "DeviceSerialNumber",
-        "FillerOrderNumberImagingServiceRequest",
-        "InstitutionAddress",
-        "InstitutionName",
-        "InstitutionalDepartmentName",
-        "IssuerOfPatientID",
-        "MedicalRecordLocator",
-        "OtherPatientIDs",
-        "PatientAddress",
-        "PatientID",
-        "PatientInsurancePlanCodeSequence",
-        "PatientTelephoneNumbers",
-        "PatientTelecomInformation",
-        "PerformedProcedureStepID",
-        "PersonAddress",
-        "PersonTelephoneNumbers",
-        "PlacerOrderNumberImagingServiceRequest",
-        "ReferringPhysicianAddress",
-        "ReferringPhysicianTelephoneNumbers",
-        "RegionOfResidence",
-        "RequestedProcedureID",
-        "ScheduledProcedureStepID",
-        "StationName",
-        "StudyID",
-        "VisitComments",
-    )
+_IDENTIFIERS = re.compile(
+    r"\w*(ID|IDs|Identifier|Locator|Number|Numbers|Address|TelecomInformation|InstitutionName|DepartmentName"
+    r"|StationName|OrderNumber\w+|IssuerOfPatientID|(Country|Region)OfResidence|VisitComments)"
 )
+"""Keywords of attributes that identify, or tell a place; codes of them are of few kinds."""
+_IDENTIFYING_TEXTS = frozenset(("LO", "LT", "SH", "ST", "UC", "UT"))
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _DATE_WORDS = re.compile(
     rf"(?<!\d)(\d{{1,4}})(?:st|nd|rd|th)?[-\s./,]{{1,3}}(\d{{1,2}}|(?:{'|'.join(_MONTHS)})[a-z]*)[-\s./,]{{1,3}}(\d{{1,4}})(?!\d)"
@@ -137,7 +109,7 @@ def traces_of(elements: Iterable[DataElement], uids: Iterable[DataElement] = ())
             for value in values_of(element):
                 if match := _DAY.match(value):
                     found.add("".join(match.groups()))
-        elif element.tag in _IDENTIFIERS and element.VR != "SQ":
+        elif element.VR in _IDENTIFYING_TEXTS and _IDENTIFIERS.fullmatch(element.keyword):
             for value in values_of(element):
                 found.update(
                     part for part in re.split(r"[,;\r\n]+", value) if len(part.strip()) >= _LEAST_SIGNS

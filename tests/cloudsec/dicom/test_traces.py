@@ -24,7 +24,7 @@ def header(**values: Any) -> Dataset:
     made = Dataset()
     made.SpecificCharacterSet = "ISO_IR 192"
     made.PatientName, made.PatientID, made.PatientBirthDate = "Müllerová^Jana", "9876543", "19560512"
-    made.StudyInstanceUID = "1.2.840.777.888"
+    made.StudyInstanceUID, made.ContainerIdentifier = "1.2.840.777.888", "P-77/31"
     for keyword, value in values.items():
         setattr(made, keyword, value)
     return made
@@ -50,6 +50,7 @@ def result(keyword: str, value: object) -> Any:
                 "19560512",
                 "see 1.2.840.777.888",
                 "for mullerova",
+                "slide P-77/31",
             )
         ),
         ("BodyPartExamined", "DRMULLEROVA1"),
