@@ -102,7 +102,7 @@ def _black(dataset: Dataset, frames: NDArray[np.generic]) -> int | float:
 def words_in(frames: NDArray[np.generic]) -> int:
     """How many words tesseract reads in the pixels, which reach it through a pipe.
 
-    None is no proof that there are none: it reads the half of what people read.
+    None is no proof that there are none: it misses letters that people read.
 
     Raises
     ------

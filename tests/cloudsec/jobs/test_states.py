@@ -17,6 +17,7 @@ from hypothesis.stateful import (
 )
 from sqlalchemy import select, update
 
+from cloudsec import client
 from cloudsec.jobs import ENDS, Claim, JobQueue, JobStore, LostClaim, Move, State, WrongState
 from cloudsec.jobs.queue import ATTEMPTS
 from cloudsec.jobs.states import TABLE, after
@@ -26,7 +27,7 @@ from tests.cloudsec.jobs.conftest import QUOTA, claimed
 
 
 def test_nothing_leads_out_of_an_end_and_every_other_state_leads_to_each_end() -> None:
-    assert {State.DONE, State.FAILED, State.CANCELLED} == ENDS
+    assert {State.DONE, State.FAILED, State.CANCELLED} == ENDS == set(client.ENDS)
     reached = {state: {state} for state in State}
     for _ in State:
         for (begin, _move), end in TABLE.items():

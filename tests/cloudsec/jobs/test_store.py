@@ -246,11 +246,3 @@ def test_what_a_job_is_asked_for_belongs_to_its_user_whatever_the_database_says(
         base.connection.execute(update(job_tables.jobs).values(user="another"))
     with pytest.raises(VaultError):
         store.request(name)
-
-
-def test_the_migrations_make_the_tables_that_the_code_knows(vault: Vault) -> None:
-    from alembic.autogenerate import compare_metadata
-    from alembic.runtime.migration import MigrationContext
-
-    with vault.engine.connect() as connection:
-        assert compare_metadata(MigrationContext.configure(connection), job_tables.METADATA) == []
