@@ -329,7 +329,7 @@ def add_commands(commands: argparse._SubParsersAction[OneLineParser]) -> None:
     add.set_defaults(run=add_user)
     shown = actions.add_parser("list", help="list them")
     shown.set_defaults(run=list_users)
-    gone = actions.add_parser("remove", help="remove one, whose token is good for nothing then")
+    gone = actions.add_parser("remove", help="remove one, with their token and jobs")
     gone.add_argument("name", metavar="NAME")
     gone.set_defaults(run=remove_user)
 

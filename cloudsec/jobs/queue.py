@@ -103,7 +103,8 @@ class JobQueue:
 
 def _why(base: Writing, job: Row[Any], code: str, reason: str) -> dict[str, Any]:
     """What the row of a job that failed says of it."""
-    told = base.sealed_row(jobs, {"id": job.id, "user": job.user, "failure": reason.encode()})
+    bound = {"id": job.id, "user": job.user, "patient": job.patient}
+    told = base.sealed_row(jobs, bound | {"failure": reason.encode()})
     return {"code": code, "failure": told["failure"]}
 
 

@@ -48,7 +48,7 @@ class JobStore:
     def create(self, user: str, request: bytes, quota: Quota) -> Job:
         """A new job that waits for its images; OverQuota where the user has too many that have not ended."""
         name = secrets.token_hex(16)
-        new = {"id": name, "user": user, "state": State.RECEIVING, "request": request}
+        new = {"id": name, "user": user, "patient": None, "state": State.RECEIVING, "request": request}
         counters = dict.fromkeys(("attempt", "losses", "done", "total"), 0)
         with self._vault.writing() as base:
             _hold_user(base, user)
@@ -143,7 +143,10 @@ class JobStore:
             if job.patient != patient:
                 if read(base.connection, name).images > 1:
                     raise OtherPatient("the images of a job are one patient's; submit another job for each")
-                base.connection.execute(update(jobs).where(jobs.c.id == name).values(patient=patient))
+                bound = {"id": name, "user": job.user, "patient": patient}
+                request = self._vault.opened_row(jobs, job._asdict())["request"]
+                changed = base.sealed_row(jobs, bound | {"request": request})
+                base.connection.execute(update(jobs).where(jobs.c.id == name).values(changed))
             return read(base.connection, name)
 
     def refuse(self, part: str) -> None:

@@ -137,9 +137,6 @@ def open_daemon(settings: Settings, log: Log) -> Iterator[Daemon]:
             providers = [
                 stack.enter_context(closing(each)) for each in read_providers(settings.providers_file)
             ]
-        rules = Rules() if settings.rules_file is None else read_rules(settings.rules_file)
-        # Rules that do not agree would refuse every image.
-        rules.profile()
         custody = Custody(vault.secret("broker"), vault.records)
         clouds = Clouds(providers, custody, settings.scheme, settings.provider_seconds, settings.job_bytes)
         # A scheme that there is not would end every job.
@@ -160,7 +157,7 @@ def open_daemon(settings: Settings, log: Log) -> Iterator[Daemon]:
         daemon = Daemon(
             settings,
             vault,
-            Intake(vault, rules),
+            Intake(vault, Rules() if settings.rules_file is None else read_rules(settings.rules_file)),
             clouds,
             log,
             metrics,

@@ -65,7 +65,3 @@ class Intake:
             raise ImageFileError("this result has no header for an identity; fetch it without")
         with port("the result", "cannot be given its patient back; fetch it without"):
             return reidentified(content, self.vault.project(project))
-
-
-def _is_dicom(content: bytes) -> bool:
-    return content[128:132] == b"DICM"

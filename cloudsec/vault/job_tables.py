@@ -41,8 +41,8 @@ jobs = Table(
     Column("done", Integer, nullable=False),
     Column("total", Integer, nullable=False),
     Column("code", String(32)),
-    Column("request", Sealed("id", "user"), nullable=False),
-    Column("failure", Sealed("id", "user")),
+    Column("request", Sealed("id", "user", "patient"), nullable=False),
+    Column("failure", Sealed("id", "user", "patient")),
     Index("jobs_to_claim", "state", "created"),
 )
 """`attempt` counts how often a job was claimed: with `owner` it is the fence that only the present claim

@@ -35,8 +35,9 @@ class Sealed(TypeDecorator[bytes]):
     Parameters
     ----------
     *bound : str
-        Columns of the same row, in the clear and never changed, that the value is bound to: together they
-        tell the row from all others, and say whose it is.
+        Columns of the same row, in the clear, that the value is bound to: together they tell the row from all
+        others, and say whose it is; of one that may be null, also that it is. If one changes, the value is
+        sealed anew.
     """
 
     impl = LargeBinary
@@ -104,9 +105,9 @@ def place(column: Column[Any], row: Mapping[str, Any]) -> Place:
         raise ValueError(f"{column} is not declared to be sealed; give it the type Sealed in its table")
     bound = []
     for name in column.type.bound:
-        if row[name] is None:
+        if row[name] is None and not column.table.c[name].nullable:
             raise VaultError(f"{column}: a row of it lacks its {name}; restore the database from a backup")
-        bound.append(str(row[name]))
+        bound.append("" if row[name] is None else str(row[name]))
     return Place(column.table.fullname, column.name, tuple(bound))
 
 

@@ -246,3 +246,20 @@ def test_what_a_job_is_asked_for_belongs_to_its_user_whatever_the_database_says(
         base.connection.execute(update(job_tables.jobs).values(user="another"))
     with pytest.raises(VaultError):
         store.request(name)
+
+
+def test_a_job_is_on_its_patient_and_no_other_whatever_the_database_says(
+    vault: Vault, store: JobStore
+) -> None:
+    project, table = vault.project("trial"), job_tables.jobs
+    patients = [project.remember(f"PID-{n}", f"CS-{n}", {}) for n in range(2)]
+    names = [store.create("somebody", b"{}", QUOTA).id for _ in range(2)]
+    store.keep(names[0], 0, b"image", patients[0])
+    store.keep(names[1], 0, b"image")
+    assert [store.request(name) for name in names] == [b"{}", b"{}"]
+    for name, other in zip(names, ([patients[1], None], [patients[1]]), strict=True):
+        for patient in other:
+            with vault.writing() as base:
+                base.connection.execute(update(table).where(table.c.id == name).values(patient=patient))
+            with pytest.raises(VaultError):
+                store.request(name)
