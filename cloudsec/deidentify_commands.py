@@ -102,7 +102,7 @@ def reidentify(options: argparse.Namespace) -> int:
     from cloudsec.vault.settings import user_vault
 
     _check_project(options.project)
-    with user_vault() as vault:
+    with user_vault(new=False) as vault:
         written, quarantined = deidentification.reidentify(
             options.source, options.target, project=vault.project(options.project)
         )

@@ -47,7 +47,7 @@ def rotate(_: argparse.Namespace) -> int:
     from cloudsec.vault import rotate
     from cloudsec.vault.settings import user_vault
 
-    with user_vault() as vault:
+    with user_vault(new=False) as vault:
         print(f"{rotate(vault)} values are sealed under a new key; the old one is destroyed.")
     return 0
 
@@ -58,7 +58,7 @@ def rewrap(options: argparse.Namespace) -> int:
     from cloudsec.vault.settings import envelope, user_vault
 
     other = envelope(options.key_file, options.passphrase_file, options.kms_key)
-    with user_vault() as vault:
+    with user_vault(new=False) as vault:
         rewrap(vault, other)
     variable = {
         "key file": f"CLOUDSEC_VAULT_KEY_FILE={_place(options.key_file)}",
@@ -79,7 +79,7 @@ def export(options: argparse.Namespace) -> int:
     from cloudsec.errors import VaultError
     from cloudsec.vault.settings import user_vault
 
-    with user_vault() as vault:
+    with user_vault(new=False) as vault:
         known = [project.export(options.patient) for project in vault.projects()]
     found = [each for each in known if each is not None]
     if not found:
@@ -93,7 +93,7 @@ def erase(options: argparse.Namespace) -> int:
     from cloudsec.errors import VaultError
     from cloudsec.vault.settings import user_vault
 
-    with user_vault() as vault:
+    with user_vault(new=False) as vault:
         erased = [project.name for project in vault.projects() if project.erase(options.patient)]
         kept = vault.engine.dialect.name == "postgresql"
     if not erased:

@@ -26,21 +26,21 @@ _LOCK = 0x636C6F7564736563
 _IMMEDIATE = {"cloudsec_begin": "BEGIN IMMEDIATE"}
 
 
-def connected(url: str) -> Engine:
-    """The engine of a database by its URL; a SQLite file is made if there is none, its owner's alone.
+def connected(url: str, *, new: bool = True) -> Engine:
+    """The engine of a database by its URL; a new SQLite file, if there may be one, is its owner's alone.
 
     Raises
     ------
     ValueError
         If the URL names no database of a kind that is supported.
     VaultError
-        If a SQLite file cannot be made, or others can read or write it.
+        If a SQLite file is not there or cannot be made, or others can read or write it.
     """
     parsed = _parsed(url)
     if parsed.get_backend_name() == "postgresql":
         return create_engine(parsed, hide_parameters=True, pool_pre_ping=True)
     assert parsed.database
-    _make_file(Path(parsed.database))
+    _see_to_file(Path(parsed.database), new)
     engine = create_engine(parsed, hide_parameters=True, connect_args={"timeout": SECONDS_TO_WAIT})
     event.listen(engine, "connect", _prepare)
     event.listen(engine, "begin", _begin)
@@ -68,15 +68,32 @@ def _parsed(url: str) -> URL:
     )
 
 
-def _make_file(path: Path) -> None:
+def no_vault(url: URL) -> VaultError:
+    """What is said of a database that holds no vault where none shall be made."""
+    return VaultError(
+        f"there is no vault in the database {_called(url)}; name the one that holds it in $CLOUDSEC_DATABASE"
+    )
+
+
+def _called(url: URL) -> str:
+    """A database's name, without what opens it."""
+    if url.get_backend_name() == "sqlite":
+        return shown(Path(url.database or ""))
+    return " at ".join(filter(None, (url.database, url.host)))
+
+
+def _see_to_file(path: Path, new: bool) -> None:
     try:
-        make_directory(path.parent)
+        if new:
+            make_directory(path.parent)
         # SQLite gives its journals the mode of the file that they belong to.
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        descriptor = os.open(path, os.O_RDWR | (os.O_CREAT if new else 0), 0o600)
         try:
             mode = os.fstat(descriptor).st_mode
         finally:
             os.close(descriptor)
+    except FileNotFoundError as error:
+        raise no_vault(URL.create("sqlite", database=str(path))) from error
     except OSError as error:
         raise VaultError(
             f"{shown(path)}: no database can be opened there ({error.strerror}); name another place in "
@@ -153,8 +170,7 @@ def _named(engine: Engine) -> Iterator[None]:
         yield
     except (DBAPIError, PoolTimeout) as error:
         reason = str(error.orig if isinstance(error, DBAPIError) else error).partition("\n")[0]
-        where = shown(Path(engine.url.database or "")) if engine.dialect.name == "sqlite" else engine.url.host
         raise DatabaseFailed(
-            f"the database {where or engine.url.database} failed ({reason}); see that it can be reached and "
-            "has room, then try again"
+            f"the database {_called(engine.url)} failed ({reason}); see that it can be reached and has room, "
+            "then try again"
         ) from error

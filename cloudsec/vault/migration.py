@@ -11,17 +11,19 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine
 
 from cloudsec.errors import VaultError
-from cloudsec.vault.database import reading, writing
+from cloudsec.vault.database import no_vault, reading, writing
 from cloudsec.vault.tables import METADATA
 
 
-def migrate(engine: Engine) -> None:
+def migrate(engine: Engine, *, new: bool = True) -> None:
     """Bring a database up to date; of processes that come at once one does, and the others find it done.
+
+    One that never had any tables is refused unless it may be new.
 
     Raises
     ------
     VaultError
-        If a newer version of the code made the database.
+        If a newer version of the code made the database, or none did and it may not be new.
     """
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
@@ -29,6 +31,8 @@ def migrate(engine: Engine) -> None:
     with reading(engine) as connection:
         if _is_up_to_date(connection, scripts):
             return
+        if not (new or MigrationContext.configure(connection).get_current_heads()):
+            raise no_vault(engine.url)
     with writing(engine, alone=True) as connection:
         if not _is_up_to_date(connection, scripts):
             # What `alembic upgrade head` does, on our connection and with no file that it would run first.

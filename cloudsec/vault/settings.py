@@ -20,6 +20,7 @@ def user_vault(
     key_file: Path | None = None,
     passphrase_file: Path | None = None,
     kms_key: str | None = None,
+    new: bool = True,
 ) -> Vault:
     """Open the vault of whoever runs this; what is None is as `$CLOUDSEC_…` says, or the default.
 
@@ -30,16 +31,18 @@ def user_vault(
     key_file, passphrase_file : Path, optional
     kms_key : str, optional
         See `envelope`.
+    new : bool
+        Whether one is made where none is: what only asks a vault would take an empty one for an answer.
 
     Raises
     ------
     ValueError
         If several envelopes are named, or the URL names no database.
     VaultError
-        If the vault cannot be opened.
+        If the vault cannot be opened, or is not there.
     """
     url = database or os.environ.get("CLOUDSEC_DATABASE") or f"sqlite:///{state_directory() / 'vault.db'}"
-    return open_vault(url, envelope(key_file, passphrase_file, kms_key))
+    return open_vault(url, envelope(key_file, passphrase_file, kms_key), new=new)
 
 
 def envelope(

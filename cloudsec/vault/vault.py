@@ -26,8 +26,8 @@ _ROOT = "root"
 """The row of the secret that look-ups of all others come from."""
 
 
-def open_vault(url: str, envelope: Envelope) -> Vault:
-    """Open a vault, or make it; of processes that make it at once all get the same.
+def open_vault(url: str, envelope: Envelope, *, new: bool = True) -> Vault:
+    """Open a vault, or make it unless `new` is false; of processes that make it at once all get the same.
 
     Parameters
     ----------
@@ -35,17 +35,20 @@ def open_vault(url: str, envelope: Envelope) -> Vault:
         `sqlite:////directory/vault.db` or `postgresql://user@host/name`.
     envelope : KeyFile, Passphrase or Kms
         What its data keys are kept under.
+    new : bool
+        Whether there may be none yet.
 
     Raises
     ------
     ValueError
         If the URL names no such database.
     VaultError
-        If the database cannot be used, was made by a newer version, or the envelope does not open it.
+        If the database cannot be used, was made by a newer version, or the envelope does not open it; and
+        if there is no vault, where none is to be made.
     """
-    engine = database.connected(url)
+    engine = database.connected(url, new=new)
     try:
-        migrate(engine)
+        migrate(engine, new=new)
         return Vault(engine, DataKeys(engine, envelope))
     except BaseException:
         engine.dispose()

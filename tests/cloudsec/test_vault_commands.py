@@ -1,6 +1,7 @@
 """`cloudsec vault`, with database and envelope as the environment names them."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -62,6 +63,28 @@ def test_a_patient_is_exported_and_erased_from_all_projects(capsys: pytest.Captu
         said = complaint(capsys)
         assert "no project knows this patient" in said
         assert PATIENT not in said
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["vault", "rotate"],
+        ["vault", "rewrap", "--key-file", "other.key"],
+        ["vault", "export", PATIENT],
+        ["vault", "erase", PATIENT],
+        ["reidentify", "in.dcm", "out.dcm"],
+    ],
+    ids=lambda words: " ".join(words[:2]),
+)
+def test_a_mistyped_database_is_named_and_no_vault_is_made_there(
+    words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("CLOUDSEC_DATABASE", f"sqlite:///{tmp_path}/vualt.db")
+    before = set(tmp_path.rglob("*"))
+    assert status(words) == 1
+    assert re.search(r"no vault in the database .*/vualt\.db; .*\$CLOUDSEC_DATABASE", complaint(capsys))
+    assert set(tmp_path.rglob("*")) == before
 
 
 def test_a_vault_under_another_envelope_opens_by_that_alone(

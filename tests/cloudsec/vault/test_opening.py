@@ -125,6 +125,19 @@ def test_a_file_that_is_no_database_is_refused_and_left_alone(tmp_path: Path, ke
     assert path.read_bytes() == content
 
 
+def test_a_vault_that_must_be_there_is_not_made(url: str, key: KeyFile) -> None:
+    for _ in range(2):
+        with pytest.raises(VaultError, match=r"no vault in the database .*vault.*\$CLOUDSEC_DATABASE"):
+            open_vault(url, key, new=False)
+    assert not key.path.exists()
+    if url.startswith("sqlite"):
+        assert not Path(url.removeprefix("sqlite:///")).parent.exists()
+    with open_vault(url, key) as vault:
+        fill(vault)
+    with open_vault(url, key, new=False) as vault:
+        check(vault)
+
+
 def test_a_server_that_cannot_be_reached_is_named_without_its_password(tmp_path: Path, key: KeyFile) -> None:
     with pytest.raises(VaultError, match="can be reached") as caught:
         open_vault(f"postgresql://nurse:hunter2@/vault?host={tmp_path}", key)
