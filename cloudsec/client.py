@@ -45,14 +45,18 @@ class Client:
         The user's.
     ca : Path or None
         Whose certificate the daemon must show; None: those that requests trusts.
+    certificate : pair of Path, or None
+        Files with the certificate that the daemon may want of us, and its key.
 
     Raises
     ------
     ValueError
-        For a URL that would show the token on the way, and a file without a CA.
+        For a URL that would show the token on the way, and a file that cannot be used.
     """
 
-    def __init__(self, url: str, token: str, ca: Path | None = None) -> None:
+    def __init__(
+        self, url: str, token: str, ca: Path | None = None, certificate: tuple[Path, Path] | None = None
+    ) -> None:
         from cloudsec.connections import LOOPBACK, open_session
         from cloudsec.endpoints import check_files
 
@@ -65,8 +69,10 @@ class Client:
             raise ValueError("a token is made of visible ASCII characters; check where it comes from")
         self._url = url.rstrip("/")
         self._ca = None if ca is None else str(ca)
-        check_files(self._ca, None)
-        self._session = open_session(token, self._ca, None)
+        shown = None if certificate is None else (str(certificate[0]), str(certificate[1]))
+        check_files(self._ca, shown)
+        self._certificate = None if shown is None else shown[0]
+        self._session = open_session(token, self._ca, shown)
 
     def __enter__(self) -> Self:
         return self
@@ -191,8 +197,8 @@ class Client:
                 yield answer
         except (requests.RequestException, Stale) as error:
             secure = self._url.startswith("https:")
-            why = refused_because(error, self._ca, None) or (
-                f"cannot be reached, or hung up: {hung_up_because(error, secure, None)}"
+            why = refused_because(error, self._ca, self._certificate) or (
+                f"cannot be reached, or hung up: {hung_up_because(error, secure, self._certificate)}"
             )
             raise DaemonError(f"the daemon at {self._url} {why}") from error
 

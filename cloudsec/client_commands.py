@@ -204,7 +204,10 @@ def _client(options: argparse.Namespace) -> Iterator[Client]:
         token = os.environ.get(SERVER_TOKEN_VARIABLE, "")
     if not token:
         raise ValueError(f"give a user's token with --token-file FILE, or in ${SERVER_TOKEN_VARIABLE}")
-    with Client(url, token, options.ca) as client:
+    if (options.certificate is None) != (options.key is None):
+        raise ValueError("--certificate and --key belong together; give both")
+    certificate = None if options.key is None else (options.certificate, options.key)
+    with Client(url, token, options.ca, certificate) as client:
         yield client
 
 
@@ -339,3 +342,5 @@ def add_commands(commands: argparse._SubParsersAction[OneLineParser]) -> None:
             "--token-file", type=Path, metavar="FILE", help=f"or the token in ${SERVER_TOKEN_VARIABLE}"
         )
         command.add_argument("--ca", type=Path, metavar="FILE", help="whose certificate it must show (PEM)")
+        command.add_argument("--certificate", type=Path, metavar="FILE", help="to show, where it wants one")
+        command.add_argument("--key", type=Path, metavar="FILE", help="of the certificate")

@@ -84,7 +84,10 @@ def _their_certificate(error: ssl.SSLCertVerificationError, ca: str | None) -> s
 
 def _our_certificate(certificate: str | None) -> str:
     if certificate is None:
-        return "wants a client certificate; give one that it accepts (certificate=…, or in a providers file)"
+        return (
+            "wants a client certificate; give one that it accepts (certificate=…, or in a providers file; to"
+            " a daemon with --certificate)"
+        )
     return (
         f"does not accept the client certificate in {printable(certificate)}; ask its operator by which CA it"
         " must be, and see whether it has expired"

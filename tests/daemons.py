@@ -19,6 +19,7 @@ from cloudsec.jobs import Role
 from cloudsec.server.app import create_app
 from cloudsec.server.daemon import Daemon, open_daemon
 from cloudsec.server.logs import make_log
+from cloudsec.server.run import tls_context
 from cloudsec.server.settings import Settings
 from tests.simulator import answering
 
@@ -86,10 +87,11 @@ def served(place: Path, **settings: Any) -> Iterator[Served]:
         "vault_key_file": place / "vault.key",
         "embedded_providers": 4,
     }
+    all_settings = Settings(**chosen | settings)
     log = io.StringIO()
     with (
-        open_daemon(Settings(**chosen | settings), make_log("test", "info", log)) as daemon,
-        answering(create_app(daemon)) as url,
+        open_daemon(all_settings, make_log("test", "info", log)) as daemon,
+        answering(create_app(daemon), tls_context(all_settings)) as url,
     ):
         yield Served(url, daemon, log)
         daemon.stopping.set()

@@ -29,7 +29,7 @@ def run(config: Path | None, tell: Callable[[str], None], say: Callable[[str], N
         If the address cannot be had.
     """
     settings = read_settings(config)
-    tls = _tls(settings)
+    tls = tls_context(settings)
     log = make_log(secrets.token_hex(4), settings.log_level)
     hush_libraries(log)
     try:
@@ -56,7 +56,8 @@ def run(config: Path | None, tell: Callable[[str], None], say: Callable[[str], N
         log.info("stopped")
 
 
-def _tls(settings: Settings) -> ssl.SSLContext | None:
+def tls_context(settings: Settings) -> ssl.SSLContext | None:
+    """How the daemon speaks TLS; None: not at all."""
     if settings.tls_cert is None or settings.tls_key is None:
         return None
     return server_context(settings.tls_cert, settings.tls_key, settings.client_ca)

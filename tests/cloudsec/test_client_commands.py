@@ -12,6 +12,7 @@ import pytest
 
 from cloudsec.cli import main
 from cloudsec.jobs import Role
+from tests.certificates import Authority
 from tests.cloudsec.server.test_dicom_jobs import slice_of
 from tests.daemons import Served, served
 
@@ -132,6 +133,26 @@ def test_https_to_a_daemon_without_it_says_so(
     url = daemon.url.replace("http://", "https://")
     assert run(daemon, Role.SERVICE, monkeypatch, "jobs", "--server", url) == 1
     assert "does not speak TLS at this address" in capsys.readouterr().err
+
+
+def test_a_daemon_that_wants_a_certificate_is_shown_it(
+    authority: Authority, place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    certificate, key = authority.issue("daemon")
+    of_tls = {"tls_cert": certificate, "tls_key": key, "client_ca": authority.file}
+    shown, of_shown = map(str, authority.issue("ward", host="ward.example"))
+    with served(place, **of_tls) as daemon:
+        monkeypatch.setenv("CLOUDSEC_SERVER_TOKEN", daemon.daemon.users.add("ward", Role.SERVICE))
+        secured = ("--server", daemon.url, "--ca", str(authority.file))
+        both = (*secured, "--certificate", shown, "--key", of_shown)
+        assert main([*SUBMIT, *both, "--wait", "out.npy"]) == 0
+        assert main(["jobs", *both]) == 0
+        capsys.readouterr()
+        assert main(["jobs", *secured]) == 1
+        assert "wants a client certificate" in capsys.readouterr().err
+        for one in (both[:-2], (*secured, "--key", of_shown)):
+            assert main(["jobs", *one]) == 2
+            assert "--certificate and --key belong together" in capsys.readouterr().err
 
 
 def test_who_a_patient_is_stands_in_files_of_their_reader_alone(
