@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from cloudsec.atomic import whole_directory, write_whole
 from cloudsec.errors import ImageFileError
 from cloudsec.file_port import check_place, check_vacant, port, refuse_what_is_no_file
-from cloudsec.formats import FORMATS, BurnedIn, Meaning, check_format, encoded, image_of, slice_headers
+from cloudsec.formats import FORMATS, BurnedIn, Meaning, encoded, image_of, slice_headers
 from cloudsec.image_file import ImageFile
 
 
@@ -77,18 +77,6 @@ def checked_form(path: Path, *, slices: bool) -> str:
                 "holds one image, and the input is slices; name a new directory, or a .npy file"
             )
         return format_of(path)
-
-
-def check_output(path: Path, image: ImageFile) -> None:
-    """Refuses, before any work is sent out, a file that a result of this image could not be written to.
-
-    Raises
-    ------
-    ImageFileError
-    """
-    form = checked_form(path, slices=bool(slice_headers(image)))
-    with port(path, "cannot be written"):
-        check_format(form, image)
 
 
 def write_image(

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from cloudsec.errors import ImageFileError
 from cloudsec.file_port import port
-from cloudsec.image_file import ImageFile
+from cloudsec.image_file import ImageFile, is_dicom
 from cloudsec.jpeg import JPEG_MARKER, read_jpeg
 from cloudsec.nifti import GZIP_MARKER, LONGEST_HEADER, NiftiHeader, is_nifti, nifti_bytes, read_nifti
 from cloudsec.npy import NPY_MARKER, npy_bytes, read_npy
@@ -62,7 +62,7 @@ def _decoded(file: BinaryIO, burned_in: BurnedIn) -> ImageFile:
     start = file.read(LONGEST_HEADER)
     file.seek(0)
     # First, since its first 128 bytes may look like any other format: names are looked for in DICOM only.
-    if start[128:132] == b"DICM":
+    if is_dicom(start):
         from cloudsec.dicom import frame_order, read_dicom
 
         pixels, header = read_dicom(file, max_pixels=MAX_PIXELS, burned_in=burned_in)
@@ -185,7 +185,7 @@ def _derived(image: ImageFile, pixels: NDArray[np.generic], meaning: Meaning) ->
 
 def form_of(content: bytes) -> tuple[str, ...]:
     """The suffixes that fit what a result is, the usual one first; none for what is nothing of ours."""
-    if content[128:132] == b"DICM":
+    if is_dicom(content):
         return (".dcm",)
     for markers, suffixes in (
         (PNG_MARKER, (".png",)),

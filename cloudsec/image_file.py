@@ -14,6 +14,15 @@ from providers.image import PLANE_AXES
 
 Pixels = NDArray[np.generic]
 
+PREAMBLE = 128
+"""Bytes of anything before the mark of a DICOM file (PS3.10, 7.1)."""
+DICOM_MARK = b"DICM"
+
+
+def is_dicom(content: bytes) -> bool:
+    """Whether a file is DICOM, by its mark; asked of every file, so that pydicom is loaded for none."""
+    return content[PREAMBLE : PREAMBLE + len(DICOM_MARK)] == DICOM_MARK
+
 
 class Source(Protocol):
     """All of a file but its pixels."""

@@ -16,7 +16,7 @@ from cloudsec.errors import ImageFileError
 from cloudsec.file_port import check_vacant, port
 from cloudsec.files import is_file_name, open_file
 from cloudsec.formats import MAX_PIXELS, BurnedIn, Opener, image_of
-from cloudsec.image_file import ImageFile
+from cloudsec.image_file import DICOM_MARK, PREAMBLE, ImageFile, is_dicom
 from providers.image import PLANE_AXES
 
 _ONE_BY_ONE = "--one-by-one filters each slice by itself"
@@ -62,7 +62,7 @@ def read_series(folder: Folder) -> Series:
             if not name.isprintable():
                 raise ImageFileError("has a name that cannot be printed; rename it")
             with opened() as file:
-                if file.read(132)[128:] != b"DICM":
+                if not is_dicom(file.read(PREAMBLE + len(DICOM_MARK))):
                     raise ImageFileError("is no DICOM file; put slices in a directory of their own")
                 file.seek(0)
                 slices.append((name, read_header(file).dataset))

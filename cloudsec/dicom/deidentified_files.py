@@ -24,7 +24,7 @@ from cloudsec.dicom.codestreams import LOSSY_SYNTAXES
 from cloudsec.dicom.deidentify import STATEMENTS, Deidentified, deidentified, patient_of
 from cloudsec.dicom.derived import STALE
 from cloudsec.dicom.elements import decoded, text_of
-from cloudsec.dicom.encoded import PREAMBLE, EncodedFile, encoded, opened, read_meta
+from cloudsec.dicom.encoded import EncodedFile, encoded, opened, read_meta
 from cloudsec.dicom.files import DAMAGED, burned_in_reason, foreign_errors
 from cloudsec.dicom.manifest import Manifest, uids_replaced
 from cloudsec.dicom.masking import OFFSET_TABLES, blackened, read_pixels, words_in
@@ -33,6 +33,7 @@ from cloudsec.dicom.profile import Profile
 from cloudsec.dicom.pseudonyms import Patient, Pseudonyms
 from cloudsec.dicom.rules import Rules
 from cloudsec.errors import DicomError
+from cloudsec.image_file import PREAMBLE
 
 _SOUNDS = "1.2.840.10008.5.1.4.1.1.9.4."
 """SOP classes of recorded voices, and of any sound."""

@@ -18,11 +18,10 @@ from cloudsec.dicom.claims import checked_claims
 from cloudsec.dicom.deflated import inflated
 from cloudsec.dicom.files import DEFLATED, MAX_HEADER_BYTES, bounded_header, transfer_syntax
 from cloudsec.errors import DicomError
+from cloudsec.image_file import DICOM_MARK, PREAMBLE, is_dicom
 
 MAX_VALUES = 1 << 28
 """Of an image whose pixels are decoded or inflated, as of every other that is read."""
-PREAMBLE = 128
-_MARK = b"DICM"
 _DIRECTORY = "1.2.840.10008.1.3.10"
 _LONG = frozenset((b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"UC", b"UN", b"UR", b"UT", b"SV", b"UV"))
 _UNDEFINED = 0xFFFFFFFF
@@ -57,11 +56,6 @@ class EncodedFile:
         return bool(self.dataset.original_encoding[0])
 
 
-def is_dicom(content: bytes) -> bool:
-    """Whether a file is DICOM, by its mark."""
-    return content[PREAMBLE : PREAMBLE + len(_MARK)] == _MARK
-
-
 def opened(content: bytes) -> EncodedFile:
     """The parts of a file, of any transfer syntax of the standard.
 
@@ -77,7 +71,7 @@ def opened(content: bytes) -> EncodedFile:
         raise DicomError(
             "its transfer syntax is private or unknown; convert it with the program that wrote it"
         )
-    preamble, meta = content[:PREAMBLE], content[PREAMBLE + len(_MARK) : start]
+    preamble, meta = content[:PREAMBLE], content[PREAMBLE + len(DICOM_MARK) : start]
     if syntax == DEFLATED:
         # Nobody reads a deflated file in part; it is written plain.
         content, start, syntax = _inflated(content[start:]), 0, uid.ExplicitVRLittleEndian
@@ -130,7 +124,7 @@ def encoded(
     body.write(pixels)
     if later:
         write_dataset(body, later)
-    return preamble + _MARK + meta + body.getvalue()
+    return preamble + DICOM_MARK + meta + body.getvalue()
 
 
 def _inflated(stream: bytes) -> bytes:

@@ -7,12 +7,12 @@ from typing import Literal
 
 from cloudsec.deidentification import reidentified, remember
 from cloudsec.dicom.deidentified_files import deidentified_file
-from cloudsec.dicom.encoded import is_dicom
 from cloudsec.dicom.pseudonyms import Pseudonyms
 from cloudsec.dicom.rules import Rules
 from cloudsec.errors import ImageFileError
 from cloudsec.file_port import port
 from cloudsec.formats import image_of
+from cloudsec.image_file import is_dicom
 from cloudsec.vault import Vault
 from cloudsec.work import in_memory
 

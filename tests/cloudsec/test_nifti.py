@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 import providers
 from cloudsec.cli import main
-from cloudsec.files import check_output, read_image, write_image
-from cloudsec.formats import MAX_PIXELS
+from cloudsec.files import checked_form, read_image, write_image
+from cloudsec.formats import MAX_PIXELS, check_format
 from cloudsec.image_file import ImageFile
 from providers.image import FLOAT_DTYPES, IMAGE_DTYPES
 from tests.image_files import EDITS, Pixels, attempt, damaged, little_memory, refusal
@@ -266,9 +266,9 @@ def test_what_cannot_hold_it_is_refused_beforehand(tmp_path: Path) -> None:
         ("out.dcm", "DICOM only if the input is"),
     ):
         with pytest.raises(Exception, match=says):
-            check_output(tmp_path / name, image)
+            check_format(checked_form(tmp_path / name, slices=False), image)
     for name in ("out.npy", "out.nii", "OUT.NII.GZ"):
-        check_output(tmp_path / name, image)
+        check_format(checked_form(tmp_path / name, slices=False), image)
 
 
 def test_times_and_planes_go_through_the_command_line(tmp_path: Path) -> None:

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from pydicom import Dataset, uid
 
 from cloudsec.errors import ImageFileError
-from cloudsec.files import check_output, read_image
+from cloudsec.files import read_image
+from cloudsec.formats import check_format
 from tests.dicom_files import (
     PLANE,
     SC,
@@ -95,7 +96,7 @@ def test_damaged_files_give_an_image_or_one_line_that_names_nobody(
         path.write_bytes(content[: len(content) - cut % len(content)] if cut % 3 == 0 else content)
         try:
             image = read_image(path, burned_in="accept")
-            check_output(Path(folder) / "out.dcm", image)
+            check_format(".dcm", image)
         except ImageFileError as error:
             line = str(error)
         assert "\n" not in line
@@ -112,7 +113,7 @@ def test_nothing_of_a_header_is_printed_logged_or_shown(
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         image = read(content)
-        check_output(Path(tempfile.gettempdir()) / "out.dcm", image)
+        check_format(".dcm", image)
     assert not caught
     assert not caplog.records
     assert capfd.readouterr() == ("", "")
