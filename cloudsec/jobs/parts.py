@@ -34,35 +34,35 @@ class Part:
     size: int
 
 
-def write_part(base: Writing, job: str, kind: Kind, number: int, content: bytes) -> None:
+def write_part(writing: Writing, job: str, kind: Kind, number: int, content: bytes) -> None:
     """A whole part instead of any that was there."""
-    part = begin_part(base, job, kind, number, len(content))
+    part = begin_part(writing, job, kind, number, len(content))
     starts = range(0, max(len(content), 1), PIECE)
     for place, start in enumerate(starts):
-        write_piece(base, part, place, content[start : start + PIECE], last=start == starts[-1])
+        write_piece(writing, part, place, content[start : start + PIECE], last=start == starts[-1])
 
 
-def begin_part(base: Writing, job: str, kind: Kind, number: int, size: int = 0) -> str:
+def begin_part(writing: Writing, job: str, kind: Kind, number: int, size: int = 0) -> str:
     """A part without pieces instead of any that was there; under a new name, so that transfers do not mix."""
-    remove_parts(base, job, kind, number=number)
+    remove_parts(writing, job, kind, number=number)
     part = f"{_where(job, kind, number)}{secrets.token_hex(8)}"
     row = {"id": part, "job": job, "kind": kind, "number": number, "size": size}
-    base.connection.execute(insert(parts).values(row))
+    writing.connection.execute(insert(parts).values(row))
     return part
 
 
-def write_piece(base: Writing, part: str, number: int, content: bytes, *, last: bool) -> None:
+def write_piece(writing: Writing, part: str, number: int, content: bytes, *, last: bool) -> None:
     """The next piece of a part."""
     row = {"part": part, "number": number, "content": (_LAST if last else _GOES_ON) + content}
-    base.connection.execute(insert(pieces).values(base.sealed_row(pieces, row)))
+    writing.connection.execute(insert(pieces).values(writing.sealed_row(pieces, row)))
 
 
-def part_of(base: Connection, job: str, kind: Kind, number: int) -> Part | None:
+def part_of(connection: Connection, job: str, kind: Kind, number: int) -> Part | None:
     """A part of a job, if it is there."""
     there = select(parts.c.id, parts.c.size).where(
         parts.c.job == job, parts.c.kind == kind, parts.c.number == number
     )
-    row = base.execute(there).first()
+    row = connection.execute(there).first()
     if row is None:
         return None
     if not row.id.startswith(_where(job, kind, number)):
@@ -81,8 +81,8 @@ def content_of(vault: Vault, part: Part) -> Iterator[bytes]:
     number, last = 0, False
     while not last:
         there = select(pieces).where(pieces.c.part == part.name, pieces.c.number == number)
-        with vault.reading() as base:
-            row = base.execute(there).mappings().first()
+        with vault.reading() as connection:
+            row = connection.execute(there).mappings().first()
         if row is None:
             raise VaultError("a part of a job is cut short; restore the database from a backup")
         marked = vault.opened_row(pieces, dict(row))["content"]
@@ -90,20 +90,20 @@ def content_of(vault: Vault, part: Part) -> Iterator[bytes]:
         yield marked[1:]
 
 
-def remove_parts(base: Writing, job: str, *kinds: Kind, number: int | None = None) -> None:
+def remove_parts(writing: Writing, job: str, *kinds: Kind, number: int | None = None) -> None:
     """All parts of a job, or those of some kinds, or of one number."""
     chosen = [parts.c.job == job]
     chosen += [parts.c.kind.in_(kinds)] if kinds else []
     chosen += [] if number is None else [parts.c.number == number]
     gone = select(parts.c.id).where(*chosen)
-    base.connection.execute(delete(pieces).where(pieces.c.part.in_(gone)))
-    base.connection.execute(delete(parts).where(parts.c.id.in_(gone)))
+    writing.connection.execute(delete(pieces).where(pieces.c.part.in_(gone)))
+    writing.connection.execute(delete(parts).where(parts.c.id.in_(gone)))
 
 
-def remove_part(base: Writing, part: str) -> None:
+def remove_part(writing: Writing, part: str) -> None:
     """A part, if it is still there."""
-    base.connection.execute(delete(pieces).where(pieces.c.part == part))
-    base.connection.execute(delete(parts).where(parts.c.id == part))
+    writing.connection.execute(delete(pieces).where(pieces.c.part == part))
+    writing.connection.execute(delete(parts).where(parts.c.id == part))
 
 
 def _where(job: str, kind: Kind, number: int) -> str:

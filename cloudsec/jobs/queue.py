@@ -46,65 +46,67 @@ class JobQueue:
         free = select(jobs).where(or_(jobs.c.state == State.QUEUED, abandoned))
         oldest = free.order_by(jobs.c.created, jobs.c.id).limit(1).with_for_update(skip_locked=True)
         while True:
-            with self._vault.writing() as base:
-                job = base.connection.execute(oldest).first()
+            with self._vault.writing() as writing:
+                job = writing.connection.execute(oldest).first()
                 if job is None:
                     return None
                 if job.state == State.RUNNING:
-                    job = self._lost(base, job)
+                    job = self._lost(writing, job)
                 if job is not None:
                     claim = Claim(job.id, owner, job.attempt + 1)
                     lease = {"owner": owner, "attempt": claim.attempt, "lease": now() + self._lease}
-                    moved(base, job, Move.CLAIM, done=0, total=0, **lease)
+                    moved(writing, job, Move.CLAIM, done=0, total=0, **lease)
                     return claim
 
-    def _lost(self, base: Writing, job: Row[Any]) -> Row[Any] | None:
+    def _lost(self, writing: Writing, job: Row[Any]) -> Row[Any] | None:
         """A job whose worker is gone, as one that waits again; None if it lost too many."""
         losses = job.losses + 1
         if losses < ATTEMPTS:
-            moved(base, job, Move.LOSE, losses=losses)
-            return held(base, job.id)
+            moved(writing, job, Move.LOSE, losses=losses)
+            return held(writing, job.id)
         told = f"the job lost {losses} workers; it may need more memory than there is where they run"
-        moved(base, job, Move.FAIL, losses=losses, **_why(base, job, LOST, told))
+        moved(writing, job, Move.FAIL, losses=losses, **_why(writing, job, LOST, told))
         return None
 
     def renew(self, claim: Claim, done: int, total: int) -> bool:
         """Hold a claim for another lease, and tell how far the job is; False if it is not held any more."""
         progress = {"lease": now() + self._lease, "done": done, "total": total}
-        with self._vault.writing() as base:
-            return bool(base.connection.execute(update(jobs).where(*_fence(claim)).values(progress)).rowcount)
+        with self._vault.writing() as writing:
+            return bool(
+                writing.connection.execute(update(jobs).where(*_fence(claim)).values(progress)).rowcount
+            )
 
     def give_back(self, claim: Claim) -> None:
         """Another worker shall do it, and this counts for no loss; LostClaim."""
-        with self._claimed(claim) as (base, job):
-            moved(base, job, Move.GIVE_BACK)
+        with self._claimed(claim) as (writing, job):
+            moved(writing, job, Move.GIVE_BACK)
 
     def finish(self, claim: Claim, results: list[bytes], report: bytes) -> None:
         """The job is done, and these are its results: all is stored, or nothing and LostClaim raised."""
-        with self._claimed(claim) as (base, job):
+        with self._claimed(claim) as (writing, job):
             for number, result in enumerate(results):
-                write_part(base, claim.job, Kind.RESULT, number, result)
-            write_part(base, claim.job, Kind.REPORT, 0, report)
-            moved(base, job, Move.FINISH)
+                write_part(writing, claim.job, Kind.RESULT, number, result)
+            write_part(writing, claim.job, Kind.REPORT, 0, report)
+            moved(writing, job, Move.FINISH)
 
     def fail(self, claim: Claim, code: str, reason: str) -> None:
         """The job cannot be done, and why; LostClaim."""
-        with self._claimed(claim) as (base, job):
-            moved(base, job, Move.FAIL, **_why(base, job, code, reason))
+        with self._claimed(claim) as (writing, job):
+            moved(writing, job, Move.FAIL, **_why(writing, job, code, reason))
 
     @contextmanager
     def _claimed(self, claim: Claim) -> Iterator[tuple[Writing, Row[Any]]]:
-        with self._vault.writing() as base:
-            job = base.connection.execute(select(jobs).where(*_fence(claim)).with_for_update()).first()
+        with self._vault.writing() as writing:
+            job = writing.connection.execute(select(jobs).where(*_fence(claim)).with_for_update()).first()
             if job is None:
                 raise LostClaim("the job is not this worker's any more")
-            yield base, job
+            yield writing, job
 
 
-def _why(base: Writing, job: Row[Any], code: str, reason: str) -> dict[str, Any]:
+def _why(writing: Writing, job: Row[Any], code: str, reason: str) -> dict[str, Any]:
     """What the row of a job that failed says of it."""
     bound = {"id": job.id, "user": job.user, "patient": job.patient}
-    told = base.sealed_row(jobs, bound | {"failure": reason.encode()})
+    told = writing.sealed_row(jobs, bound | {"failure": reason.encode()})
     return {"code": code, "failure": told["failure"]}
 
 

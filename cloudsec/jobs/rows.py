@@ -35,23 +35,23 @@ def job_of(row: Row[Any]) -> Job:
     return Job(**told | {"state": State(row.state), "size": int(row.size)})
 
 
-def read(base: Connection, name: str) -> Job:
+def read(connection: Connection, name: str) -> Job:
     """One job; NoSuchJob."""
-    row = base.execute(all_jobs().where(jobs.c.id == name)).first()
+    row = connection.execute(all_jobs().where(jobs.c.id == name)).first()
     if row is None:
         raise NoSuchJob("there is no such job")
     return job_of(row)
 
 
-def held(base: Writing, name: str) -> Row[Any]:
+def held(writing: Writing, name: str) -> Row[Any]:
     """The row of one job, which nobody else can change meanwhile; NoSuchJob."""
-    row = base.connection.execute(select(jobs).where(jobs.c.id == name).with_for_update()).first()
+    row = writing.connection.execute(select(jobs).where(jobs.c.id == name).with_for_update()).first()
     if row is None:
         raise NoSuchJob("there is no such job")
     return row
 
 
-def moved(base: Writing, job: Row[Any], move: Move, **changes: Any) -> None:
+def moved(writing: Writing, job: Row[Any], move: Move, **changes: Any) -> None:
     """Make a move of a job whose row is held, with what else changes in it, and write the move down.
 
     Raises
@@ -65,10 +65,10 @@ def moved(base: Writing, job: Row[Any], move: Move, **changes: Any) -> None:
     }
     if state is not State.RUNNING:
         changes |= {"owner": None, "lease": None}
-    base.connection.execute(
+    writing.connection.execute(
         update(jobs).where(jobs.c.id == job.id).values(state=state, changed=now(), **changes)
     )
-    base.connection.execute(insert(moves).values(job=job.id, move=move, state=state, at=now(), **told))
+    writing.connection.execute(insert(moves).values(job=job.id, move=move, state=state, at=now(), **told))
     if state in ENDS:
         # Nobody will ask for what was received.
-        remove_parts(base, job.id, Kind.RECEIVED, Kind.IMAGE)
+        remove_parts(writing, job.id, Kind.RECEIVED, Kind.IMAGE)

@@ -50,33 +50,35 @@ class JobStore:
         name = secrets.token_hex(16)
         new = {"id": name, "user": user, "patient": None, "state": State.RECEIVING, "request": request}
         counters = dict.fromkeys(("attempt", "losses", "done", "total"), 0)
-        with self._vault.writing() as base:
-            _hold_user(base, user)
-            _refuse_more(base, user, len(request), quota)
+        with self._vault.writing() as writing:
+            _hold_user(writing, user)
+            _refuse_more(writing, user, len(request), quota)
             unfinished = select(func.count()).where(jobs.c.user == user, jobs.c.state.not_in(ENDS))
-            if base.connection.execute(unfinished).scalar_one() >= quota.jobs:
+            if writing.connection.execute(unfinished).scalar_one() >= quota.jobs:
                 raise OverQuota(
                     f"you have {quota.jobs} jobs that have not ended, as many as you may; wait, or cancel one"
                 )
-            row = base.sealed_row(jobs, new) | counters | {"created": now(), "changed": now()}
-            base.connection.execute(insert(jobs).values(row))
-            return read(base.connection, name)
+            row = writing.sealed_row(jobs, new) | counters | {"created": now(), "changed": now()}
+            writing.connection.execute(insert(jobs).values(row))
+            return read(writing.connection, name)
 
     def job(self, name: str) -> Job:
         """One job; NoSuchJob."""
-        with self._vault.reading() as base:
-            return read(base, name)
+        with self._vault.reading() as connection:
+            return read(connection, name)
 
     def jobs(self, user: str | None = None, *, limit: int = 100) -> list[Job]:
         """The latest of a user, or of all."""
         chosen = all_jobs() if user is None else all_jobs().where(jobs.c.user == user)
-        with self._vault.reading() as base:
-            return [job_of(row) for row in base.execute(chosen.order_by(jobs.c.created.desc()).limit(limit))]
+        with self._vault.reading() as connection:
+            return [
+                job_of(row) for row in connection.execute(chosen.order_by(jobs.c.created.desc()).limit(limit))
+            ]
 
     def counts(self) -> dict[State, int]:
         """How many jobs are in each state."""
-        with self._vault.reading() as base:
-            found = base.execute(select(jobs.c.state, func.count()).group_by(jobs.c.state))
+        with self._vault.reading() as connection:
+            found = connection.execute(select(jobs.c.state, func.count()).group_by(jobs.c.state))
             return dict.fromkeys(State, 0) | {State(state): count for state, count in found}
 
     def request(self, name: str) -> bytes:
@@ -92,27 +94,27 @@ class JobStore:
         """An image begins to come, instead of any of its number: the part that takes its pieces."""
         if not 0 <= number < MAX_IMAGES:
             raise OverQuota(f"images have numbers from 0 to {MAX_IMAGES - 1}; submit several jobs")
-        with self._vault.writing() as base:
-            _refuse_started(held(base, name).state)
-            return begin_part(base, name, Kind.RECEIVED, number)
+        with self._vault.writing() as writing:
+            _refuse_started(held(writing, name).state)
+            return begin_part(writing, name, Kind.RECEIVED, number)
 
     def add(self, name: str, part: str, number: int, content: bytes, *, last: bool, quota: Quota) -> None:
         """One more piece of an image that comes; OverQuota where all that its user has here gets too much."""
-        with self._vault.writing() as base:
-            job = held(base, name)
+        with self._vault.writing() as writing:
+            job = held(writing, name)
             _refuse_started(job.state)
-            _hold_user(base, job.user)
-            _refuse_more(base, job.user, len(content), quota)
-            self._refuse_large(base, name, len(content))
+            _hold_user(writing, job.user)
+            _refuse_more(writing, job.user, len(content), quota)
+            self._refuse_large(writing, name, len(content))
             grown = update(parts).where(parts.c.id == part).values(size=parts.c.size + len(content))
-            if not base.connection.execute(grown).rowcount:
+            if not writing.connection.execute(grown).rowcount:
                 raise NoSuchJob(_SENT_ANEW)
-            write_piece(base, part, number, content, last=last)
+            write_piece(writing, part, number, content, last=last)
 
     def received(self, part: str) -> bytes:
         """An image that came, whole; NoSuchJob if it was sent anew, or its job is cancelled."""
-        with self._vault.reading() as base:
-            size = base.scalar(select(parts.c.size).where(parts.c.id == part))
+        with self._vault.reading() as connection:
+            size = connection.scalar(select(parts.c.size).where(parts.c.id == part))
         if size is None:
             raise NoSuchJob(_SENT_ANEW)
         return b"".join(content_of(self._vault, Part(part, size)))
@@ -133,104 +135,106 @@ class JobStore:
         OtherPatient
             If another image of the job shows somebody else.
         """
-        with self._vault.writing() as base:
-            job = held(base, name)
+        with self._vault.writing() as writing:
+            job = held(writing, name)
             _refuse_started(job.state)
-            remove_parts(base, name, Kind.RECEIVED, number=number)
-            write_part(base, name, Kind.IMAGE, number, image)
+            remove_parts(writing, name, Kind.RECEIVED, number=number)
+            write_part(writing, name, Kind.IMAGE, number, image)
             # De-identified, it may be larger than it came.
-            self._refuse_large(base, name, 0)
+            self._refuse_large(writing, name, 0)
             if job.patient != patient:
-                if read(base.connection, name).images > 1:
+                if read(writing.connection, name).images > 1:
                     raise OtherPatient("the images of a job are one patient's; submit another job for each")
                 bound = {"id": name, "user": job.user, "patient": patient}
                 request = self._vault.opened_row(jobs, job._asdict())["request"]
-                changed = base.sealed_row(jobs, bound | {"request": request})
-                base.connection.execute(update(jobs).where(jobs.c.id == name).values(changed))
-            return read(base.connection, name)
+                changed = writing.sealed_row(jobs, bound | {"request": request})
+                writing.connection.execute(update(jobs).where(jobs.c.id == name).values(changed))
+            return read(writing.connection, name)
 
     def refuse(self, part: str) -> None:
         """Nothing is left of an image that was received, or half of it."""
-        with self._vault.writing() as base:
-            remove_part(base, part)
+        with self._vault.writing() as writing:
+            remove_part(writing, part)
 
     def start(self, name: str) -> Job:
         """All images are there: a worker may take the job."""
-        with self._vault.writing() as base:
-            job = held(base, name)
+        with self._vault.writing() as writing:
+            job = held(writing, name)
             there = parts.c.job == name, parts.c.kind == Kind.IMAGE
-            count, last = base.connection.execute(
+            count, last = writing.connection.execute(
                 select(func.count(), func.max(parts.c.number)).where(*there)
             ).one()
             if State(job.state) is State.RECEIVING and last != count - 1:
                 raise WrongState(
                     "images of the job are missing; send them all, numbered from 0, and then start"
                 )
-            moved(base, job, Move.START)
+            moved(writing, job, Move.START)
             # Left by a daemon that died while they came, before anybody was taken out of them.
-            remove_parts(base, name, Kind.RECEIVED)
-            return read(base.connection, name)
+            remove_parts(writing, name, Kind.RECEIVED)
+            return read(writing.connection, name)
 
     def cancel(self, name: str) -> Job:
         """No worker will do it, or go on with it; WrongState if it has ended."""
-        with self._vault.writing() as base:
-            moved(base, held(base, name), Move.CANCEL)
-            return read(base.connection, name)
+        with self._vault.writing() as writing:
+            moved(writing, held(writing, name), Move.CANCEL)
+            return read(writing.connection, name)
 
     def remove(self, name: str) -> None:
         """Of a job that has ended only the record of its moves is kept; WrongState for another."""
-        with self._vault.writing() as base:
-            if State(held(base, name).state) not in ENDS:
+        with self._vault.writing() as writing:
+            if State(held(writing, name).state) not in ENDS:
                 raise WrongState("the job has not ended; cancel it first")
-            _remove(base, name)
+            _remove(writing, name)
 
     def sweep(self, kept: float) -> int:
         """Remove jobs that ended, and cancel those that were never started, so many seconds ago; how many."""
         old = jobs.c.changed < now() - kept
-        with self._vault.writing() as base:
-            ended = base.connection.scalars(select(jobs.c.id).where(old, jobs.c.state.in_(ENDS))).all()
+        with self._vault.writing() as writing:
+            ended = writing.connection.scalars(select(jobs.c.id).where(old, jobs.c.state.in_(ENDS))).all()
             for name in ended:
-                _remove(base, name)
-            idle = base.connection.execute(
+                _remove(writing, name)
+            idle = writing.connection.execute(
                 select(jobs).where(old, jobs.c.state == State.RECEIVING).with_for_update(skip_locked=True)
             ).all()
             for job in idle:
-                moved(base, job, Move.CANCEL)
+                moved(writing, job, Move.CANCEL)
             return len(ended) + len(idle)
 
     def content(self, name: str, kind: Kind, number: int) -> tuple[Part, Iterator[bytes]]:
         """A part of a job, and its bytes piece by piece; NoSuchJob if it is not there."""
-        with self._vault.reading() as base:
-            part = part_of(base, name, kind, number)
+        with self._vault.reading() as connection:
+            part = part_of(connection, name, kind, number)
         if part is None:
             raise NoSuchJob(f"there is no {kind} of this number in the job")
         return part, content_of(self._vault, part)
 
-    def _refuse_large(self, base: Writing, name: str, more: int) -> None:
-        if read(base.connection, name).size + more > self._job_bytes:
+    def _refuse_large(self, writing: Writing, name: str, more: int) -> None:
+        if read(writing.connection, name).size + more > self._job_bytes:
             raise OverQuota(
                 f"a job has up to {self._job_bytes} bytes of images here; submit a job for each part of them"
             )
 
     def _opened(self, name: str, column: str) -> bytes | None:
-        with self._vault.reading() as base:
-            row = base.execute(select(jobs).where(jobs.c.id == name)).mappings().first()
+        with self._vault.reading() as connection:
+            row = connection.execute(select(jobs).where(jobs.c.id == name)).mappings().first()
         if row is None:
             raise NoSuchJob("there is no such job")
         told: bytes | None = self._vault.opened_row(jobs, dict(row))[column]
         return told
 
 
-def _hold_user(base: Writing, user: str) -> None:
+def _hold_user(writing: Writing, user: str) -> None:
     """What a user has is counted by one at a time."""
-    base.connection.execute(select(users.c.id).where(users.c.id == user).with_for_update())
+    writing.connection.execute(select(users.c.id).where(users.c.id == user).with_for_update())
 
 
-def _refuse_more(base: Writing, user: str, more: int, quota: Quota) -> None:
+def _refuse_more(writing: Writing, user: str, more: int, quota: Quota) -> None:
     """OverQuota where all that a user has here would get too much: images, results, and what was asked."""
     images = select(func.coalesce(func.sum(parts.c.size), 0)).join(jobs, jobs.c.id == parts.c.job)
     asked = select(func.coalesce(func.sum(func.length(jobs.c.request)), 0))
-    had = sum(int(base.connection.scalar(each.where(jobs.c.user == user)) or 0) for each in (images, asked))
+    had = sum(
+        int(writing.connection.scalar(each.where(jobs.c.user == user)) or 0) for each in (images, asked)
+    )
     if had + more > quota.bytes:
         raise OverQuota(
             f"your jobs would hold more than the {quota.bytes} bytes that you may have here; fetch "
@@ -243,6 +247,6 @@ def _refuse_started(state: str) -> None:
         raise WrongState(f"the job is {state} and takes no images any more; submit another")
 
 
-def _remove(base: Writing, name: str) -> None:
-    remove_parts(base, name)
-    base.connection.execute(delete(jobs).where(jobs.c.id == name))
+def _remove(writing: Writing, name: str) -> None:
+    remove_parts(writing, name)
+    writing.connection.execute(delete(jobs).where(jobs.c.id == name))

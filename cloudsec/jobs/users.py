@@ -85,8 +85,8 @@ class Users:
             If the name is taken, or is none.
         """
         token, row = self._new(name, role, jobs, bytes)
-        with self._vault.writing() as base:
-            if not _added(base, row):
+        with self._vault.writing() as writing:
+            if not _added(writing, row):
                 raise UserError(f"there is a user {name} already; remove that one, or choose another name")
         return token
 
@@ -96,10 +96,10 @@ class Users:
         If it cannot be kept, there is no user.
         """
         token, row = self._new(name, role, None, None)
-        with self._vault.writing() as base:
-            if base.connection.execute(select(func.count()).select_from(users)).scalar_one():
+        with self._vault.writing() as writing:
+            if writing.connection.execute(select(func.count()).select_from(users)).scalar_one():
                 return False
-            if added := _added(base, row):
+            if added := _added(writing, row):
                 keep(token)
             return added
 
@@ -107,16 +107,16 @@ class Users:
         """Whose token this is; None if it is nobody's. How long that takes tells nothing of any secret."""
         match = _TOKEN.fullmatch(token)
         name, secret = (match[1], match[2]) if match else ("", "")
-        with self._vault.reading() as base:
-            row = base.execute(select(users).where(users.c.id == name)).first()
+        with self._vault.reading() as connection:
+            row = connection.execute(select(users).where(users.c.id == name)).first()
         role, kept = ("", "") if row is None else (row.role, row.token)
         right = hmac.compare_digest(self._hashed(name, role, secret), kept)
         return _user(row) if right and row is not None else None
 
     def all(self) -> list[User]:
         """All users, by name."""
-        with self._vault.reading() as base:
-            return [_user(row) for row in base.execute(select(users).order_by(users.c.name))]
+        with self._vault.reading() as connection:
+            return [_user(row) for row in connection.execute(select(users).order_by(users.c.name))]
 
     def remove(self, name: str) -> None:
         """A user's token is good for nothing from now on; their jobs end and go, for nobody else has them.
@@ -126,19 +126,19 @@ class Users:
         UserError
             If there is no such user, or no other admin.
         """
-        with self._vault.writing() as base:
-            everybody = base.connection.execute(select(users).with_for_update()).all()
+        with self._vault.writing() as writing:
+            everybody = writing.connection.execute(select(users).with_for_update()).all()
             gone = next((row for row in everybody if row.name == name), None)
             if gone is None:
                 raise UserError(f"there is no user {name}; see the list of users")
             if gone.role == Role.ADMIN and sum(row.role == Role.ADMIN for row in everybody) == 1:
                 raise UserError(f"{name} is the only admin; add another one first")
-            base.connection.execute(delete(users).where(users.c.id == gone.id))
+            writing.connection.execute(delete(users).where(users.c.id == gone.id))
             theirs = select(job_tables.jobs).where(job_tables.jobs.c.user == gone.id).with_for_update()
-            for job in base.connection.execute(theirs).all():
+            for job in writing.connection.execute(theirs).all():
                 if job.state not in ENDS:
-                    moved(base, job, Move.CANCEL)
-                base.connection.execute(delete(job_tables.jobs).where(job_tables.jobs.c.id == job.id))
+                    moved(writing, job, Move.CANCEL)
+                writing.connection.execute(delete(job_tables.jobs).where(job_tables.jobs.c.id == job.id))
 
     def _new(self, name: str, role: Role, jobs: int | None, bytes: int | None) -> tuple[str, dict[str, Any]]:
         """A token, and the row of the user whose it is."""
@@ -157,10 +157,10 @@ class Users:
         return self._vault.lookup("token", f"{user} {role} {secret}")
 
 
-def _added(base: Writing, row: dict[str, Any]) -> bool:
+def _added(writing: Writing, row: dict[str, Any]) -> bool:
     """Write a new user down; False where the name is taken."""
-    created = base.connection.execute(select(now())).scalar_one()
-    return base.add(users, row | {"created": created})
+    created = writing.connection.execute(select(now())).scalar_one()
+    return writing.add(users, row | {"created": created})
 
 
 def _user(row: Row[Any]) -> User:

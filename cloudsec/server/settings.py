@@ -26,6 +26,8 @@ from pydantic_settings import (
 
 from cloudsec.connections import LOOPBACK
 from cloudsec.errors import shown
+from cloudsec.jobs.queue import LEASE_SECONDS
+from cloudsec.jobs.store import JOB_BYTES
 
 PREFIX = "CLOUDSEC_"
 _FILES = (
@@ -84,14 +86,14 @@ class Settings(BaseSettings):
 
     workers: Count = 2
     """Jobs that this daemon has done at one time."""
-    lease_seconds: Annotated[float, Ge(1)] = 30.0
+    lease_seconds: Annotated[float, Ge(1)] = LEASE_SECONDS
     """After which the job of a daemon that says nothing is another's."""
     keep_days: Annotated[float, Gt(0)] = 7.0
     """After which a job that ended is removed with its result."""
 
     image_bytes: Count = 1 << 28
     """Largest image file."""
-    job_bytes: Count = 1 << 31
+    job_bytes: Count = JOB_BYTES
     """Bytes of the images of one job, and of its results: they are in memory while it is done."""
     user_jobs: Count = 100
     """Jobs that have not ended, of one user."""
