@@ -98,7 +98,9 @@ def status(options: argparse.Namespace) -> int:
             print(f"{name:<10}{view[name]}")
     print(f"{'created':<10}{_time(view['created'])}")
     print(f"{'changed':<10}{_time(view['changed'])}")
-    print(f"{'tasks':<10}{view['done']} of {view['total']} answered, attempt {view['attempt']}")
+    print(f"{'attempt':<10}{view['attempt']}")
+    if view["total"]:
+        print(f"{'tasks':<10}{view['done']} of {view['total']} answered")
     print(f"{'kept':<10}{view['images']} images, {view['results']} results, {view['bytes']} bytes")
     return 0
 
@@ -123,7 +125,7 @@ def jobs(options: argparse.Namespace) -> int:
     column = "user" if any(view["user"] for view in views) else "operation"
     print(f"{'id':<34}{'state':<11}{column:<34}{'created':<18}{'tasks':<12}bytes")
     for view in views:
-        tasks = f"{view['done']}/{view['total']}"
+        tasks = f"{view['done']}/{view['total']}" if view["total"] else "-"
         operation = view["operation"] or view["user"] or "-"
         print(
             f"{view['id']:<34}{view['state']:<11}{operation:<34}{_time(view['created']):<18}{tasks:<12}"

@@ -30,7 +30,8 @@ class Folder:
     Attributes
     ----------
     name : str or Path
-        Of the folder, with which errors begin.
+        Of the folder, with which errors begin; those of a file with its place, or where the folder is none
+        on a disk, and this a text, with the file's name alone.
     files : mapping of str to a function that opens the file
     """
 
@@ -39,7 +40,11 @@ class Folder:
 
     def image(self, name: str, *, burned_in: BurnedIn) -> ImageFile:
         """What one of the files holds."""
-        return image_of(Path(self.name, name), self.files[name], burned_in=burned_in)
+        return image_of(self.place(name), self.files[name], burned_in=burned_in)
+
+    def place(self, name: str) -> str | Path:
+        """What errors call one of the files."""
+        return self.name / name if isinstance(self.name, Path) else name
 
 
 def folder_at(directory: Path) -> Folder:
@@ -58,7 +63,7 @@ def read_series(folder: Folder) -> Series:
     """
     slices = []
     for name, opened in folder.files.items():
-        with port(Path(folder.name, name), "is damaged or cut short; fetch it again from where it came"):
+        with port(folder.place(name), "is damaged or cut short; fetch it again from where it came"):
             if not name.isprintable():
                 raise ImageFileError("has a name that cannot be printed; rename it")
             with opened() as file:

@@ -264,7 +264,7 @@ def _slice(folder: Folder, name: str) -> ImageFile:
     """One of several, which is one image."""
     image = folder.image(name, burned_in="accept")
     if image.count > 1:
-        raise ValueError(f"{Path(folder.name, name)} holds several images; name it, not its directory")
+        raise ValueError(f"{folder.place(name)} holds several images; name it, not its directory")
     return image
 
 

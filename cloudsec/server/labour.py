@@ -78,7 +78,7 @@ def carried_out(
     if len(images) == 1:
         source = images_of_file("the image", in_memory(images[0]), one_by_one=request.one_by_one)
     else:
-        files = {f"{number:04d}": in_memory(content) for number, content in enumerate(images)}
+        files = {f"image {number}": in_memory(content) for number, content in enumerate(images)}
         source = images_of_folder(Folder("the images", files), one_by_one=request.one_by_one)
     reports: list[dict[str, object]] = []
     results: list[bytes] = []

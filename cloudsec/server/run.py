@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import ssl
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 from cloudsec.errors import CloudsecError
@@ -32,28 +33,26 @@ def run(config: Path | None, tell: Callable[[str], None], say: Callable[[str], N
     tls = tls_context(settings)
     log = make_log(secrets.token_hex(4), settings.log_level)
     hush_libraries(log)
-    try:
-        with open_daemon(settings, log) as daemon:
-            if (place := add_first_admin(daemon.users)) is not None:
-                say(f"the first admin's token is in {place}; add users with it, then keep it safe")
-            if settings.providers_file is None:
-                say("providers are embedded: nothing leaves this machine; name others in providers_file")
-            app = create_app(daemon)
+    with ExitStack() as last, open_daemon(settings, log) as daemon:
+        if (place := add_first_admin(daemon.users)) is not None:
+            say(f"the first admin's token is in {place}; add users with it, then keep it safe")
+        if settings.providers_file is None:
+            say("providers are embedded: nothing leaves this machine; name others in providers_file")
+        app = create_app(daemon)
 
-            def ready(url: str) -> None:
-                log.info("ready")
-                tell(url)
+        def ready(url: str) -> None:
+            log.info("ready")
+            # Ctrl-C and SIGTERM come through there.
+            last.callback(log.info, "stopped")
+            tell(url)
 
-            try:
-                serve(app, settings.host, settings.port, ready, tls, daemon.stop)
-            except OSError as error:
-                raise CloudsecError(
-                    f"cannot listen on {settings.host} port {settings.port}: {error.strerror or error}; "
-                    "choose another host or port"
-                ) from error
-    finally:
-        # Ctrl-C and SIGTERM come through here.
-        log.info("stopped")
+        try:
+            serve(app, settings.host, settings.port, ready, tls, daemon.stop)
+        except OSError as error:
+            raise CloudsecError(
+                f"cannot listen on {settings.host} port {settings.port}: {error.strerror or error}; "
+                "choose another host or port"
+            ) from error
 
 
 def tls_context(settings: Settings) -> ssl.SSLContext | None:

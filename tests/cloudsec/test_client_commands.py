@@ -111,6 +111,19 @@ def test_an_administrator_sees_whose_jobs_there_are(
         assert column in capsys.readouterr().out.splitlines()[0]
 
 
+def test_of_tasks_nothing_is_told_before_there_are_some(
+    daemon: Served, place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    client = daemon.client(Role.SERVICE)
+    waiting, done = client.submit(start=False), client.submit((place / "in.npy").read_bytes())
+    assert client.ended(done)["state"] == "done"
+    for job, told in ((waiting, False), (done, True)):
+        assert run(daemon, Role.SERVICE, monkeypatch, "status", job) == 0
+        assert bool(re.search("^tasks", capsys.readouterr().out, re.MULTILINE)) == told
+    assert run(daemon, Role.SERVICE, monkeypatch, "jobs") == 0
+    assert "0/0" not in capsys.readouterr().out
+
+
 def test_files_that_are_not_there_are_named_with_what_to_do(
     daemon: Served, place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -58,7 +58,7 @@ def slices(**changes: Any) -> Folder:
         )
         for name, frame, height in zip("bca", FRAMES, (0, 2, 4), strict=True)
     }
-    return Folder("study 7", {name: in_memory(content) for name, content in files.items()})
+    return Folder(Path("study 7"), {name: in_memory(content) for name, content in files.items()})
 
 
 def npy(pixels: np.ndarray[Any, Any]) -> bytes:

@@ -11,7 +11,7 @@ from sqlalchemy import select
 import providers
 from cloudsec.jobs import Kind, Role
 from cloudsec.vault import job_tables
-from tests.daemons import Served, served
+from tests.daemons import Served, npy, served
 from tests.dicom_files import US, dataset_of, file_of
 
 SECRETS = ("Karenina", "ID-70411923", "19570318", "1.2.826.0.1.7041", "Sainte-Anne")
@@ -94,6 +94,16 @@ def test_slices_of_one_patient_are_a_volume_and_those_of_two_are_refused(daemon:
         other = client.ask("PUT", f"/v1/jobs/{job}/images/1", data=slice_of(number, patient="ID-2"))
         assert (other.status_code, other.json()["code"]) == (422, "refused")
     assert client.ask("GET", f"/v1/jobs/{job}").json()["images"] == 1
+
+
+def test_an_image_that_is_no_slice_among_slices_is_told_by_its_number(daemon: Served) -> None:
+    client = daemon.client(Role.CLINICIAN)
+    view = client.ended(client.submit(*[npy(np.zeros((40, 44), np.uint8))] * 2))
+    assert view["state"] == "failed"
+    assert view["message"].startswith("image 0: is no DICOM file")
+    view = client.ended(client.submit(*(slice_of(number) for number in (0, 1, 3))))
+    assert view["message"].startswith("the images: holds no volume")
+    assert "image 1" in view["message"]
 
 
 def test_an_image_that_may_show_a_name_is_refused_unless_it_is_accepted(daemon: Served) -> None:

@@ -166,3 +166,4 @@ def test_an_address_that_another_has_is_named_with_what_to_do(daemon: Running) -
     )
     assert done.returncode == 1
     assert f"cannot listen on 127.0.0.1 port {port}: Address already in use; choose" in done.stderr
+    assert '"stopped"' not in done.stderr
