@@ -7,6 +7,7 @@ import stat
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,7 +28,7 @@ class Running:
     process: subprocess.Popen[str]
     url: str
     remarks: list[str]
-    token: str = ""
+    token: str
 
     def run(self, *words: str, token: str | None = None) -> subprocess.CompletedProcess[str]:
         told = {"CLOUDSEC_SERVER": self.url, "CLOUDSEC_SERVER_TOKEN": token or self.token}
@@ -37,71 +38,76 @@ class Running:
         )
 
 
-def started(*arguments: str) -> Running:
-    process = subprocess.Popen(
-        [sys.executable, "-m", "cloudsec", "serve", *arguments],
+@contextmanager
+def running(place: Path) -> Iterator[Running]:
+    """A daemon that keeps in a directory all that it keeps, and its first admin."""
+    own = {
+        "CLOUDSEC_PORT": "0",
+        "CLOUDSEC_KEY_FILE": str(place / "key"),
+        "CLOUDSEC_STATE": str(place / "state"),
+    }
+    with subprocess.Popen(
+        [sys.executable, "-m", "cloudsec", "serve"],
         cwd=ROOT,
-        env=os.environ | {"CLOUDSEC_PORT": "0"},
+        env=os.environ | own,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-    )
-    assert process.stdout is not None
-    assert process.stderr is not None
-    url = process.stdout.readline().strip()
-    if not url:
-        raise AssertionError(process.communicate(timeout=20)[1])
-    remarks = []
-    while (line := process.stderr.readline()).startswith("cloudsec: "):
-        remarks.append(line.strip())
-    return Running(process, url, remarks)
+    ) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stderr is not None
+            url = process.stdout.readline().strip()
+            if not url:
+                raise AssertionError(process.communicate(timeout=20)[1])
+            remarks = []
+            while (line := process.stderr.readline()).startswith("cloudsec: "):
+                remarks.append(line.strip())
+            token = place / "state" / "admin.token"
+            assert stat.S_IMODE(token.stat().st_mode) == 0o600
+            yield Running(process, url, remarks, token.read_text().strip())
+        finally:
+            process.kill()
 
 
-@pytest.fixture
-def daemon() -> Iterator[Running]:
-    running = started()
-    place = Path(os.environ["CLOUDSEC_STATE"]) / "admin.token"
-    assert stat.S_IMODE(place.stat().st_mode) == 0o600
-    running.token = place.read_text().strip()
-    try:
-        yield running
-    finally:
-        running.process.kill()
-        running.process.communicate()
+@pytest.fixture(scope="module")
+def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """One for the tests of this module that let it live."""
+    with running(tmp_path_factory.mktemp("daemon")) as daemon:
+        yield daemon
 
 
-def test_from_the_first_start_to_a_result_that_equals_the_unsplit_operation(
-    daemon: Running, tmp_path: Path
-) -> None:
-    assert any("the first admin's token is in " in line for line in daemon.remarks)
-    assert any("nothing leaves this machine" in line for line in daemon.remarks)
-    token = daemon.run("users", "add", "ward-3", "service").stdout.strip()
-    np.save(tmp_path / "in.npy", IMAGE)
-    out = tmp_path / "out.npy"
-    words = ("submit", str(tmp_path / "in.npy"), "-o", "gaussian", "-p", "sigma=2")
-    done = daemon.run(*words, "--wait", str(out), token=token)
-    assert (done.returncode, done.stderr) == (0, "")
-    expected = providers.apply(IMAGE, "gaussian", sigma=2)
-    assert np.array_equal(np.load(out), expected)
+def test_from_the_first_start_to_a_result_that_equals_the_unsplit_operation(tmp_path: Path) -> None:
+    with running(tmp_path) as daemon:
+        assert any("the first admin's token is in " in line for line in daemon.remarks)
+        assert any("nothing leaves this machine" in line for line in daemon.remarks)
+        token = daemon.run("users", "add", "ward-3", "service").stdout.strip()
+        np.save(tmp_path / "in.npy", IMAGE)
+        out = tmp_path / "out.npy"
+        words = ("submit", str(tmp_path / "in.npy"), "-o", "gaussian", "-p", "sigma=2")
+        done = daemon.run(*words, "--wait", str(out), token=token)
+        assert (done.returncode, done.stderr) == (0, "")
+        expected = providers.apply(IMAGE, "gaussian", sigma=2)
+        assert np.array_equal(np.load(out), expected)
 
-    name = daemon.run(*words, token=token).stdout.strip()
-    listed = daemon.run("jobs", token=token).stdout
-    assert name in listed
-    assert Client(daemon.url, token).ended(name)["state"] == "done"
-    again, report = tmp_path / "again.npy", tmp_path / "r.json"
-    fetched = daemon.run("fetch", name, str(again), "--report", str(report), token=token)
-    assert (fetched.returncode, fetched.stderr) == (0, "")
-    assert np.array_equal(np.load(again), expected)
-    assert json.loads(report.read_text())["images"][0]["operation"].startswith("gaussian")
+        name = daemon.run(*words, token=token).stdout.strip()
+        listed = daemon.run("jobs", token=token).stdout
+        assert name in listed
+        assert Client(daemon.url, token).ended(name)["state"] == "done"
+        again, report = tmp_path / "again.npy", tmp_path / "r.json"
+        fetched = daemon.run("fetch", name, str(again), "--report", str(report), token=token)
+        assert (fetched.returncode, fetched.stderr) == (0, "")
+        assert np.array_equal(np.load(again), expected)
+        assert json.loads(report.read_text())["images"][0]["operation"].startswith("gaussian")
 
-    daemon.process.send_signal(signal.SIGTERM)
-    _, log = daemon.process.communicate(timeout=20)
-    assert daemon.process.returncode == 0
-    lines = [json.loads(line) for line in log.splitlines()]
-    assert lines[-1]["event"] == "stopped"
-    assert token.split("-")[2] not in log
-    database = (Path(os.environ["CLOUDSEC_STATE"]) / "vault.db").read_bytes()
-    assert token.split("-")[2].encode() not in database
+        daemon.process.send_signal(signal.SIGTERM)
+        _, log = daemon.process.communicate(timeout=20)
+        assert daemon.process.returncode == 0
+        lines = [json.loads(line) for line in log.splitlines()]
+        assert lines[-1]["event"] == "stopped"
+        assert token.split("-")[2] not in log
+        database = (tmp_path / "state" / "vault.db").read_bytes()
+        assert token.split("-")[2].encode() not in database
 
 
 def test_a_command_that_fails_is_one_line_and_a_status(daemon: Running, tmp_path: Path) -> None:
