@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import Row, and_, or_, select, update
+from sqlalchemy import Row, and_, func, or_, select, update
 
 from cloudsec.jobs.database import now
 from cloudsec.jobs.job import Claim, Kind, LostClaim
@@ -38,16 +38,21 @@ class JobQueue:
         self._vault, self._lease = vault, lease
 
     def claim(self, owner: str) -> Claim | None:
-        """The oldest job that nobody works on, for the time of a lease; None where there is none.
+        """A job that nobody works on, for the time of a lease; None where there is none.
 
+        It is the oldest of the users with the fewest worked on: nobody waits for all of another's.
         One that lost `ATTEMPTS` workers fails instead.
         """
         abandoned = and_(jobs.c.state == State.RUNNING, jobs.c.lease < now())
-        free = select(jobs).where(or_(jobs.c.state == State.QUEUED, abandoned))
-        oldest = free.order_by(jobs.c.created, jobs.c.id).limit(1).with_for_update(skip_locked=True)
+        worked_on = select(jobs.c.user, func.count().label("jobs")).group_by(jobs.c.user)
+        busy = worked_on.where(jobs.c.state == State.RUNNING, jobs.c.lease >= now()).subquery()
+        free = select(jobs).outerjoin(busy, busy.c.user == jobs.c.user)
+        free = free.where(or_(jobs.c.state == State.QUEUED, abandoned))
+        order = func.coalesce(busy.c.jobs, 0), jobs.c.created, jobs.c.id
+        first = free.order_by(*order).limit(1).with_for_update(of=jobs, skip_locked=True)
         while True:
             with self._vault.writing() as writing:
-                job = writing.connection.execute(oldest).first()
+                job = writing.connection.execute(first).first()
                 if job is None:
                     return None
                 if job.state == State.RUNNING:

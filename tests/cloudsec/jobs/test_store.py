@@ -122,6 +122,22 @@ def test_a_job_that_ended_can_be_fetched_and_removed_and_then_only_its_moves_are
         assert len(base.execute(select(job_tables.moves)).all()) == 3
 
 
+def test_who_has_fewer_jobs_worked_on_is_next_and_of_equals_who_came_first(
+    vault: Vault, queued: Callable[..., str]
+) -> None:
+    queue = JobQueue(vault)
+    first, second, third, other = (queued(user) for user in ("many", "many", "many", "one"))
+    assert [claimed(queue).job for _ in range(4)] == [first, other, second, third]
+
+
+def test_a_job_whose_worker_is_gone_is_not_counted_against_its_user(
+    vault: Vault, queued: Callable[..., str]
+) -> None:
+    names = [queued(user) for user in ("many", "one")]
+    assert claimed(JobQueue(vault, lease=-1.0)).job == names[0]
+    assert [claimed(JobQueue(vault)).job for _ in names] == names
+
+
 def test_why_a_job_failed_is_kept_sealed_and_for_its_user(
     vault: Vault, store: JobStore, queued: Callable[..., str]
 ) -> None:
