@@ -26,6 +26,7 @@ from cloudsec.dicom.derived import STALE
 from cloudsec.dicom.elements import decoded, text_of
 from cloudsec.dicom.encoded import EncodedFile, encoded, opened, read_meta
 from cloudsec.dicom.files import DAMAGED, burned_in_reason, foreign_errors
+from cloudsec.dicom.letters import shows_letters
 from cloudsec.dicom.manifest import Manifest, uids_replaced
 from cloudsec.dicom.masking import OFFSET_TABLES, blackened, read_pixels, words_in
 from cloudsec.dicom.meaning import drop
@@ -96,7 +97,8 @@ def deidentified_file(
     rules : Rules or None
         Their masks are used here. None: there are none.
     burned_in : {"refuse", "accept"}
-        What to do with images whose pixels may show a name, and that no mask fits.
+        What to do with images whose pixels may show a name and that no mask fits, and with those in which
+        letters are found; of images that cannot be decoded, the header alone is judged.
     ocr : bool
         Refuse also images in which tesseract reads words, after masks; it clears none.
 
@@ -119,7 +121,8 @@ def deidentified_file(
                 f"nobody looks for comments and voices in {unheard}; convert it, or look at it, listen, and "
                 "pass --burned-in accept"
             )
-        if file.pixels and burned_in != "accept" and not rectangles and (reason := burned_in_reason(dataset)):
+        reason = burned_in_reason(dataset) if file.pixels else None
+        if burned_in != "accept" and not rectangles and reason:
             raise DicomError(
                 f"{reason}; write a mask rule for such images, or look at it and pass --burned-in accept"
             )
@@ -141,6 +144,17 @@ def deidentified_file(
                     f"tesseract reads words in its pixels ({words}); mask them by a rule, or look at it and "
                     "leave out --ocr"
                 )
+        # Where letters are expected, a mask was made by somebody who knows which of them may stay.
+        if (
+            burned_in != "accept"
+            and not reason
+            and file.pixels
+            and _shows_letters(encoded(made, pixels, syntax, implicit=implicit))
+        ):
+            raise DicomError(
+                "letters stand in its pixels, which may name somebody; write a mask rule for such images, or "
+                "look at it and pass --burned-in accept"
+            )
         if not syntax.is_compressed:
             drop(made, OFFSET_TABLES)
         return DeidentifiedFile(
@@ -244,6 +258,15 @@ def _unheard(file: EncodedFile) -> str | None:
         return "recorded sound"
     known = not (file.pixels and file.syntax.is_compressed) or is_known_code(file)
     return None if known else file.syntax.name
+
+
+def _shows_letters(content: bytes) -> bool:
+    """Whether letters are found in the pixels of a file; in a code that is not decoded, none are."""
+    try:
+        frames = read_pixels(content)
+    except DicomError:
+        return False
+    return shows_letters(frames)
 
 
 def _hides_overlay(file: EncodedFile) -> bool:

@@ -47,7 +47,8 @@ def read_pixels(content: bytes) -> NDArray[np.generic]:
 def blackened(dataset: Dataset, frames: NDArray[np.generic], rectangles: Sequence[Rectangle]) -> None:
     """Put frames into a header, uncompressed, with rectangles of every frame black.
 
-    Black is the least value, and the greatest where that is how black is stored. Colours become RGB.
+    Black is the blackest value that the frames have: a blacker one would move the window that viewers choose
+    for what an image holds. Colours become RGB.
 
     Parameters
     ----------
@@ -89,14 +90,12 @@ def blackened(dataset: Dataset, frames: NDArray[np.generic], rectangles: Sequenc
 
 
 def _black(dataset: Dataset, frames: NDArray[np.generic]) -> int | float:
-    inverted = dataset.PhotometricInterpretation == "MONOCHROME1"
-    if frames.dtype.kind == "f":
-        return float(frames.max() if inverted else frames.min())
     if frames.ndim == 4:
         return 0
-    bits, signed = int(dataset.BitsStored), bool(dataset.PixelRepresentation)
-    least = -(1 << bits - 1) if signed else 0
-    return least + (1 << bits) - 1 if inverted else least
+    black: int | float = (
+        frames.max() if dataset.PhotometricInterpretation == "MONOCHROME1" else frames.min()
+    ).item()
+    return black
 
 
 def words_in(frames: NDArray[np.generic]) -> int:

@@ -175,7 +175,7 @@ def test_rules_keep_mask_and_are_refused_where_they_are_wrong(
     assert run("deidentify", source, tmp_path / "out", *words) == 0
     for made in read_all(tmp_path / "out"):
         assert made.SeriesDescription == "knee"
-        assert (made.pixel_array[:2, 1:3] == np.iinfo(np.int16).min).all()
+        assert (made.pixel_array[:2, 1:3] == made.pixel_array.min()).all()
     # A file of rules may be all that there is to say.
     rules.write_text('clean = ["descriptors"]\n' + rules.read_text())
     assert run("deidentify", source, tmp_path / "same", "--rules", rules) == 0
