@@ -78,7 +78,7 @@ def test_all_may_lie_and_nothing_of_theirs_is_kept() -> None:
 def test_a_second_liar_is_found_when_the_first_is_gone() -> None:
     # Stand-ins answer rightly at first, and wrongly when they are asked again.
     clouds: list[Endpoint] = [LocalEndpoint(f"c{number}") for number in range(16)]
-    clouds[3], clouds[5] = liar(3, "zero"), liar(5, "one pixel")
+    clouds[3], clouds[5] = liar(3, "zero"), liar(5, "zero")
     image = np.random.default_rng(0).integers(0, 4096, (144, 144), np.uint16)
     with in_blocks.Broker(clouds, key=KEY, plan={"block": 8}) as broker:
         result = broker.process(image, "binomial", size=3)
