@@ -15,6 +15,7 @@ NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 PYTHON ?= $(or $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$p -c '$(NEW_ENOUGH)' >/dev/null 2>&1 && echo $$p && break; done),python3)
 # One more than CI has cores: a worker waits for a third of its time, for daemons and databases that it started.
+# Each with one thread: threads of several workers wait for each other.
 PYTEST_WORKERS ?= 3
 CODE := $(wildcard regions providers cloudsec tests benchmarks notebooks conftest.py)
 DEBIAN_PACKAGES := dcmtk dicom3tools orthanc postgresql tesseract-ocr tesseract-ocr-eng
@@ -40,7 +41,7 @@ demo: $(RUN) ## the paper's scheme beside ours at real provider processes; its r
 	@$(BIN)/cloudsec demo --out demo-output
 
 test: lint ## run linters, import contracts, type check and the tests
-	@$(BIN)/python -m pytest -q -n $(PYTEST_WORKERS)
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(PYTEST_WORKERS)
 
 slow: $(TEST) ## run the tests that `make test` leaves out for their time
 	@$(BIN)/python -m pytest -q -n $(PYTEST_WORKERS) -m slow || test $$? = 5  # 5: there are none
@@ -93,7 +94,8 @@ clean: ## remove what these targets made
 require_python = { $(PYTHON) -c '$(NEW_ENOUGH)' 2>/dev/null || \
 	{ echo "CloudSec needs Python 3.11 or newer; '$(PYTHON)' is not. Name one: make PYTHON=/path/to/python3" >&2; exit 1; }; }
 pip = $$($(BIN)/python -m pip --version >/dev/null 2>&1 && echo $(BIN)/python -m pip || echo $(PYTHON) -m pip --python $(BIN)/python)
-install = touch $(BROKEN) && $(pip) install -qq --require-hashes -r $(1) && \
+# Python compiles what is imported when it is; most of what lies in these packages never is.
+install = touch $(BROKEN) && $(pip) install -qq --no-compile --require-hashes -r $(1) && \
 	$(pip) install -qq --no-deps --no-build-isolation --no-index -e . && rm $(BROKEN)
 
 $(VENV)/place:
