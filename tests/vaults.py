@@ -98,8 +98,8 @@ def writings(text: str) -> Iterator[bytes]:
         yield content.hex().upper().encode()
         # Wherever it begins in what was encoded, without the digits that its neighbours have a part in.
         for shift in range(3):
-            digits = base64.b64encode(bytes(shift) + content)
-            yield digits[-(-4 * shift // 3) : len(digits) // 4 * 4 - 4]
+            before = bytes(shift) + content
+            yield base64.b64encode(before)[-(-4 * shift // 3) : 4 * len(before) // 3]
 
 
 def rows(vault: Vault, column: Column[Any]) -> list[dict[str, Any]]:

@@ -66,13 +66,14 @@ from cloudsec.errors import ImageFileError
 def told(content):
     raise ImageFileError(f"this is {mutations.MARK}")
 
-mutations.SECONDS = 0.3
 files = [mutations.taken_apart(mutations.honest_slices()["b"])]
 faults = [
-    lambda content: bytearray(mutations.MEMORY), lambda content: os._exit(3), lambda content: time.sleep(9),
-    lambda content: 1 / 0, told,
+    lambda content: bytearray(mutations.MEMORY), lambda content: os._exit(3), lambda content: 1 / 0, told,
+    lambda content: time.sleep(99),
 ]
 for fault in faults:
+    if fault is faults[-1]:
+        mutations.SECONDS = 0.3
     print(*mutations._print_reader("a reader", fault, files, 1), file=sys.stderr)
 """
 
@@ -80,7 +81,7 @@ for fault in faults:
 def test_what_goes_wrong_is_found() -> None:
     ended = subprocess.run([sys.executable, "-c", FAULTS], capture_output=True, text=True, check=True)
     found = ended.stderr.splitlines()
-    says = ("MemoryError", "a crash", "a hang", "ZeroDivisionError", "a message that tells a value")
+    says = ("MemoryError", "a crash", "ZeroDivisionError", "a message that tells a value", "a hang")
     assert len(found) == len(says)
     assert all(words in line for words, line in zip(says, found, strict=True)), found
 
