@@ -131,34 +131,28 @@ def deidentified_file(
         made, syntax, implicit = result.dataset, file.syntax, file.implicit
         bare = bare_pixels(file) if file.pixels else b""
         pixels, anew = bare or b"", bool(rectangles) or bare is None or _hides_overlay(file)
-        if file.pixels and (anew or ocr):
-            frames = read_pixels(content)
-            if anew:
-                blackened(made, frames, rectangles)
-                if file.syntax in LOSSY_SYNTAXES:
-                    # What is lost stays lost, also where the header forgot to say it.
-                    made.LossyImageCompression = "01"
-                pixels, syntax, implicit = b"", uid.ExplicitVRLittleEndian, False
-            if ocr and (words := words_in(read_pixels(encoded(made, pixels, syntax, implicit=implicit)))):
-                raise DicomError(
-                    f"tesseract reads words in its pixels ({words}); mask them by a rule, or look at it and "
-                    "leave out --ocr"
-                )
+        if file.pixels and anew:
+            blackened(made, read_pixels(content), rectangles)
+            if file.syntax in LOSSY_SYNTAXES:
+                # What is lost stays lost, also where the header forgot to say it.
+                made.LossyImageCompression = "01"
+            pixels, syntax, implicit = b"", uid.ExplicitVRLittleEndian, False
+        if not syntax.is_compressed:
+            drop(made, OFFSET_TABLES)
+        whole = encoded(made, pixels, syntax, implicit=implicit)
+        if file.pixels and ocr and (words := words_in(read_pixels(whole))):
+            raise DicomError(
+                f"tesseract reads words in its pixels ({words}); mask them by a rule, or look at it and "
+                "leave out --ocr"
+            )
         # Where letters are expected, a mask was made by somebody who knows which of them may stay.
-        if (
-            burned_in != "accept"
-            and not reason
-            and file.pixels
-            and _shows_letters(encoded(made, pixels, syntax, implicit=implicit))
-        ):
+        if file.pixels and burned_in != "accept" and not reason and _shows_letters(whole):
             raise DicomError(
                 "letters stand in its pixels, which may name somebody; write a mask rule for such images, or "
                 "look at it and pass --burned-in accept"
             )
-        if not syntax.is_compressed:
-            drop(made, OFFSET_TABLES)
         return DeidentifiedFile(
-            encoded(made, pixels, syntax, implicit=implicit),
+            whole,
             replace(original, changes=result.manifest.changes).to_bytes(),
             _identified(identity, result),
         )
