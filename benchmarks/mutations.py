@@ -92,6 +92,7 @@ def _marked(content: bytes) -> bytes:
             setattr(dataset, keyword, MARK)
         return _written(dataset)
     except Exception:
+        # pydicom raises nearly everything for what it reads and cannot write.
         return content
 
 
