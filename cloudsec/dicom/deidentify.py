@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from pydicom import DataElement, Dataset, datadict
+from pydicom import DataElement, Dataset, Sequence, datadict
 from pydicom.filewriter import correct_ambiguous_vr
 from pydicom.tag import BaseTag, Tag
 
@@ -22,7 +22,6 @@ from cloudsec.dicom.elements import (
     element_bytes,
     encoded_element,
     representation_of,
-    sequence,
     text_of,
     values_of,
 )
@@ -243,11 +242,11 @@ class _Walk:
         if element is not None and element.is_empty and action is not Action.KEEP:
             return element
         if action is Action.EMPTY:
-            return DataElement(tag, known, sequence([]) if known == "SQ" else None)
+            return DataElement(tag, known, Sequence([]) if known == "SQ" else None)
         if element is not None and known == "SQ" and element.VR == "SQ" and action is not Action.DUMMY:
             items = enumerate(element.value)
             return DataElement(
-                tag, "SQ", sequence([self.through(each, (*path, (int(tag), n))) for n, each in items])
+                tag, "SQ", Sequence([self.through(each, (*path, (int(tag), n))) for n, each in items])
             )
         if action is Action.UID and known == "UI":
             return self._other_uids(tag, element)
@@ -292,7 +291,7 @@ class _Walk:
             return self._other_uids(tag, element)
         if known == "SQ":
             coded = datadict.keyword_for_tag(tag).endswith("CodeSequence")
-            return DataElement(tag, "SQ", sequence([_item(_CODED)] if coded else []))
+            return DataElement(tag, "SQ", Sequence([_item(_CODED)] if coded else []))
         return DataElement(tag, known, _DUMMIES[known])
 
     def _other_uids(self, tag: BaseTag, element: DataElement | None) -> DataElement:
@@ -326,7 +325,7 @@ def _state(dataset: Dataset, made: Dataset, walk: _Walk, pseudonym: str, masked:
         "PatientID": pseudonym,
         "PatientIdentityRemoved": "YES",
         "DeidentificationMethod": [_METHOD, *words, *(["clean pixels"] if masked else [])],
-        "DeidentificationMethodCodeSequence": sequence([_code(option) for option in codes]),
+        "DeidentificationMethodCodeSequence": Sequence([_code(option) for option in codes]),
         "LongitudinalTemporalInformationModified": temporal,
         **({"BurnedInAnnotation": "NO"} if masked else {}),
     }

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from io import BytesIO
 
-from pydicom import DataElement, Dataset, Sequence, datadict
+from pydicom import DataElement, Dataset, datadict
 from pydicom.dataelem import RawDataElement
 from pydicom.filebase import DicomBytesIO
 from pydicom.filereader import read_dataset
@@ -40,9 +40,9 @@ def decoded(dataset: Dataset, tag: BaseTag) -> DataElement | None:
     """An element with its value; None where the value is none of the attribute's."""
     element = _converted(dataset, tag)
     try:
-        # Some values are converted when they are asked for only.
         return element if element is not None and _fits(element) else None
     except Exception:
+        # Some values are converted when they are asked for only, and fail then as in `_converted`.
         return None
 
 
@@ -166,8 +166,3 @@ def _decode(dataset: Dataset) -> None:
         if element.VR == "SQ":
             for item in element.value:
                 _decode(item)
-
-
-def sequence(items: list[Dataset]) -> Sequence:
-    """Items as pydicom takes them."""
-    return Sequence(items)
