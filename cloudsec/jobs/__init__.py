@@ -4,10 +4,11 @@ from cloudsec.jobs.job import Claim, Job, Kind, LostClaim, NoSuchJob, OtherPatie
 from cloudsec.jobs.queue import JobQueue
 from cloudsec.jobs.states import ENDS, Move, State, WrongState
 from cloudsec.jobs.store import JobStore
-from cloudsec.jobs.users import Role, User, UserError, Users
+from cloudsec.jobs.users import USER_NAME, Role, User, UserError, Users
 
 __all__ = [
     "ENDS",
+    "USER_NAME",
     "Claim",
     "Job",
     "JobQueue",

@@ -21,7 +21,7 @@ from cloudsec.vault import Vault, Writing, job_tables
 from cloudsec.vault.job_tables import users
 
 TOKEN_BYTES = 32
-_NAME = re.compile(r"[a-z0-9](?:[a-z0-9._@-]{0,62}[a-z0-9])?")
+USER_NAME = re.compile(r"^[a-z0-9]([a-z0-9._@-]{0,62}[a-z0-9])?$")
 _TOKEN = re.compile(r"cst-([0-9a-f]{32})-([0-9a-f]{64})")
 
 
@@ -142,7 +142,7 @@ class Users:
 
     def _new(self, name: str, role: Role, jobs: int | None, bytes: int | None) -> tuple[str, dict[str, Any]]:
         """A token, and the row of the user whose it is."""
-        if not _NAME.fullmatch(name):
+        if not USER_NAME.fullmatch(name):
             raise UserError(
                 "a user's name has up to 64 small letters, digits and . _ @ - between them; choose such a one"
             )

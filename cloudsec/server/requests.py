@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import asdict
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, WithJsonSchema
 
-from cloudsec.jobs import Job, Role, State, User
+from cloudsec.jobs import USER_NAME, Job, Role, State, User
 from providers.registry import as_operation
 
 Short = Annotated[str, Field(min_length=1, max_length=200)]
 Form = Literal[".dcm", ".nii", ".nii.gz", ".npy", ".png", ".tif", ".tiff", ".json"]
 
-_USER_NAME = r"^[a-z0-9]([a-z0-9._@-]{0,62}[a-z0-9])?$"
-
 
 def _user_name(name: str) -> str:
-    if re.fullmatch(_USER_NAME, name) is None:
+    if USER_NAME.fullmatch(name) is None:
         raise ValueError("a user's name is of a-z, 0-9 and, between them, '.', '_', '@' and '-', 64 at most")
     return name
 
@@ -90,7 +87,7 @@ class UserRequest(_Strict):
     """A user to be added, with quotas where the usual ones do not fit."""
 
     name: Annotated[
-        str, AfterValidator(_user_name), WithJsonSchema({"type": "string", "pattern": _USER_NAME})
+        str, AfterValidator(_user_name), WithJsonSchema({"type": "string", "pattern": USER_NAME.pattern})
     ]
     role: Role
     jobs: Annotated[int, Field(ge=0, lt=1 << 31)] | None = None
