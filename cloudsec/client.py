@@ -58,15 +58,14 @@ class Client:
         self, url: str, token: str, ca: Path | None = None, certificate: tuple[Path, Path] | None = None
     ) -> None:
         from cloudsec.connections import LOOPBACK, open_session
-        from cloudsec.endpoints import check_files
+        from cloudsec.endpoints import check_files, check_token
 
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or "@" in url:
             raise ValueError(f"{url!r} is no URL of a daemon, such as https://broker.example:8443")
         if parts.scheme == "http" and parts.hostname not in LOOPBACK:
             raise ValueError(f"{url} would show token and images on the way; use https://")
-        if not (token.isascii() and token.isprintable()) or " " in token:
-            raise ValueError("a token is made of visible ASCII characters; check where it comes from")
+        check_token(token)
         self._url = url.rstrip("/")
         self._ca = None if ca is None else str(ca)
         shown = None if certificate is None else (str(certificate[0]), str(certificate[1]))

@@ -112,8 +112,8 @@ class HttpEndpoint:
             )
         if not valid:
             raise ValueError(f"{url!r} is not the URL of a provider, such as http://127.0.0.1:9001")
-        if token is not None and not _VISIBLE.fullmatch(token):
-            raise ValueError("a token is made of visible ASCII characters, without spaces or line ends")
+        if token is not None:
+            check_token(token)
         self.name = f"{parts.scheme}://{_place(parts)}{parts.path.rstrip('/')}"
         self._secure = parts.scheme == "https"
         if not self._secure and (ca is not None or certificate is not None):
@@ -257,6 +257,12 @@ def endpoints_of(
         if times > 1:
             raise ValueError(f"provider {name} is given twice; it would hold two parts of every image")
     return tuple(endpoints), tuple(opened)
+
+
+def check_token(token: str) -> None:
+    """ValueError for a token that no header can hold."""
+    if not _VISIBLE.fullmatch(token):
+        raise ValueError("a token is made of visible ASCII characters, without spaces or line ends")
 
 
 def check_files(ca: str | Path | None, certificate: tuple[str | Path, str | Path] | None) -> None:
