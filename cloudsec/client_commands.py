@@ -227,14 +227,11 @@ def _asked(options: argparse.Namespace) -> dict[str, Any]:
 def _images(sources: list[Path]) -> list[Path]:
     """The files that are meant: a directory's are those in it."""
     from cloudsec.file_port import port
+    from cloudsec.files import files_in
 
     images: list[Path] = []
     for source in sources:
-        if source.is_dir():
-            files = sorted(source.iterdir())
-            images += [path for path in files if path.name != "DICOMDIR" and path.name[0] != "."]
-        else:
-            images.append(source)
+        images += files_in(source) if source.is_dir() else [source]
     if not images:
         raise ValueError("there is no image in this directory; name another")
     for image in images:

@@ -47,6 +47,11 @@ def open_file(path: Path) -> BinaryIO:
     return path.open("rb")
 
 
+def files_in(directory: Path) -> list[Path]:
+    """What lies in a directory of slices, but for a DICOMDIR and what is hidden."""
+    return [path for path in sorted(directory.iterdir()) if path.name != "DICOMDIR" and path.name[0] != "."]
+
+
 def is_file_name(path: Path) -> bool:
     """Whether the suffix is that of an image file, so that no directory is meant."""
     return format_of(path) in FORMATS

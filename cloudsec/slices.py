@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from cloudsec.dicom import DicomHeader, Series, SliceHeaders, differing_levels, ordered_series, read_header
 from cloudsec.errors import ImageFileError
 from cloudsec.file_port import check_vacant, port
-from cloudsec.files import is_file_name, open_file
+from cloudsec.files import files_in, is_file_name, open_file
 from cloudsec.formats import MAX_PIXELS, BurnedIn, Opener, image_of
 from cloudsec.image_file import DICOM_MARK, PREAMBLE, ImageFile, is_dicom
 from providers.image import PLANE_AXES
@@ -49,8 +49,7 @@ class Folder:
 
 def folder_at(directory: Path) -> Folder:
     """The files in a directory, but for a DICOMDIR and hidden ones."""
-    paths = [path for path in sorted(directory.iterdir()) if path.name != "DICOMDIR" and path.name[0] != "."]
-    return Folder(directory, {path.name: partial(open_file, path) for path in paths})
+    return Folder(directory, {path.name: partial(open_file, path) for path in files_in(directory)})
 
 
 def read_series(folder: Folder) -> Series:
