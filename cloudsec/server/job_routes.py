@@ -48,7 +48,8 @@ def job_routes(daemon: Daemon) -> APIRouter:
         if user.role is Role.ADMIN:
             return JobView.of(job, user=job.user)
         asked = JobRequest.model_validate_json(store.request(job.id))
-        return JobView.of(job, operation=asked.operation, message=store.failure(job.id))
+        message = None if job.code is None else store.failure(job.id)
+        return JobView.of(job, operation=asked.operation, message=message)
 
     @routes.post("", status_code=201, summary="A new job, which waits for its images")
     def submit(asked: JobRequest, user: User = may["submit"]) -> JobView:
