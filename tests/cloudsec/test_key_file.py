@@ -10,6 +10,7 @@ import pytest
 from cloudsec import VaultError
 from cloudsec.key_file import master_key, state_directory
 from cloudsec.keystream import Keystream
+from tests.odd_places import made_odd
 from tests.racers import run_at_once
 
 DIGITS = bytes(range(32)).hex()
@@ -191,18 +192,7 @@ def test_what_is_torn_or_no_key_file_is_refused_and_left_alone(path: Path, conte
     assert path.read_bytes() == before
 
 
-@pytest.mark.parametrize(
-    "make",
-    [
-        Path.mkdir,
-        os.mkfifo,
-        lambda path: path.symlink_to("/dev/zero"),
-        lambda path: path.symlink_to("/dev/null"),
-        lambda path: path.symlink_to(path.with_name("nowhere")),
-        lambda path: path.symlink_to(path),
-    ],
-    ids=["directory", "pipe", "endless device", "empty device", "link to nothing", "link to itself"],
-)
+@made_odd
 def test_what_is_no_regular_file_is_refused_at_once(path: Path, make: Callable[[Path], None]) -> None:
     path.parent.mkdir(parents=True)
     make(path)

@@ -16,6 +16,7 @@ import pytest
 from cloudsec import VaultError, study_file
 from cloudsec.keystream import Keystream
 from cloudsec.study_file import StudyFile
+from tests.odd_places import made_odd
 from tests.racers import ROOT, run_at_once
 
 KEYS = Keystream(bytes(range(32)))
@@ -319,18 +320,7 @@ def test_a_record_that_moved_with_its_directory_is_read(record: StudyFile, tmp_p
     assert StudyFile(record.keys, moved).read() == SECRET
 
 
-@pytest.mark.parametrize(
-    "make",
-    [
-        Path.mkdir,
-        os.mkfifo,
-        lambda path: path.symlink_to("/dev/zero"),
-        lambda path: path.symlink_to("/dev/null"),
-        lambda path: path.symlink_to(path.with_name("nowhere")),
-        lambda path: path.symlink_to(path),
-    ],
-    ids=["directory", "pipe", "endless device", "empty device", "link to nothing", "link to itself"],
-)
+@made_odd
 def test_what_is_no_regular_file_is_refused_at_once(record: StudyFile, make: Callable[[Path], None]) -> None:
     record.directory.mkdir(parents=True)
     make(record.path)
