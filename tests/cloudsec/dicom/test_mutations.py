@@ -68,7 +68,7 @@ def told(content):
 
 files = [mutations.taken_apart(mutations.honest_slices()["b"])]
 faults = [
-    lambda content: bytearray(mutations.MEMORY), lambda content: os._exit(3), lambda content: 1 / 0, told,
+    lambda content: bytearray(2 * mutations.MEMORY), lambda content: os._exit(3), lambda content: 1 / 0, told,
     lambda content: time.sleep(99),
 ]
 for fault in faults:
