@@ -22,6 +22,8 @@ DEBIAN_PACKAGES := dcmtk dicom3tools orthanc postgresql tesseract-ocr tesseract-
 
 # Packages of another project must not stand in for ours, nor pip install elsewhere.
 unexport PYTHONPATH PYTHONHOME PIP_USER PIP_TARGET PIP_PREFIX
+# Without byte code that lasts, each of the processes that tests start would compile all that it imports.
+unexport PYTHONDONTWRITEBYTECODE
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 WHERE := import os, sys; print(*sys.version_info[:2], os.getcwd())
