@@ -8,6 +8,7 @@ import pytest
 
 from providers.operation import Filter
 from providers.operations import Gaussian, Mean, Median, Sobel, Unsharp
+from providers.service import handle
 from providers.testing import check_operation
 from regions import Symmetries
 
@@ -109,3 +110,14 @@ class WrongDtype(Median):
 def test_a_false_declaration_is_found(operation: Filter, says: str) -> None:
     with pytest.raises(AssertionError, match=says):
         check_operation(operation, examples=30)
+
+
+def test_a_processor_that_answers_other_bytes_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    def of_this_processor(request: bytes) -> bytes:
+        answer = handle(request)
+        return answer[:-1] + bytes([answer[-1] ^ 1])
+
+    check_operation(Median(size=3), dtypes=("uint8",), examples=3)
+    monkeypatch.setattr("providers.testing.handle", of_this_processor)
+    with pytest.raises(AssertionError, match="answers other bytes"):
+        check_operation(Median(size=3), dtypes=("uint8",), examples=3)
