@@ -167,8 +167,9 @@ rotate(open_vault(sys.argv[1], KeyFile(Path(sys.argv[2]))))
 def test_a_damaged_value_ends_a_rotation_and_no_key_is_lost(vault: Vault) -> None:
     fill(vault)
     (row,) = rows(vault, manifests.c.content)
+    damaged = row["content"][:-1] + bytes([row["content"][-1] ^ 1])
     with vault.writing() as writing:
-        writing.connection.execute(update(manifests).values(content=row["content"][:-1] + b"\0"))
+        writing.connection.execute(update(manifests).values(content=damaged))
     with pytest.raises(VaultError, match=r"manifests\.content.*restore"):
         rotate(vault)
     assert versions(vault)[0] == [1, 2]
