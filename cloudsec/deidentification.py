@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING
 from cloudsec.atomic import whole_directory, write_whole
 from cloudsec.dicom.deidentified_files import (
     DeidentifiedFile,
-    Identity,
     belongings,
     named_file,
     reidentified_file,
@@ -158,8 +157,8 @@ def remember(project: Project, results: Iterable[DeidentifiedFile]) -> str:
             "birth_date": identity.birth_date,
         },
         uids={old: new for each in results for new, old in each.identity.uids.items()},
-        manifests={each.identity.instance: each.manifest for each in results},
-        studies={each.identity.study for each in results},
+        manifests={(each.identity.instance, each.identity.mark): each.manifest for each in results},
+        alone={uid for each in results for uid in (each.identity.instance, each.identity.study)},
     )
 
 
@@ -192,15 +191,20 @@ def reidentified(content: bytes, project: Project) -> bytes:
     Raises
     ------
     DicomError
-        If the project knows nothing of it.
+        If the project knows nothing of it, or several things of which none is certain.
     """
     about = belongings(content)
-    manifest = project.manifest(about.instance)
-    if manifest is not None:
-        return reidentified_file(content, manifest, project.original_uid)
-    for source in about.sources:
-        if (manifest := project.manifest(source)) is not None:
-            return reidentified_file(content, manifest, project.original_uid, derived=True)
+    for instance in (about.instance, *about.sources):
+        # What others derived from ours may have lost the mark.
+        found = project.manifests(instance, about.mark)
+        if len(found) > 1:
+            raise DicomError(
+                "images of its SOP Instance UID were de-identified in several ways, and it does not say in "
+                "which; give the file as `cloudsec deidentify` wrote it"
+            )
+        if found:
+            derived = instance != about.instance
+            return reidentified_file(content, found[0], project.original_uid, derived=derived)
     known = project.identity(about.patient.id) if about.patient.id else None
     if known is None:
         raise DicomError(
@@ -208,10 +212,7 @@ def reidentified(content: bytes, project: Project) -> bytes:
         )
     said = known["identity"]
     patient = Patient(said["id"], said["issuer"], said["study"])
-    identity = Identity(
-        known["pseudonym"], patient, said["name"], said["birth_date"], about.instance, about.study, {}
-    )
-    return named_file(content, identity, project.original_uid)
+    return named_file(content, patient, said["name"], said["birth_date"], project.original_uid)
 
 
 def reidentify(source: Path, target: Path, *, project: Project) -> tuple[int, list[Quarantined]]:

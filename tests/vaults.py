@@ -53,7 +53,7 @@ def fill(vault: Vault, patient: str = PATIENT, pseudonym: str = PSEUDONYM, proje
         pseudonym,
         {"PatientName": NAME},
         uids={UID: REPLACEMENT},
-        manifests={f"{INSTANCE}{pseudonym}": MANIFEST},
+        manifests={(INSTANCE, pseudonym): MANIFEST},
     )
     made = {tables.patients: row}
     with vault.writing() as writing:
@@ -81,7 +81,7 @@ def check(vault: Vault, patient: str = PATIENT, pseudonym: str = PSEUDONYM, proj
     assert known.identity(pseudonym) == expected
     assert expected in list(known.patients())
     assert known.original_uid(REPLACEMENT) == UID
-    assert known.manifest(f"{INSTANCE}{pseudonym}") == MANIFEST
+    assert known.manifests(INSTANCE, pseudonym) == [MANIFEST]
     assert vault.records(KEYS).read() == STUDY
     for column in sealed_columns():
         for row in rows(vault, column):

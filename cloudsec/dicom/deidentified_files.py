@@ -13,7 +13,7 @@ where a mask fits, or an overlay hides in it.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Literal
 
 from pydicom import Dataset, uid
@@ -21,7 +21,7 @@ from pydicom.tag import Tag
 
 from cloudsec.dicom.bare_pixels import bare_pixels, is_known_code
 from cloudsec.dicom.codestreams import LOSSY_SYNTAXES
-from cloudsec.dicom.deidentify import STATEMENTS, Deidentified, deidentified, patient_of
+from cloudsec.dicom.deidentify import STATEMENTS, Deidentified, deidentified, mark_of, patient_of
 from cloudsec.dicom.derived import STALE
 from cloudsec.dicom.elements import decoded, text_of
 from cloudsec.dicom.encoded import EncodedFile, encoded, opened, read_meta
@@ -53,6 +53,8 @@ class Identity:
         As its header has them.
     instance, study : str
         The SOP Instance UID of the de-identified file, and its Study Instance UID, if it has one.
+    mark : str
+        By which the file tells its manifest from those of others that had the same SOP Instance UID.
     uids : dict of str to str
         From the UIDs of the de-identified file to those that they stand for.
     """
@@ -63,6 +65,7 @@ class Identity:
     birth_date: str = field(repr=False)
     instance: str = field(repr=False)
     study: str = field(repr=False)
+    mark: str = field(repr=False)
     uids: dict[str, str] = field(repr=False)
 
 
@@ -114,7 +117,6 @@ def deidentified_file(
         dataset = file.dataset
         if not (text_of(dataset, "SOPClassUID") and text_of(dataset, "SOPInstanceUID")):
             raise DicomError("it does not say of what SOP class and instance it is; correct its header first")
-        original = Manifest((), file.preamble, file.meta)
         rectangles = rules.rectangles(dataset) if file.pixels else ()
         if burned_in != "accept" and (unheard := _unheard(file)):
             raise DicomError(
@@ -127,7 +129,14 @@ def deidentified_file(
                 f"{reason}; write a mask rule for such images, or look at it and pass --burned-in accept"
             )
         identity = _identity(dataset)
-        result = deidentified(dataset, profile=profile, pseudonyms=pseudonyms, masked=bool(rectangles))
+        result = deidentified(
+            dataset,
+            profile=profile,
+            pseudonyms=pseudonyms,
+            masked=bool(rectangles),
+            preamble=file.preamble,
+            meta=file.meta,
+        )
         made, syntax, implicit = result.dataset, file.syntax, file.implicit
         bare = bare_pixels(file) if file.pixels else b""
         pixels, anew = bare or b"", bool(rectangles) or bare is None or _hides_overlay(file)
@@ -151,11 +160,7 @@ def deidentified_file(
                 "letters stand in its pixels, which may name somebody; write a mask rule for such images, or "
                 "look at it and pass --burned-in accept"
             )
-        return DeidentifiedFile(
-            whole,
-            replace(original, changes=result.manifest.changes).to_bytes(),
-            _identified(identity, result),
-        )
+        return DeidentifiedFile(whole, result.manifest.to_bytes(), _identified(identity, result))
 
 
 @dataclass(frozen=True)
@@ -169,12 +174,15 @@ class Belongings:
         Their UIDs.
     sources : tuple of str
         The instances that it was derived from.
+    mark : str
+        Of the manifest of what was taken from it, or its source; "" where none was.
     """
 
     patient: Patient = field(repr=False)
     study: str = field(repr=False)
     instance: str = field(repr=False)
     sources: tuple[str, ...] = field(repr=False)
+    mark: str
 
 
 def belongings(content: bytes) -> Belongings:
@@ -186,19 +194,20 @@ def belongings(content: bytes) -> Belongings:
         sources = element.value if element is not None and element.VR == "SQ" else ()
         uids = tuple(text_of(each, "ReferencedSOPInstanceUID") for each in sources)
         study, instance = (text_of(dataset, keyword) for keyword in ("StudyInstanceUID", "SOPInstanceUID"))
-        return Belongings(patient_of(dataset), study, instance, uids)
+        return Belongings(patient_of(dataset), study, instance, uids, mark_of(dataset))
 
 
-def named_file(content: bytes, identity: Identity, original_uid: Callable[[str], str | None]) -> bytes:
+def named_file(
+    content: bytes, patient: Patient, name: str, birth_date: str, original_uid: Callable[[str], str | None]
+) -> bytes:
     """A de-identified file of which no manifest is known, with its patient's name, and with its UIDs."""
     with foreign_errors(DAMAGED):
         file = opened(content)
         uids_replaced(file.dataset, original_uid)
         drop(file.dataset, STATEMENTS)
-        patient = identity.patient
         for keyword, value in (
-            ("PatientName", identity.name),
-            ("PatientBirthDate", identity.birth_date),
+            ("PatientName", name),
+            ("PatientBirthDate", birth_date),
             ("PatientID", patient.id),
             ("IssuerOfPatientID", patient.issuer),
         ):
@@ -275,6 +284,6 @@ def _identity(dataset: Dataset) -> tuple[str, str]:
 
 def _identified(identity: tuple[str, str], result: Deidentified) -> Identity:
     instance, study = (text_of(result.dataset, keyword) for keyword in ("SOPInstanceUID", "StudyInstanceUID"))
-    # A study is remembered also where its UID stays, for it is one patient's.
-    uids = {**({study: study} if study else {}), **result.uids}
-    return Identity(result.pseudonym, result.patient, *identity, instance, study, uids)
+    # Image and study are remembered also where their UIDs stay, for they are one patient's.
+    uids = {each: each for each in (instance, study) if each} | result.uids
+    return Identity(result.pseudonym, result.patient, *identity, instance, study, result.mark, uids)

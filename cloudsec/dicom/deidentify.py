@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from pydicom import DataElement, Dataset, Sequence, datadict
 from pydicom.filewriter import correct_ambiguous_vr
@@ -43,6 +43,7 @@ from cloudsec.errors import DicomError
 _BASIC = Option("113100", "Basic Application Confidentiality Profile")
 _PIXELS = Option("113101", "Clean Pixel Data Option")
 _METHOD = "CloudSec: PS3.15 basic profile"
+_MARK = re.compile(r"manifest ([0-9a-f]{32})$")
 STATEMENTS = (
     "PatientIdentityRemoved",
     "DeidentificationMethod",
@@ -90,6 +91,8 @@ class Deidentified:
         Who it was of.
     pseudonym : str
         Who it is of now.
+    mark : str
+        Of the manifest, which the header says too.
     uids : dict of str to str
         The UIDs that were replaced, by those that replace them.
     traces : Traces
@@ -100,6 +103,7 @@ class Deidentified:
     manifest: Manifest = field(repr=False)
     patient: Patient = field(repr=False)
     pseudonym: str
+    mark: str
     uids: dict[str, str] = field(repr=False)
     traces: Traces = field(repr=False)
 
@@ -110,8 +114,20 @@ def patient_of(dataset: Dataset) -> Patient:
     return Patient(text_of(dataset, "PatientID"), text_of(dataset, "IssuerOfPatientID"), study)
 
 
+def mark_of(dataset: Dataset) -> str:
+    """The mark of the manifest of what was taken from a header; "" if it says none."""
+    found = _MARK.search(text_of(dataset, "DeidentificationMethod"))
+    return found[1] if found else ""
+
+
 def deidentified(
-    dataset: Dataset, *, profile: Profile, pseudonyms: Pseudonyms, masked: bool = False
+    dataset: Dataset,
+    *,
+    profile: Profile,
+    pseudonyms: Pseudonyms,
+    masked: bool = False,
+    preamble: bytes = b"",
+    meta: bytes = b"",
 ) -> Deidentified:
     """A header by the basic profile and the options that are taken.
 
@@ -127,6 +143,8 @@ def deidentified(
     pseudonyms : Pseudonyms
     masked : bool
         Whether what may name somebody was blackened in the pixels, which is then stated.
+    preamble, meta : bytes
+        What the manifest is to hold besides: the first bytes of the file, and its file meta elements.
 
     Raises
     ------
@@ -141,8 +159,12 @@ def deidentified(
     pseudonym = pseudonyms.of(patient)
     if pseudonyms.assigned and _traces_of_patient(dataset).in_code(pseudonym):
         raise DicomError("the pseudonym given to its patient holds their name or Patient ID; give another")
-    _state(dataset, made, walk, pseudonym, masked)
-    return Deidentified(made, Manifest(tuple(walk.changes)), patient, pseudonym, walk.uids, traces)
+    taken = Manifest(tuple(walk.changes), preamble, meta)
+    mark = pseudonyms.mark(patient, text_of(made, "SOPInstanceUID").encode() + taken.to_bytes())
+    _state(dataset, made, walk, pseudonym, mark, masked)
+    return Deidentified(
+        made, replace(taken, changes=tuple(walk.changes)), patient, pseudonym, mark, walk.uids, traces
+    )
 
 
 def _traces(dataset: Dataset, profile: Profile) -> Traces:
@@ -313,7 +335,7 @@ class _Walk:
         return DataElement(tag, known, later if len(later) > 1 else later[0])
 
 
-def _state(dataset: Dataset, made: Dataset, walk: _Walk, pseudonym: str, masked: bool) -> None:
+def _state(dataset: Dataset, made: Dataset, walk: _Walk, pseudonym: str, mark: str, masked: bool) -> None:
     """Whose it is now, and what was done, in the words of the standard."""
     options = walk.profile.options
     temporal = (
@@ -324,7 +346,10 @@ def _state(dataset: Dataset, made: Dataset, walk: _Walk, pseudonym: str, masked:
     statements: dict[str, object] = {
         "PatientID": pseudonym,
         "PatientIdentityRemoved": "YES",
-        "DeidentificationMethod": [_METHOD, *words, *(["clean pixels"] if masked else [])],
+        "DeidentificationMethod": [
+            *(_METHOD, *words, *(["clean pixels"] if masked else [])),
+            f"manifest {mark}",
+        ],
         "DeidentificationMethodCodeSequence": Sequence([_code(option) for option in codes]),
         "LongitudinalTemporalInformationModified": temporal,
         **({"BurnedInAnnotation": "NO"} if masked else {}),

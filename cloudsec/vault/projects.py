@@ -44,8 +44,8 @@ class Project:
         identity: Mapping[str, Any],
         *,
         uids: Mapping[str, str] = {},
-        manifests: Mapping[str, bytes] = {},
-        studies: Collection[str] = (),
+        manifests: Mapping[tuple[str, str], bytes] = {},
+        alone: Collection[str] = (),
     ) -> str:
         """Write down who a patient is, all or nothing; what is known already stays, but for newer words.
 
@@ -59,10 +59,11 @@ class Project:
             What else is to be kept of them, ready for JSON.
         uids : mapping of str to str
             What was replaced, and by what.
-        manifests : mapping of str to bytes
-            By the SOP instance UID of a de-identified image, what was taken away from it.
-        studies : collection of str
-            Those of the replacing UIDs that name studies, which are one patient's alone.
+        manifests : mapping of (str, str) to bytes
+            By the SOP instance UID of a de-identified image, and a mark that no other content has, what was
+            taken away from it.
+        alone : collection of str
+            Those of the replacing UIDs that are one patient's alone, as studies are.
 
         Returns
         -------
@@ -72,7 +73,7 @@ class Project:
         Raises
         ------
         VaultError
-            If the patient has another pseudonym, or it is another's, or an image or a study is.
+            If the patient has another pseudonym, or it is another's, or a manifest or a UID is.
         """
         with self.vault.writing() as writing:
             row = self._patient(writing, patient, pseudonym, dict(identity))
@@ -80,10 +81,10 @@ class Project:
                 pair = json.dumps([original, replacement]).encode()
                 key = self._hash("uid", replacement)
                 new = writing.add(tables.uids, {"patient": row, "replacement": key, "pair": pair})
-                if new and replacement in studies:
+                if new and replacement in alone:
                     self._refuse_others(writing, row, key)
-            for instance, content in manifests.items():
-                self._keep_manifest(writing, row, instance, content)
+            for (instance, mark), content in manifests.items():
+                self._keep_manifest(writing, row, instance, mark, content)
         return row
 
     def identity(self, pseudonym: str) -> dict[str, Any] | None:
@@ -98,10 +99,16 @@ class Project:
         known = self._found(tables.uids, tables.uids.c.replacement == self._hash("uid", replacement))
         return None if known is None else json.loads(known["pair"])[0]
 
-    def manifest(self, instance: str) -> bytes | None:
-        """What was taken away from the image that has this SOP instance UID now; None if it is not known."""
-        known = self._found(tables.manifests, tables.manifests.c.instance == self._hash("instance", instance))
-        return None if known is None else known["content"]
+    def manifests(self, instance: str, mark: str) -> list[bytes]:
+        """What was taken away from the image that has this SOP instance UID now, and this mark.
+
+        Where the mark is of none of them, from all that have this UID.
+        """
+        mine = tables.manifests.c.instance == self._hash("instance", instance)
+        with self.vault.reading() as connection:
+            rows = connection.execute(select(tables.manifests).where(mine)).all()
+        marked = [row for row in rows if row.mark == self._hash("mark", mark)]
+        return [self.vault.opened_row(tables.manifests, row._asdict())["content"] for row in marked or rows]
 
     def patients(self) -> Iterator[dict[str, Any]]:
         """What is remembered of each patient."""
@@ -175,26 +182,27 @@ class Project:
             writing.connection.execute(update(tables.patients).where(mine).values(changed))
         return str(row.id)
 
-    def _refuse_others(self, writing: Writing, patient: str, study: str) -> None:
-        """Refuse a study that another patient has; who remembers a new one at the same time is waited for."""
+    def _refuse_others(self, writing: Writing, patient: str, uid: str) -> None:
+        """Refuse a UID that another patient has; who remembers a new one at the same time is waited for."""
         project = select(tables.projects.c.id).where(tables.projects.c.id == self.id)
-        writing.connection.execute(project.with_for_update())
+        # Not the row's key: who adds a patient shares that, and two of them would wait for each other.
+        writing.connection.execute(project.with_for_update(key_share=True))
         others = select(tables.uids.c.patient).where(
-            tables.uids.c.replacement == study, tables.uids.c.patient != patient
+            tables.uids.c.replacement == uid, tables.uids.c.patient != patient
         )
         if writing.connection.execute(others.limit(1)).first() is not None:
             raise PatientConflict(
-                "its study is another patient's in this project already; find out whose it is"
+                "it, or its study, is another patient's in this project already; find out whose it is"
             )
 
-    def _keep_manifest(self, writing: Writing, patient: str, instance: str, content: bytes) -> None:
-        key = self._hash("instance", instance)
-        new = {"instance": key, "patient": patient, "content": content}
-        if writing.add(tables.manifests, new):
+    def _keep_manifest(
+        self, writing: Writing, patient: str, instance: str, mark: str, content: bytes
+    ) -> None:
+        row = {"instance": self._hash("instance", instance), "mark": self._hash("mark", mark)}
+        if writing.add(tables.manifests, {**row, "patient": patient, "content": content}):
             return
-        mine = tables.manifests.c.instance == key, tables.manifests.c.patient == patient
-        changing = update(tables.manifests).where(*mine).values(writing.sealed_row(tables.manifests, new))
-        if writing.connection.execute(changing).rowcount == 0:
+        there = select(tables.manifests.c.patient).filter_by(**row)
+        if writing.connection.scalar(there) != patient:
             raise PatientConflict("this image is another patient's already; nothing of it was remembered")
 
     def _found(self, table: Table, wanted: ColumnElement[bool]) -> dict[str, Any] | None:

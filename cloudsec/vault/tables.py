@@ -94,9 +94,11 @@ manifests = Table(
     "manifests",
     METADATA,
     Column("instance", ID, primary_key=True),
+    Column("mark", ID, primary_key=True),
     Column("patient", ID, ForeignKey("patients.id", ondelete="CASCADE"), nullable=False, index=True),
-    Column("content", Sealed("instance", "patient"), nullable=False),
+    Column("content", Sealed("instance", "mark", "patient"), nullable=False),
 )
+"""Of several images of one UID each is kept: who de-identifies one changes nothing of what another was."""
 
 
 def place(column: Column[Any], row: Mapping[str, Any]) -> Place:

@@ -63,6 +63,24 @@ def test_a_tree_comes_out_as_one_series_of_nobody_and_is_given_back(tmp_path: Pa
     assert before == after
 
 
+def test_what_was_de_identified_in_several_ways_is_given_back_from_each(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    source = slices(tmp_path / "in", 1, InstitutionName="Charite") / "Doe_Jane" / "Doe-0.dcm"
+    for name, more in (("less", ()), ("more", ("--retain", "institution-identity"))):
+        assert run("deidentify", source, tmp_path / name, *more) == 0
+    for name in ("less", "more"):
+        assert run("reidentify", tmp_path / name, tmp_path / f"{name}-back") == 0
+        assert pydicom.dcmread(tmp_path / f"{name}-back") == pydicom.dcmread(source)
+    # Without its mark nobody knows which it was.
+    made = pydicom.dcmread(tmp_path / "less")
+    del made.DeidentificationMethod
+    made.save_as(tmp_path / "unmarked")
+    capfd.readouterr()
+    assert run("reidentify", tmp_path / "unmarked", tmp_path / "back") == 1
+    assert "in several ways" in capfd.readouterr().err
+
+
 def test_what_was_computed_from_de_identified_slices_is_given_its_patient(tmp_path: Path) -> None:
     source = slices(tmp_path / "in")
     assert run("deidentify", source, tmp_path / "out") == 0

@@ -12,7 +12,7 @@ import providers
 from cloudsec.jobs import Kind, Role
 from cloudsec.vault import job_tables
 from tests.daemons import Served, npy, served
-from tests.dicom_files import US, dataset_of, file_of
+from tests.dicom_files import CT, US, dataset_of, file_of
 
 SECRETS = ("Karenina", "ID-70411923", "19570318", "1.2.826.0.1.7041", "Sainte-Anne")
 
@@ -139,6 +139,16 @@ def test_who_is_erased_is_erased_with_all_of_their_jobs(daemon: Served) -> None:
             (job_tables.pieces, job_tables.pieces.c.part.startswith(job)),
         ):
             assert base.execute(select(table).where(mine)).all() == []
+
+
+def test_who_sends_another_image_of_the_same_uid_changes_no_result_of_anybody_else(daemon: Served) -> None:
+    owner, other = daemon.client(Role.CLINICIAN), daemon.client(Role.SERVICE)
+    job = owner.submit(slice_of(5))
+    assert owner.ended(job)["state"] == "done"
+    other.submit(slice_of(5, PatientName="Oblonsky^Bertram", InstitutionName="Elsewhere"), start=False)
+    restored = owner.ask("GET", f"/v1/jobs/{job}/result", params={"identity": "restored"}).content
+    assert (read(restored).PatientName, read(restored).SOPClassUID) == ("Karenina^Anna", CT)
+    assert "Elsewhere" not in str(read(restored))
 
 
 def test_what_the_rules_keep_is_kept_and_what_they_mask_is_blackened(tmp_path: Path) -> None:

@@ -1,12 +1,15 @@
 """A project knows its patients by what stands for them outside, and forgets them altogether."""
 
 import json
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 
 from cloudsec import VaultError
-from cloudsec.vault import Vault
+from cloudsec.vault import Project, Vault
 from tests.vaults import INSTANCE, MANIFEST, NAME, PATIENT, PROJECT, PSEUDONYM, REPLACEMENT, UID, check, fill
 
 
@@ -25,7 +28,7 @@ def test_nothing_is_found_that_was_not_remembered(vault: Vault) -> None:
     for unknown in (vault.project("hip trial"), project):
         assert unknown.identity(PATIENT) is None
         assert unknown.original_uid(UID) is None
-        assert unknown.manifest(INSTANCE) is None
+        assert unknown.manifests(REPLACEMENT, PSEUDONYM) == []
         assert unknown.export(PSEUDONYM) is None
         assert not unknown.erase(PSEUDONYM)
     check(vault)
@@ -37,8 +40,11 @@ def test_a_patient_is_remembered_once_however_often_it_is_said(vault: Vault) -> 
     project.remember(PATIENT, PSEUDONYM, {"PatientName": "Musterfrau^Erika", "PatientSex": "F"})
     (known,) = project.patients()
     assert known["identity"] == {"PatientName": "Musterfrau^Erika", "PatientSex": "F"}
-    project.remember(PATIENT, PSEUDONYM, {}, manifests={f"{INSTANCE}{PSEUDONYM}": b"newer"})
-    assert project.manifest(f"{INSTANCE}{PSEUDONYM}") == b"newer"
+    project.remember(PATIENT, PSEUDONYM, {}, manifests={(INSTANCE, PSEUDONYM): b"newer"})
+    project.remember(PATIENT, PSEUDONYM, {}, manifests={(INSTANCE, "another"): b"newer"})
+    # What one was is never what another was.
+    assert [project.manifests(INSTANCE, mark) for mark in (PSEUDONYM, "another")] == [[MANIFEST], [b"newer"]]
+    assert sorted(project.manifests(INSTANCE, "none of them")) == sorted([MANIFEST, b"newer"])
     assert [each.name for each in vault.projects()] == [PROJECT]
 
 
@@ -50,7 +56,7 @@ def test_a_patient_has_one_pseudonym_and_a_pseudonym_one_patient(vault: Vault) -
     with pytest.raises(VaultError, match="stands for another patient"):
         project.remember("PID-0815", PSEUDONYM, {})
     with pytest.raises(VaultError, match="another patient's already"):
-        fill_again = {f"{INSTANCE}{PSEUDONYM}": MANIFEST}
+        fill_again = {(INSTANCE, PSEUDONYM): MANIFEST}
         project.remember("PID-0815", "CS-OTHER", {"PatientName": "Else"}, manifests=fill_again)
     # All or nothing.
     assert project.identity("CS-OTHER") is None
@@ -90,9 +96,36 @@ def test_an_export_holds_all_that_is_known_of_a_patient_and_of_nobody_else(vault
 
 
 def test_an_export_tells_size_and_hash_of_what_is_no_text(vault: Vault) -> None:
-    vault.project(PROJECT).remember(PATIENT, PSEUDONYM, {}, manifests={INSTANCE: b"\xff\0pixels"})
+    vault.project(PROJECT).remember(PATIENT, PSEUDONYM, {}, manifests={(INSTANCE, "a mark"): b"\xff\0pixels"})
     exported = vault.project(PROJECT).export(PATIENT)
     assert exported is not None
     (manifest,) = exported["manifests"]
     assert manifest["content"]["bytes"] == 8
     assert len(manifest["content"]["sha256"]) == 64
+
+
+def test_two_new_patients_at_once_do_not_wait_for_each_other(
+    vault: Vault, again: Callable[[], Vault], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    both = threading.Barrier(2)
+    refuse = Project._refuse_others
+
+    def together(*arguments: Any) -> None:
+        # On SQLite there is one at a time.
+        if vault.engine.dialect.name == "postgresql":
+            both.wait(20)
+        refuse(*arguments)
+
+    vault.project(PROJECT).remember("PID-1", "CS-1", {})
+    monkeypatch.setattr(Project, "_refuse_others", together)
+
+    def remember(number: int) -> None:
+        with again() as other:
+            study = f"2.25.{number}"
+            other.project(PROJECT).remember(
+                f"PID-{number}", f"CS-{number}", {}, uids={study: study}, alone={study}
+            )
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(remember, (2, 3)))
+    assert len(list(vault.project(PROJECT).patients())) == 3

@@ -85,7 +85,7 @@ def test_of_an_erased_patient_nothing_is_left(vault: Vault, tmp_path: Path) -> N
     fill(vault, "PID-0815", "CS-OTHER")
     theirs = values_of_patients(vault)
     fill(vault)
-    large = {f"2.25.{number}": bytes([number]) * 50_000 for number in range(3)}
+    large = {(f"2.25.{number}", "a mark"): bytes([number]) * 50_000 for number in range(3)}
     vault.project(PROJECT).remember(PATIENT, PSEUDONYM, {}, manifests=large)
     mine = values_of_patients(vault) - theirs
     assert len(mine) >= 6

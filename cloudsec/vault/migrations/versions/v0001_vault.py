@@ -54,6 +54,7 @@ def upgrade() -> None:
     op.create_table(
         "manifests",
         sa.Column("instance", _ID, primary_key=True),
+        sa.Column("mark", _ID, primary_key=True),
         sa.Column("patient", _ID, sa.ForeignKey("patients.id", ondelete="CASCADE"), nullable=False),
         sa.Column("content", sa.LargeBinary, nullable=False),
     )
