@@ -99,12 +99,19 @@ def deidentify(options: argparse.Namespace) -> int:
 def reidentify(options: argparse.Namespace) -> int:
     """De-identified files with their patients."""
     from cloudsec import deidentification
+    from cloudsec.errors import VaultError
     from cloudsec.vault.settings import user_vault
 
     _check_project(options.project)
     with user_vault(new=False) as vault:
+        known = {project.name: project for project in vault.projects()}
+        if options.project not in known:
+            raise VaultError(
+                f"the vault knows no patient of a project {options.project!r}; give one of its projects with "
+                f"--project: {', '.join(map(repr, known)) or 'it has none'}"
+            )
         written, quarantined = deidentification.reidentify(
-            options.source, options.target, project=vault.project(options.project)
+            options.source, options.target, project=known[options.project]
         )
     return _told(written, "given their patients back", options, quarantined)
 

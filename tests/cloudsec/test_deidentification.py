@@ -161,6 +161,10 @@ def test_projects_know_nothing_of_each_other(tmp_path: Path, capfd: pytest.Captu
     assert len(names) == 6
     assert run("reidentify", tmp_path / "one", tmp_path / "back", "--project", "two") == 1
     assert "is no image of the project 'two'" in capfd.readouterr().err
+    assert run("reidentify", tmp_path / "one", tmp_path / "back", "--project", "tow") == 1
+    assert "no patient of a project 'tow'; give one of its projects with --project: 'one', 'two'" in (
+        capfd.readouterr().err
+    )
 
 
 def test_given_pseudonyms_are_taken_and_conflicts_refused(
