@@ -95,8 +95,6 @@ class Deidentified:
         Of the manifest, which the header says too.
     uids : dict of str to str
         The UIDs that were replaced, by those that replace them.
-    traces : Traces
-        By what else somebody could be named, outside of the header.
     """
 
     dataset: Dataset = field(repr=False)
@@ -105,7 +103,6 @@ class Deidentified:
     pseudonym: str
     mark: str
     uids: dict[str, str] = field(repr=False)
-    traces: Traces = field(repr=False)
 
 
 def patient_of(dataset: Dataset) -> Patient:
@@ -153,8 +150,7 @@ def deidentified(
     """
     correct_ambiguous_vr(dataset, True)
     patient = patient_of(dataset)
-    traces = _traces(dataset, profile)
-    walk = _Walk(profile, pseudonyms, patient, traces)
+    walk = _Walk(profile, pseudonyms, patient, _traces(dataset, profile))
     made = walk.through(dataset, ())
     pseudonym = pseudonyms.of(patient)
     if pseudonyms.assigned and _traces_of_patient(dataset).in_code(pseudonym):
@@ -163,7 +159,7 @@ def deidentified(
     mark = pseudonyms.mark(patient, text_of(made, "SOPInstanceUID").encode() + taken.to_bytes())
     _state(dataset, made, walk, pseudonym, mark, masked)
     return Deidentified(
-        made, replace(taken, changes=tuple(walk.changes)), patient, pseudonym, mark, walk.uids, traces
+        made, replace(taken, changes=tuple(walk.changes)), patient, pseudonym, mark, walk.uids
     )
 
 
