@@ -95,14 +95,12 @@ def remove_parts(writing: Writing, job: str, *kinds: Kind, number: int | None = 
     chosen = [parts.c.job == job]
     chosen += [parts.c.kind.in_(kinds)] if kinds else []
     chosen += [] if number is None else [parts.c.number == number]
-    gone = select(parts.c.id).where(*chosen)
-    writing.connection.execute(delete(pieces).where(pieces.c.part.in_(gone)))
-    writing.connection.execute(delete(parts).where(parts.c.id.in_(gone)))
+    # Its pieces go with a part, as a job's parts go with the job: their tables say so.
+    writing.connection.execute(delete(parts).where(*chosen))
 
 
 def remove_part(writing: Writing, part: str) -> None:
     """A part, if it is still there."""
-    writing.connection.execute(delete(pieces).where(pieces.c.part == part))
     writing.connection.execute(delete(parts).where(parts.c.id == part))
 
 

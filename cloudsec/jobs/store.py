@@ -184,21 +184,19 @@ class JobStore:
         with self._vault.writing() as writing:
             if State(held(writing, name).state) not in ENDS:
                 raise WrongState("the job has not ended; cancel it first")
-            _remove(writing, name)
+            writing.connection.execute(delete(jobs).where(jobs.c.id == name))
 
     def sweep(self, kept: float) -> int:
         """Remove jobs that ended, and cancel those that were never started, so many seconds ago; how many."""
         old = jobs.c.changed < now() - kept
         with self._vault.writing() as writing:
-            ended = writing.connection.scalars(select(jobs.c.id).where(old, jobs.c.state.in_(ENDS))).all()
-            for name in ended:
-                _remove(writing, name)
+            ended = writing.connection.execute(delete(jobs).where(old, jobs.c.state.in_(ENDS))).rowcount
             idle = writing.connection.execute(
                 select(jobs).where(old, jobs.c.state == State.RECEIVING).with_for_update(skip_locked=True)
             ).all()
             for job in idle:
                 moved(writing, job, Move.CANCEL)
-            return len(ended) + len(idle)
+            return ended + len(idle)
 
     def content(self, name: str, kind: Kind, number: int) -> tuple[Part, Iterator[bytes]]:
         """A part of a job, and its bytes piece by piece; NoSuchJob if it is not there."""
@@ -245,8 +243,3 @@ def _refuse_more(writing: Writing, user: str, more: int, quota: Quota) -> None:
 def _refuse_started(state: str) -> None:
     if State(state) is not State.RECEIVING:
         raise WrongState(f"the job is {state} and takes no images any more; submit another")
-
-
-def _remove(writing: Writing, name: str) -> None:
-    remove_parts(writing, name)
-    writing.connection.execute(delete(jobs).where(jobs.c.id == name))
