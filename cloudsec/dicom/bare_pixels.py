@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 import struct
-from itertools import accumulate
+from collections.abc import Iterator
+from itertools import accumulate, islice
 
 import numpy as np
 from pydicom import Dataset, uid
@@ -61,9 +62,9 @@ def bare_pixels(file: EncodedFile) -> bytes | None:
 
 def is_known_code(file: EncodedFile) -> bool:
     """Whether it is known where a code of this kind has room for other things; a video has sound too."""
-    _, fragments = _fragments(file.pixels)
-    first = fragments[0][:2] if fragments else b""
-    return file.syntax == uid.RLELossless or first in (_JPEG, _WAVELETS)
+    # The first item is the table of offsets.
+    first = next(islice(_items(file.pixels), 1, None), b"")
+    return file.syntax == uid.RLELossless or first[:2] in (_JPEG, _WAVELETS)
 
 
 def _bare_values(file: EncodedFile, start: int, length: int) -> bytes:
@@ -97,7 +98,7 @@ def _uses_other_bits(dataset: Dataset, values: bytes, syntax: uid.UID) -> bool:
 
 
 def _bare_code(file: EncodedFile) -> bytes:
-    table, fragments = _fragments(file.pixels)
+    table, *fragments = [*_items(file.pixels)] or [b""]
     starts, long = _starts(fragments), file.dataset.get("ExtendedOffsetTable")
     lengths = file.dataset.get("ExtendedOffsetTableLengths")
     tables = ((table, "<L", starts), (long, "<Q", starts), (lengths, "<Q", range(len(file.pixels))))
@@ -117,16 +118,15 @@ def _starts(fragments: list[bytes]) -> frozenset[int]:
     return frozenset(accumulate((len(each) + _ITEM.size for each in fragments[:-1]), initial=0))
 
 
-def _fragments(element: bytes) -> tuple[bytes, list[bytes]]:
-    """The table of offsets, and the items after it."""
-    items: list[bytes] = []
+def _items(element: bytes) -> Iterator[bytes]:
+    """The table of offsets, and the fragments after it, each copied when it is asked for."""
     position = _HEAD
     while True:
         _, number, length = _ITEM.unpack_from(element, position)
         position += _ITEM.size
         if number == 0xE0DD:
-            return (items[0], items[1:]) if items else (b"", [])
-        items.append(element[position : position + length])
+            return
+        yield element[position : position + length]
         position += length
 
 
