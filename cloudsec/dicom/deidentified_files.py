@@ -12,7 +12,7 @@ where a mask fits, or an overlay hides in it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -32,7 +32,7 @@ from cloudsec.dicom.masking import OFFSET_TABLES, blackened, read_pixels, words_
 from cloudsec.dicom.meaning import drop
 from cloudsec.dicom.profile import Profile
 from cloudsec.dicom.pseudonyms import Patient, Pseudonyms
-from cloudsec.dicom.rules import Rules
+from cloudsec.dicom.rules import Rectangle, Rules
 from cloudsec.errors import DicomError
 from cloudsec.image_file import PREAMBLE
 
@@ -118,16 +118,9 @@ def deidentified_file(
         if not (text_of(dataset, "SOPClassUID") and text_of(dataset, "SOPInstanceUID")):
             raise DicomError("it does not say of what SOP class and instance it is; correct its header first")
         rectangles = rules.rectangles(dataset) if file.pixels else ()
-        if burned_in != "accept" and (unheard := _unheard(file)):
-            raise DicomError(
-                f"nobody looks for comments and voices in {unheard}; convert it, or look at it, listen, and "
-                "pass --burned-in accept"
-            )
         reason = burned_in_reason(dataset) if file.pixels else None
-        if burned_in != "accept" and not rectangles and reason:
-            raise DicomError(
-                f"{reason}; write a mask rule for such images, or look at it and pass --burned-in accept"
-            )
+        if burned_in != "accept":
+            _refuse_unseen(file, None if rectangles else reason)
         identity = _identity(dataset)
         result = deidentified(
             dataset,
@@ -137,30 +130,76 @@ def deidentified_file(
             preamble=file.preamble,
             meta=file.meta,
         )
-        made, syntax, implicit = result.dataset, file.syntax, file.implicit
-        bare = bare_pixels(file) if file.pixels else b""
-        pixels, anew = bare or b"", bool(rectangles) or bare is None or _hides_overlay(file)
-        if file.pixels and anew:
-            blackened(made, read_pixels(content), rectangles)
-            if file.syntax in LOSSY_SYNTAXES:
-                # What is lost stays lost, also where the header forgot to say it.
-                made.LossyImageCompression = "01"
-            pixels, syntax, implicit = b"", uid.ExplicitVRLittleEndian, False
-        if not syntax.is_compressed:
-            drop(made, OFFSET_TABLES)
-        whole = encoded(made, pixels, syntax, implicit=implicit)
-        if file.pixels and ocr and (words := words_in(read_pixels(whole))):
-            raise DicomError(
-                f"tesseract reads words in its pixels ({words}); mask them by a rule, or look at it and "
-                "leave out --ocr"
-            )
-        # Where letters are expected, a mask was made by somebody who knows which of them may stay.
-        if file.pixels and burned_in != "accept" and not reason and _shows_letters(whole):
-            raise DicomError(
-                "letters stand in its pixels, which may name somebody; write a mask rule for such images, or "
-                "look at it and pass --burned-in accept"
-            )
+        whole = _written(content, file, result.dataset, rectangles)
+        if file.pixels:
+            # Where letters are expected, a mask was made by somebody who knows which of them may stay.
+            _refuse_letters(whole, words=ocr, rows=burned_in != "accept" and not reason)
         return DeidentifiedFile(whole, result.manifest.to_bytes(), _identified(identity, result))
+
+
+def _refuse_unseen(file: EncodedFile, reason: str | None) -> None:
+    """Refuse what may name somebody where nobody looks, or in pixels, for the reason that is given."""
+    if unheard := _unheard(file):
+        raise DicomError(
+            f"nobody looks for comments and voices in {unheard}; convert it, or look at it, listen, and "
+            "pass --burned-in accept"
+        )
+    if reason:
+        raise DicomError(
+            f"{reason}; write a mask rule for such images, or look at it and pass --burned-in accept"
+        )
+
+
+def _unheard(file: EncodedFile) -> str | None:
+    """What it is, if somebody may be named in it in a way that nothing here finds."""
+    if text_of(file.dataset, "SOPClassUID").startswith(_SOUNDS):
+        return "recorded sound"
+    known = not (file.pixels and file.syntax.is_compressed) or is_known_code(file)
+    return None if known else file.syntax.name
+
+
+def _written(content: bytes, file: EncodedFile, made: Dataset, rectangles: Sequence[Rectangle]) -> bytes:
+    """A file with a new header, and its pixels: copied, or stored anew where what must go lies in them."""
+    syntax, implicit = file.syntax, file.implicit
+    pixels = bare_pixels(file) if file.pixels else b""
+    if pixels is None or (file.pixels and (rectangles or _hides_overlay(file))):
+        blackened(made, read_pixels(content), rectangles)
+        if syntax in LOSSY_SYNTAXES:
+            # What is lost stays lost, also where the header forgot to say it.
+            made.LossyImageCompression = "01"
+        pixels, syntax, implicit = b"", uid.ExplicitVRLittleEndian, False
+    if not syntax.is_compressed:
+        drop(made, OFFSET_TABLES)
+    return encoded(made, pixels, syntax, implicit=implicit)
+
+
+def _hides_overlay(file: EncodedFile) -> bool:
+    """Whether an overlay of old lies in bits of the pixels, where it would stay."""
+    groups = range(0x6000, 0x6020, 2)
+    return any((group, 0x0010) in file.dataset and not file.dataset.get((group, 0x3000)) for group in groups)
+
+
+def _refuse_letters(content: bytes, *, words: bool, rows: bool) -> None:
+    """Refuse a file in whose pixels tesseract reads words, or a row of letters stands."""
+    if not (words or rows):
+        return
+    try:
+        frames = read_pixels(content)
+    except DicomError:
+        if words:
+            raise
+        # In a code that is not decoded, no row is found.
+        return
+    if words and (count := words_in(frames)):
+        raise DicomError(
+            f"tesseract reads words in its pixels ({count}); mask them by a rule, or look at it and "
+            "leave out --ocr"
+        )
+    if rows and shows_letters(frames):
+        raise DicomError(
+            "letters stand in its pixels, which may name somebody; write a mask rule for such images, or "
+            "look at it and pass --burned-in accept"
+        )
 
 
 @dataclass(frozen=True)
@@ -205,14 +244,10 @@ def named_file(
         file = opened(content)
         uids_replaced(file.dataset, original_uid)
         drop(file.dataset, STATEMENTS)
-        for keyword, value in (
-            ("PatientName", name),
-            ("PatientBirthDate", birth_date),
-            ("PatientID", patient.id),
-            ("IssuerOfPatientID", patient.issuer),
-        ):
-            if value or keyword != "IssuerOfPatientID":
-                setattr(file.dataset, keyword, value)
+        file.dataset.PatientName, file.dataset.PatientBirthDate = name, birth_date
+        file.dataset.PatientID = patient.id
+        if patient.issuer:
+            file.dataset.IssuerOfPatientID = patient.issuer
         return encoded(file.dataset, file.pixels, file.syntax, implicit=file.implicit)
 
 
@@ -253,29 +288,6 @@ def reidentified_file(
 def _meta(meta: bytes, syntax: uid.UID) -> bytes | None:
     """The file meta elements that there were, unless the pixels are in another code now."""
     return meta if read_meta(meta).get("TransferSyntaxUID") == syntax else None
-
-
-def _unheard(file: EncodedFile) -> str | None:
-    """What it is, if somebody may be named in it in a way that nothing here finds."""
-    if text_of(file.dataset, "SOPClassUID").startswith(_SOUNDS):
-        return "recorded sound"
-    known = not (file.pixels and file.syntax.is_compressed) or is_known_code(file)
-    return None if known else file.syntax.name
-
-
-def _shows_letters(content: bytes) -> bool:
-    """Whether letters are found in the pixels of a file; in a code that is not decoded, none are."""
-    try:
-        frames = read_pixels(content)
-    except DicomError:
-        return False
-    return shows_letters(frames)
-
-
-def _hides_overlay(file: EncodedFile) -> bool:
-    """Whether an overlay of old lies in bits of the pixels, where it would stay."""
-    groups = range(0x6000, 0x6020, 2)
-    return any((group, 0x0010) in file.dataset and not file.dataset.get((group, 0x3000)) for group in groups)
 
 
 def _identity(dataset: Dataset) -> tuple[str, str]:
