@@ -63,7 +63,8 @@ class Patient:
         )
 
 
-ANNA, BERT = Patient("Karenina^Anna", "70411923"), Patient("Oblonsky^Bertram", "55820764")
+ANNA, BERT = Patient("Karenina^Arkadyevna", "70411923"), Patient("Oblonsky^Bertram", "55820764")
+"""Of seven letters at least: shorter names stand in megabytes of ciphertext by chance."""
 
 
 @dataclass(frozen=True)
