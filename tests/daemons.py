@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from io import BytesIO
+from io import BytesIO, StringIO
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +63,7 @@ class Served:
 
     url: str
     daemon: Daemon
-    log: io.StringIO
+    log: StringIO
     _clients: dict[str, Client] = field(default_factory=dict)
 
     def client(self, role: Role, name: str | None = None) -> Client:
@@ -88,7 +87,7 @@ def served(place: Path, **settings: Any) -> Iterator[Served]:
         "embedded_providers": 4,
     }
     all_settings = Settings(**chosen | settings)
-    log = io.StringIO()
+    log = StringIO()
     with (
         open_daemon(all_settings, make_log("test", "info", log)) as daemon,
         answering(create_app(daemon), tls_context(all_settings)) as url,

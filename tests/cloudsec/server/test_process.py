@@ -134,10 +134,13 @@ def test_a_command_that_fails_is_one_line_and_a_status(daemon: Running, tmp_path
 
 def test_without_a_daemon_the_commands_say_so(tmp_path: Path) -> None:
     nobody = Running(None, "http://127.0.0.1:9", [], "cst-x")  # type: ignore[arg-type]
-    for url, said in (("http://127.0.0.1:9", "cannot be reached"), ("http://broker.example", "use https://")):
+    for url, status, said in (
+        ("http://127.0.0.1:9", 1, "cannot be reached"),
+        ("http://broker.example", 2, "use https://"),
+    ):
         nobody.url = url
         done = nobody.run("jobs")
-        assert done.returncode in (1, 2)
+        assert done.returncode == status
         assert said in done.stderr
         assert done.stderr.count("\n") == 1
 

@@ -187,14 +187,7 @@ def test_nobody_waits_while_providers_are_asked_whether_they_are_there(
 
 
 def test_the_daemon_speaks_tls_as_providers_do(tmp_path: Path, authority: Authority) -> None:
-    from cloudsec.server.app import create_app
-    from providers.certificates import server_context
-    from tests.simulator import answering
-
     certificate, key = authority.issue("daemon")
-    with (
-        served(tmp_path, tls_cert=certificate, tls_key=key) as daemon,
-        answering(create_app(daemon.daemon), server_context(certificate, key)) as url,
-    ):
-        answer = requests.get(url + "/healthz", verify=str(authority.file), timeout=20)
+    with served(tmp_path, tls_cert=certificate, tls_key=key) as daemon:
+        answer = requests.get(daemon.url + "/healthz", verify=str(authority.file), timeout=20)
         assert answer.headers["Strict-Transport-Security"].startswith("max-age=")
