@@ -49,9 +49,6 @@ def serve(options: argparse.Namespace) -> int:
 
 def submit(options: argparse.Namespace) -> int:
     """Images to a new job; with --wait, its result as well."""
-    from cloudsec.files import format_of
-    from cloudsec.formats import FORMATS
-
     images = _images(options.source)
     asked = _asked(options)
     if options.wait is not None:
@@ -59,13 +56,7 @@ def submit(options: argparse.Namespace) -> int:
         for image in images:
             keep_the_input(image, options.wait)
         if asked["format"] is None:
-            asked["format"], written = format_of(options.wait), (*FORMATS, ".json")
-            if asked["format"] not in written:
-                if len(images) == 1:
-                    raise ValueError(
-                        f"{options.wait} has no suffix that is written; those are {', '.join(written)}"
-                    )
-                asked["format"] = None
+            asked["format"] = _form(options.wait, len(images))
     with _client(options) as client:
         with _usage():
             job = client.submit(asked)
@@ -240,6 +231,19 @@ def _images(sources: list[Path]) -> list[Path]:
         with port(image, "cannot be read"):
             image.open("rb").close()
     return images
+
+
+def _form(target: Path, count: int) -> str | None:
+    """As what a result is written there; None: as the images came, for several may become a directory."""
+    from cloudsec.files import format_of
+    from cloudsec.formats import FIGURES, FORMATS
+
+    form, written = format_of(target), (*FORMATS, FIGURES)
+    if form in written:
+        return form
+    if count == 1:
+        raise ValueError(f"{target} has no suffix that is written; those are {', '.join(written)}")
+    return None
 
 
 def _send(client: Client, job: str, number: int, image: Path) -> None:

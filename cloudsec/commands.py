@@ -118,8 +118,9 @@ def _prepared(options: argparse.Namespace, work: Work) -> tuple[Images, Output]:
     """The images, and what is to come of them; refused where that could not be written."""
     from cloudsec.file_port import check_place, port
     from cloudsec.files import checked_form
+    from cloudsec.formats import FIGURES
     from cloudsec.slices import check_directory
-    from cloudsec.work import FIGURES, Output
+    from cloudsec.work import Output
 
     source, target, report = options.source, options.target, options.report
     if work.measures:

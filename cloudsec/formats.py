@@ -36,7 +36,9 @@ Sixteen times the largest mammogram, and still within an ordinary workstation.
 STORED_ONLY = (".png", ".tif", ".tiff", ".npy")
 """Suffixes of files that do not say what their stored values mean."""
 FORMATS = (*STORED_ONLY, ".nii", ".nii.gz", ".dcm")
-"""Suffixes of all files that are written."""
+"""Suffixes of all files that images are written to."""
+FIGURES = ".json"
+"""That of what is measured."""
 _UNREAD = {
     b"NRRD": "an NRRD file; convert it to NIfTI (.nii.gz) first, with SimpleITK or 3D Slicer",
     b"PK\x03\x04": "an archive (NPZ or ZIP); unpack it, and name one image or array (.npy) of it",

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from cloudsec.errors import ImageFileError
 from cloudsec.file_port import port
-from cloudsec.formats import STORED_ONLY, BurnedIn, Meaning, Opener, check_format, encoded, image_of
+from cloudsec.formats import FIGURES, STORED_ONLY, BurnedIn, Meaning, Opener, check_format, encoded, image_of
 from cloudsec.image_file import ImageFile
 from cloudsec.schemes import BLOCK_SCHEMES
 from providers import Filter
@@ -28,9 +28,6 @@ if TYPE_CHECKING:
     from cloudsec.proposal import Proposal
     from cloudsec.result import Result
     from cloudsec.slices import Folder
-
-FIGURES = ".json"
-"""The format of what is measured."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,7 +86,7 @@ class Output:
     Attributes
     ----------
     form : str
-        How results are written: a suffix of `cloudsec.formats.FORMATS`, or FIGURES of what measures.
+        How results are written: one of `cloudsec.formats.FORMATS`, or its FIGURES of what measures.
     name : str or Path
         What errors call it.
     """

@@ -10,12 +10,12 @@ from cloudsec.broker import Broker
 from cloudsec.checks import VERIFY
 from cloudsec.custody import Custody
 from cloudsec.endpoints import Endpoint
-from cloudsec.formats import form_of
+from cloudsec.formats import FIGURES, form_of
 from cloudsec.jpeg import JPEG_MARKER
 from cloudsec.result import Result
 from cloudsec.server.requests import JobRequest
 from cloudsec.slices import Folder
-from cloudsec.work import FIGURES, Output, Work, images_of_file, images_of_folder, in_memory
+from cloudsec.work import Output, Work, images_of_file, images_of_folder, in_memory
 from providers.registry import as_operation
 
 

@@ -21,11 +21,11 @@ import providers
 from cloudsec import Broker
 from cloudsec.cli import main
 from cloudsec.errors import ImageFileError
-from cloudsec.formats import FORMATS
+from cloudsec.formats import FIGURES, FORMATS
 from cloudsec.image_file import ImageFile
 from cloudsec.result import Result
 from cloudsec.slices import Folder
-from cloudsec.work import FIGURES, Images, Output, Work, images_of_file, images_of_folder, in_memory
+from cloudsec.work import Images, Output, Work, images_of_file, images_of_folder, in_memory
 from providers import make_operation
 from tests import in_blocks
 from tests.dicom_files import dataset_of, file_of

@@ -1,14 +1,17 @@
 """The daemon's HTTP API is what it says of itself, for every role and for nobody."""
 
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
 from hypothesis import strategies as st
 from schemathesis.checks import positive_data_acceptance
 
+from cloudsec.formats import FIGURES, FORMATS
 from cloudsec.jobs import Role
 from cloudsec.server.app import create_app
+from cloudsec.server.requests import Form
 from providers.transfer import OCTETS
 from tests.daemons import npy, served
 from tests.openapi import check_api
@@ -37,3 +40,7 @@ def test_the_daemon_answers_as_it_describes_and_tells_nothing_of_its_inside(
     assert not {status for status in statuses if status >= 500}
     assert 401 in statuses
     assert {404, 405} <= statuses or role is None
+
+
+def test_a_result_may_be_asked_for_in_every_format_that_is_written() -> None:
+    assert set(get_args(Form)) == {*FORMATS, FIGURES}
