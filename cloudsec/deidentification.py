@@ -10,6 +10,7 @@ import tomllib
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -117,17 +118,16 @@ def deidentify(
     with port(target, "cannot be written"):
         check_vacant(target)
     good, quarantined = _sorted_out(source)
-    written = 0
     with whole_directory(target) as place:
         pending: list[_Written] = []
+        numbers = count(1)
         for path in good:
             try:
                 result = deidentified(_content(path))
             except DicomError as error:
                 quarantined.append(Quarantined(path, str(error)))
                 continue
-            written += 1
-            file = place / f"{written:06d}.dcm"
+            file = place / f"{next(numbers):06d}.dcm"
             write_whole(file, result.content)
             # Its image is written, and no other is held with it.
             pending.append(_Written(path, file, replace(result, content=b"")))
