@@ -79,7 +79,6 @@ def check(vault: Vault, patient: str = PATIENT, pseudonym: str = PSEUDONYM, proj
     known = vault.project(project)
     expected = {"patient": patient, "pseudonym": pseudonym, "identity": {"PatientName": NAME}}
     assert known.identity(pseudonym) == expected
-    assert expected in list(known.patients())
     assert known.original_uid(REPLACEMENT) == UID
     assert known.manifests(INSTANCE, pseudonym) == [MANIFEST]
     assert vault.records(KEYS).read() == STUDY

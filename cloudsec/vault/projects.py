@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -109,15 +109,6 @@ class Project:
             rows = connection.execute(select(tables.manifests).where(mine)).all()
         marked = [row for row in rows if row.mark == self._hash("mark", mark)]
         return [self.vault.opened_row(tables.manifests, row._asdict())["content"] for row in marked or rows]
-
-    def patients(self) -> Iterator[dict[str, Any]]:
-        """What is remembered of each patient."""
-        with self.vault.reading() as connection:
-            rows = connection.execute(
-                select(tables.patients).where(tables.patients.c.project == self.id)
-            ).all()
-        for row in rows:
-            yield json.loads(self.vault.opened_row(tables.patients, row._asdict())["identity"])
 
     def export(self, patient: str) -> dict[str, Any] | None:
         """All that is known of a patient, ready for JSON; None if nothing is.

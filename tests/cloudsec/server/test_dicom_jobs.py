@@ -112,7 +112,7 @@ def test_an_image_that_may_show_a_name_is_refused_unless_it_is_accepted(daemon: 
     job = client.submit(start=False)
     answer = client.ask("PUT", f"/v1/jobs/{job}/images/0", data=content)
     assert (answer.status_code, answer.json()["code"]) == (422, "refused")
-    assert "burned" in answer.json()["message"] or "ultrasound" in answer.json()["message"].lower()
+    assert "often show a name in their pixels" in answer.json()["message"]
     assert not any(secret in answer.text for secret in SECRETS)
     with daemon.daemon.vault.reading() as base:
         table = job_tables.parts
@@ -125,12 +125,11 @@ def test_who_is_erased_is_erased_with_all_of_their_jobs(daemon: Served) -> None:
     job = client.submit(slice_of(9, "ID-99", StudyInstanceUID="1.2.9"), study="Karenina, left knee")
     assert client.ended(job)["state"] == "done"
     project = daemon.daemon.vault.project("default")
-    (known,) = [each for each in project.patients() if each["identity"]["id"] == "ID-99"]
-    told = project.export(known["patient"])
+    told = project.export("ID-99")
     assert told is not None
     assert [each["request"]["study"] for each in told["jobs"]] == ["Karenina, left knee"]
     assert {each["kind"] for each in told["job_parts"]} == {"result", "report"}
-    assert project.erase(known["patient"])
+    assert project.erase("ID-99")
     assert client.ask("GET", f"/v1/jobs/{job}").status_code == 404
     with daemon.daemon.vault.reading() as base:
         for table, mine in (
