@@ -1,6 +1,6 @@
 """The daemon's jobs and users, kept in the vault's database: each job ends once, whoever works on it."""
 
-from cloudsec.jobs.job import Claim, Job, Kind, LostClaim, NoSuchJob, OtherPatient, OverQuota, Quota
+from cloudsec.jobs.job import Claim, Job, Kind, LostClaim, NoSuchJob, OtherPatient, OverQuota, Quota, Words
 from cloudsec.jobs.queue import JobQueue
 from cloudsec.jobs.states import ENDS, Move, State, WrongState
 from cloudsec.jobs.store import JobStore
@@ -25,5 +25,6 @@ __all__ = [
     "User",
     "UserError",
     "Users",
+    "Words",
     "WrongState",
 ]

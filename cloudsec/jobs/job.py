@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from cloudsec.errors import CloudsecError
@@ -70,6 +70,22 @@ class Job:
     total: int
     attempt: int
     code: str | None
+
+
+@dataclass(frozen=True)
+class Words:
+    """What is told of a job to its user only.
+
+    Attributes
+    ----------
+    request : bytes
+        What was asked for, as the job was made with it.
+    failure : str or None
+        Why it failed, in a sentence; None of one that did not.
+    """
+
+    request: bytes = field(repr=False)
+    failure: str | None = field(repr=False)
 
 
 @dataclass(frozen=True)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator
+from typing import Any
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import Row, Select, delete, func, insert, select, update
 
 from cloudsec.jobs.database import now
-from cloudsec.jobs.job import Job, Kind, NoSuchJob, OtherPatient, OverQuota, Quota
+from cloudsec.jobs.job import Job, Kind, NoSuchJob, OtherPatient, OverQuota, Quota, Words
 from cloudsec.jobs.parts import (
     Part,
     begin_part,
@@ -67,13 +68,16 @@ class JobStore:
         with self._vault.reading() as connection:
             return read(connection, name)
 
-    def jobs(self, user: str | None = None, *, limit: int = 100) -> list[Job]:
-        """The latest of a user, or of all."""
-        chosen = all_jobs() if user is None else all_jobs().where(jobs.c.user == user)
+    def jobs(self, *, limit: int = 100) -> list[Job]:
+        """The latest of all users."""
         with self._vault.reading() as connection:
-            return [
-                job_of(row) for row in connection.execute(chosen.order_by(jobs.c.created.desc()).limit(limit))
-            ]
+            return [job_of(row) for row in connection.execute(_latest(limit))]
+
+    def own(self, user: str, *, limit: int = 100) -> list[tuple[Job, Words]]:
+        """The latest of a user, and what else is told to them."""
+        with self._vault.reading() as connection:
+            rows = connection.execute(_latest(limit).where(jobs.c.user == user)).all()
+        return [(job_of(row), self._words(row)) for row in rows]
 
     def counts(self) -> dict[State, int]:
         """How many jobs are in each state."""
@@ -81,14 +85,13 @@ class JobStore:
             found = connection.execute(select(jobs.c.state, func.count()).group_by(jobs.c.state))
             return dict.fromkeys(State, 0) | {State(state): count for state, count in found}
 
-    def request(self, name: str) -> bytes:
-        """What was asked for, as `create` was given it; NoSuchJob."""
-        return self._opened(name, "request") or b""
-
-    def failure(self, name: str) -> str | None:
-        """Why a job failed, in a sentence; None of one that did not."""
-        told = self._opened(name, "failure")
-        return None if told is None else told.decode()
+    def words(self, name: str) -> Words:
+        """What is told of one job to its user only; NoSuchJob."""
+        with self._vault.reading() as connection:
+            row = connection.execute(select(jobs).where(jobs.c.id == name)).first()
+        if row is None:
+            raise NoSuchJob("there is no such job")
+        return self._words(row)
 
     def receive(self, name: str, number: int) -> str:
         """An image begins to come, instead of any of its number: the part that takes its pieces."""
@@ -212,13 +215,14 @@ class JobStore:
                 f"a job has up to {self._job_bytes} bytes of images here; submit a job for each part of them"
             )
 
-    def _opened(self, name: str, column: str) -> bytes | None:
-        with self._vault.reading() as connection:
-            row = connection.execute(select(jobs).where(jobs.c.id == name)).mappings().first()
-        if row is None:
-            raise NoSuchJob("there is no such job")
-        told: bytes | None = self._vault.opened_row(jobs, dict(row))[column]
-        return told
+    def _words(self, row: Row[Any]) -> Words:
+        """What is sealed in a row that has all columns of a job, and may have others."""
+        told = self._vault.opened_row(jobs, {each.name: getattr(row, each.name) for each in jobs.c})
+        return Words(told["request"], told["failure"] and told["failure"].decode())
+
+
+def _latest(limit: int) -> Select[Any]:
+    return all_jobs().order_by(jobs.c.created.desc()).limit(limit)
 
 
 def _hold_user(writing: Writing, user: str) -> None:

@@ -54,7 +54,7 @@ def job_for(daemon: Daemon, user: User, name: str) -> Job:
         if job.user != user.id:
             raise NotFound("there is no such job")
         # What was asked is sealed with the user's id: whose a job is, the database alone does not say.
-        daemon.store.request(name)
+        daemon.store.words(name)
     return job
 
 

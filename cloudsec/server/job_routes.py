@@ -11,7 +11,7 @@ from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from starlette.concurrency import iterate_in_threadpool, run_in_threadpool
 
-from cloudsec.jobs import ENDS, Job, Kind, NoSuchJob, Role, User
+from cloudsec.jobs import ENDS, Job, Kind, NoSuchJob, Role, User, Words
 from cloudsec.jobs.parts import PIECE
 from cloudsec.server.access import MAY, job_for, user_who_may
 from cloudsec.server.daemon import Daemon
@@ -47,9 +47,7 @@ def job_routes(daemon: Daemon) -> APIRouter:
         """A job as this user may see it."""
         if user.role is Role.ADMIN:
             return JobView.of(job, user=job.user)
-        asked = JobRequest.model_validate_json(store.request(job.id))
-        message = None if job.code is None else store.failure(job.id)
-        return JobView.of(job, operation=asked.operation, message=message)
+        return _own(job, store.words(job.id))
 
     @routes.post("", status_code=201, summary="A new job, which waits for its images")
     def submit(asked: JobRequest, user: User = may["submit"]) -> JobView:
@@ -63,8 +61,9 @@ def job_routes(daemon: Daemon) -> APIRouter:
 
     @routes.get("", summary="The latest jobs: one's own, or for admins all")
     def list_jobs(user: User = may["see"], limit: int = Query(100, ge=1, le=1000)) -> list[JobView]:
-        mine = None if user.role is Role.ADMIN else user.id
-        return [viewed(job, user) for job in store.jobs(mine, limit=limit)]
+        if user.role is Role.ADMIN:
+            return [viewed(job, user) for job in store.jobs(limit=limit)]
+        return [_own(job, words) for job, words in store.own(user.id, limit=limit)]
 
     @routes.get("/{job}", summary="How a job stands")
     def see(user: User = may["see"], job: Job = to_see) -> JobView:
@@ -161,6 +160,12 @@ def job_routes(daemon: Daemon) -> APIRouter:
     return routes
 
 
+def _own(job: Job, words: Words) -> JobView:
+    """A job as whose it is may see it."""
+    asked = JobRequest.model_validate_json(words.request)
+    return JobView.of(job, operation=asked.operation, message=words.failure)
+
+
 async def _received(request: Request, daemon: Daemon, user: User, job: Job, part: str) -> None:
     """The body of a request into sealed pieces, of which one is in memory at a time."""
     arrival, quota, received, piece = Arrival(request, _SECONDS), user.quota(daemon.quota), 0, 0
@@ -182,7 +187,7 @@ async def _received(request: Request, daemon: Daemon, user: User, job: Job, part
 
 def _take_in(daemon: Daemon, job: Job, number: int, part: str) -> Job:
     """What was received, as an image of the job."""
-    asked = JobRequest.model_validate_json(daemon.store.request(job.id))
+    asked = JobRequest.model_validate_json(daemon.store.words(job.id).request)
     image, patient = daemon.intake.taken(
         daemon.store.received(part),
         name=f"image {number}",
@@ -194,7 +199,7 @@ def _take_in(daemon: Daemon, job: Job, number: int, part: str) -> Job:
 
 def _identified(daemon: Daemon, job: Job, number: int) -> bytes:
     """A result with its patient's identity."""
-    asked = JobRequest.model_validate_json(daemon.store.request(job.id))
+    asked = JobRequest.model_validate_json(daemon.store.words(job.id).request)
     content = b"".join(daemon.store.content(job.id, Kind.RESULT, number)[1])
     return daemon.intake.given_back(content, project=asked.project or daemon.settings.project)
 

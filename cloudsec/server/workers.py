@@ -137,7 +137,7 @@ class Workers:
     def _ended(self, held: _Held, log: Log) -> str:
         claim = held.claim
         try:
-            request = JobRequest.model_validate_json(self._store.request(claim.job))
+            request = JobRequest.model_validate_json(self._store.words(claim.job).request)
             images = [
                 b"".join(self._store.content(claim.job, Kind.IMAGE, number)[1])
                 for number in range(self._store.job(claim.job).images)

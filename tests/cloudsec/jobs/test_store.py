@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, event, select, update
 
 from cloudsec.errors import VaultError
 from cloudsec.jobs import (
@@ -16,6 +16,7 @@ from cloudsec.jobs import (
     OverQuota,
     Quota,
     State,
+    Words,
     WrongState,
     parts,
 )
@@ -143,9 +144,24 @@ def test_why_a_job_failed_is_kept_sealed_and_for_its_user(
 ) -> None:
     name, queue = queued(), JobQueue(vault)
     queue.fail(claimed(queue), "refused", "the reason")
-    assert (store.job(name).code, store.failure(name)) == ("refused", "the reason")
+    assert (store.job(name).code, store.words(name).failure) == ("refused", "the reason")
     with vault.reading() as base:
         assert b"reason" not in base.execute(select(job_tables.jobs.c.failure)).scalar_one()
+
+
+def test_a_users_jobs_are_told_with_their_words_in_one_look_however_many(
+    vault: Vault, store: JobStore, queued: Callable[..., str]
+) -> None:
+    names, queue = [queued("many") for _ in range(4)], JobQueue(vault)
+    failed = claimed(queue)
+    queue.fail(failed, "refused", "the reason")
+    queued("another")
+    looks: list[str] = []
+    event.listen(vault.engine, "before_cursor_execute", lambda *said: looks.append(said[2]))
+    told = {job.id: words for job, words in store.own("many")}
+    assert sum(look.startswith("SELECT") for look in looks) == 1
+    assert told == {name: Words(b"{}", "the reason" if name == failed.job else None) for name in names}
+    assert len(store.own("many", limit=2)) == 2
 
 
 def test_a_job_on_a_patient_who_is_erased_meanwhile_has_no_end_and_leaves_no_result(
@@ -261,7 +277,7 @@ def test_what_a_job_is_asked_for_belongs_to_its_user_whatever_the_database_says(
     with vault.writing() as base:
         base.connection.execute(update(job_tables.jobs).values(user="another"))
     with pytest.raises(VaultError):
-        store.request(name)
+        store.words(name)
 
 
 def test_a_job_is_on_its_patient_and_no_other_whatever_the_database_says(
@@ -272,10 +288,10 @@ def test_a_job_is_on_its_patient_and_no_other_whatever_the_database_says(
     names = [store.create("somebody", b"{}", QUOTA).id for _ in range(2)]
     store.keep(names[0], 0, b"image", patients[0])
     store.keep(names[1], 0, b"image")
-    assert [store.request(name) for name in names] == [b"{}", b"{}"]
+    assert [store.words(name).request for name in names] == [b"{}", b"{}"]
     for name, other in zip(names, ([patients[1], None], [patients[1]]), strict=True):
         for patient in other:
             with vault.writing() as base:
                 base.connection.execute(update(table).where(table.c.id == name).values(patient=patient))
             with pytest.raises(VaultError):
-                store.request(name)
+                store.words(name)
