@@ -25,7 +25,7 @@ from cloudsec.dicom.elements import (
     text_of,
     values_of,
 )
-from cloudsec.dicom.manifest import Change, Manifest, Path
+from cloudsec.dicom.manifest import Change, ItemPath, Manifest
 from cloudsec.dicom.profile import (
     CLEANED,
     OPTIONS,
@@ -192,7 +192,7 @@ class _Walk:
         self._days = pseudonyms.days(patient)
         self._safe = profile.private | safe_private() if "safe-private" in profile.options else frozenset()
 
-    def through(self, source: Dataset, path: Path) -> Dataset:
+    def through(self, source: Dataset, path: ItemPath) -> Dataset:
         """The same dataset, or item, with every element judged."""
         made = Dataset()
         safe = frozenset(self._safe_tags(source))
@@ -224,7 +224,7 @@ class _Walk:
             return False
         return len(result.value) > 0 and self.profile.action(element.tag, "SQ") is not Action.DUMMY
 
-    def _note(self, path: Path, tag: int, before: bytes | None, result: DataElement | None) -> None:
+    def _note(self, path: ItemPath, tag: int, before: bytes | None, result: DataElement | None) -> None:
         """Put down a change, if it is one."""
         after = None if result is None else element_bytes(result)
         if before != after:
@@ -245,7 +245,7 @@ class _Walk:
                 yield tag
                 yield owner
 
-    def _judged(self, tag: BaseTag, element: DataElement | None, path: Path) -> DataElement | None:
+    def _judged(self, tag: BaseTag, element: DataElement | None, path: ItemPath) -> DataElement | None:
         """What becomes of a standard element; an element of None could not be decoded."""
         known = representation_of(tag, element.VR if element is not None else None)
         if tag.group < 0x0008 or (path and tag in _PIXEL_DATA):
@@ -274,7 +274,9 @@ class _Walk:
             return self._dummy(tag, known, element, path)
         return self._read(tag, known, element, path)
 
-    def _read(self, tag: BaseTag, known: str, element: DataElement | None, path: Path) -> DataElement | None:
+    def _read(
+        self, tag: BaseTag, known: str, element: DataElement | None, path: ItemPath
+    ) -> DataElement | None:
         """A value that stays, if it names nobody."""
         assert element is not None
         if known == "UI" and "uids" not in self.profile.options:
@@ -301,7 +303,7 @@ class _Walk:
         found = self._traces.in_code if element.VR == "CS" else self._traces.in_text
         return any(found(value) for value in values_of(element))
 
-    def _dummy(self, tag: BaseTag, known: str, element: DataElement | None, path: Path) -> DataElement:
+    def _dummy(self, tag: BaseTag, known: str, element: DataElement | None, path: ItemPath) -> DataElement:
         if tag == _PATIENT_ID and element is not None:
             named = not path or "".join(values_of(element)).strip(" \0") == self._patient.id
             return DataElement(tag, known, self._pseudonyms.of(self._patient) if named else "Removed")

@@ -14,7 +14,7 @@ from pydicom.tag import Tag
 from cloudsec.dicom.elements import element_bytes, element_of
 from cloudsec.errors import DicomError
 
-Path: TypeAlias = tuple[tuple[int, int], ...]
+ItemPath: TypeAlias = tuple[tuple[int, int], ...]
 """From the header inwards: the tag of a sequence, and which of its items."""
 _MARK = "cloudsec manifest 1"
 """Starts every manifest, so that one of another version is refused."""
@@ -24,7 +24,7 @@ _MARK = "cloudsec manifest 1"
 class Change:
     """One element, as it was and as it became; None where there was, or is, none."""
 
-    path: Path
+    path: ItemPath
     tag: int
     before: bytes | None = field(repr=False)
     after: bytes | None = field(repr=False)
@@ -87,7 +87,7 @@ class Manifest:
                 place[change.tag] = element_of(change.before)
 
 
-def _place(dataset: Dataset, path: Path) -> Dataset | None:
+def _place(dataset: Dataset, path: ItemPath) -> Dataset | None:
     for tag, number in path:
         element = dataset.get(Tag(tag))
         if element is None or element.VR != "SQ" or number >= len(element.value):
