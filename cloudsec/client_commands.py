@@ -117,11 +117,8 @@ def jobs(options: argparse.Namespace) -> int:
     print(f"{'id':<34}{'state':<11}{column:<34}{'created':<18}{'tasks':<12}bytes")
     for view in views:
         tasks = f"{view['done']}/{view['total']}" if view["total"] else "-"
-        operation = view["operation"] or view["user"] or "-"
-        print(
-            f"{view['id']:<34}{view['state']:<11}{operation:<34}{_time(view['created']):<18}{tasks:<12}"
-            f"{view['bytes']}"
-        )
+        told = f"{view[column] or '-':<34}{_time(view['created']):<18}{tasks:<12}{view['bytes']}"
+        print(f"{view['id']:<34}{view['state']:<11}{told}")
     return 0
 
 

@@ -48,6 +48,12 @@ class Daemon:
 
     Attributes
     ----------
+    asked, wrong : Rates
+        Of users by their ids, and of wrong tokens by the addresses that they come from.
+    under_way : Counter of str
+        Requests that are not answered yet, by the ids of users.
+    counting : threading.Lock
+        Held by whoever counts in these three.
     stopping : threading.Event
         Whoever waits for something stops waiting.
     """
