@@ -26,10 +26,12 @@ def test_a_daemon_on_sqlite_may_be_killed_and_started_again(tmp_path: Path) -> N
 
 
 @pytest.mark.slow
-def test_so_it_is_with_200_jobs_on_postgresql(request: pytest.FixtureRequest, tmp_path: Path) -> None:
+def test_of_200_jobs_each_ends_once_though_one_of_two_daemons_on_postgresql_is_killed(
+    request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
     check(tmp_path, request.getfixturevalue("database_server").database(), 200, second=True)
 
 
 @pytest.mark.slow
-def test_so_it_is_with_200_jobs_on_sqlite(tmp_path: Path) -> None:
+def test_of_200_jobs_each_ends_once_though_the_daemon_on_sqlite_is_killed(tmp_path: Path) -> None:
     check(tmp_path, f"sqlite:///{tmp_path}/vault.db", 200, second=False)
