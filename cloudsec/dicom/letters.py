@@ -74,11 +74,16 @@ def _pieces(drawn: NDArray[np.bool_]) -> NDArray[np.int64]:
     from scipy import ndimage
 
     labels, _ = ndimage.label(drawn, np.ones((3, 3)))
-    areas = np.bincount(labels.ravel())[1:]
+    areas = np.bincount(labels.ravel())
+    # A piece has a pixel in each of its rows at least: most pieces of noise have too few, and need no box.
+    large = areas >= _HEIGHTS[0]
+    large[0] = False
+    numbers = np.where(large, np.cumsum(large), 0).astype(labels.dtype)
     boxes = [
-        [edge for side in box for edge in (side.start, side.stop)] for box in ndimage.find_objects(labels)
+        [edge for side in box for edge in (side.start, side.stop)]
+        for box in ndimage.find_objects(numbers[labels])
     ]
-    pieces = np.column_stack([np.array(boxes, np.int64).reshape(-1, 4), areas])
+    pieces = np.column_stack([np.array(boxes, np.int64).reshape(-1, 4), areas[large]])
     height, width = pieces[:, 1] - pieces[:, 0], pieces[:, 3] - pieces[:, 2]
     pieces = pieces[(height >= _HEIGHTS[0]) & (height <= _HEIGHTS[1]) & (width <= 2 * height)]
     return pieces[np.argsort(pieces[:, 1], kind="stable")]
@@ -91,6 +96,8 @@ def _rows(pieces: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
         slack = max(1, height // 8)
         near = slice(*np.searchsorted(bottoms, (line - slack, line + slack + 1)))
         alike = pieces[near][(heights[near] <= height) & (heights[near] >= 0.6 * height)]
+        if len(alike) < _LEAST:
+            continue
         alike = alike[np.argsort(alike[:, 2], kind="stable")]
         gaps = alike[1:, 2] - alike[:-1, 3]
         for row in np.split(alike, np.flatnonzero((gaps > 2 * height) | (gaps < -height // 4)) + 1):
