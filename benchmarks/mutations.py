@@ -25,6 +25,8 @@ from benchmarks.damage import Parts, damaged, taken_apart
 from benchmarks.open_data import open_data_folder
 from cloudsec.dicom import read_dicom, read_header
 from cloudsec.dicom.deidentified_files import deidentified_file, reidentified_file
+from cloudsec.dicom.letters import shows_letters
+from cloudsec.dicom.masking import read_pixels
 from cloudsec.dicom.pseudonyms import Pseudonyms
 from cloudsec.errors import ImageFileError
 from cloudsec.formats import check_format, image_of
@@ -162,6 +164,11 @@ def _deidentify(content: bytes) -> None:
     reidentified_file(made.content, made.manifest, made.identity.uids.get)
 
 
+def _look(content: bytes) -> None:
+    """What de-identification does with pixels that nobody looked at."""
+    shows_letters(read_pixels(content))
+
+
 Reader: TypeAlias = Callable[[bytes], None]
 
 
@@ -173,6 +180,7 @@ def readers() -> dict[str, tuple[Reader, list[Parts]]]:
         "the header's reader": (_read_header, files),
         "reader and writer": (_derive, files),
         "de-identification": (_deidentify, files),
+        "the look for letters": (_look, files),
         "slices": (partial(_in_a_folder, slices), [taken_apart(slices["b"])]),
     }
 
