@@ -10,6 +10,7 @@ import tomllib
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -47,7 +48,10 @@ class Quarantined:
 def read_rules(path: Path) -> Rules:
     """The rules in a TOML file; ValueError for wrong ones."""
     with port(path, "is no file of rules in TOML; correct it"), path.open("rb") as file:
-        table = tomllib.load(file)
+        try:
+            table = tomllib.load(file)
+        except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            raise ImageFileError(f"is no file of rules in TOML: {error}; correct it") from error
     try:
         return Rules.of(table)
     except ValueError as error:
@@ -60,19 +64,22 @@ def read_pseudonyms(path: Path) -> dict[str, str]:
     Raises
     ------
     ImageFileError
-        If a line has not two values, or gives a patient another pseudonym than one before.
+        If it is no UTF-8, a line has not two values, or gives a patient another pseudonym than one before.
     """
     given: dict[str, str] = {}
-    with (
-        port(path, "is no list of pseudonyms in CSV; correct it"),
-        path.open(newline="", encoding="utf-8-sig") as file,
-    ):
-        for number, line in enumerate(csv.reader(file), start=1):
+    with port(path, "is no list of pseudonyms in CSV; correct it"):
+        try:
+            text = path.read_bytes().decode("utf-8-sig")
+        except UnicodeDecodeError as error:
+            raise ImageFileError("is not in UTF-8; save it as CSV in UTF-8") from error
+        for number, line in enumerate(csv.reader(StringIO(text, newline="")), start=1):
             if not line or (number == 1 and line[0].strip().casefold() in ("patientid", "patient id")):
                 continue
             patient, pseudonym = (value.strip() for value in line) if len(line) == 2 else ("", "")
             if not patient or not pseudonym:
-                raise ImageFileError(f"has no Patient ID and pseudonym in line {number}; correct it")
+                raise ImageFileError(
+                    f"has no Patient ID and pseudonym, with a comma between, in line {number}; correct it"
+                )
             if given.setdefault(patient, pseudonym) != pseudonym:
                 raise ImageFileError(f"gives a patient another pseudonym in line {number}; leave one")
     return given

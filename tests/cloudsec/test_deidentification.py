@@ -185,6 +185,22 @@ def test_given_pseudonyms_are_taken_and_conflicts_refused(
     assert not (tmp_path / "again").exists()
 
 
+def test_a_list_as_a_spreadsheet_writes_it_is_taken_or_told_how_to_be_written(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    source, given = slices(tmp_path / "in"), tmp_path / "given.csv"
+    for content, sentence in {
+        "PatientID,pseudonym\r\nMÜLLER,A\r\n".encode("latin-1"): "save it as CSV in UTF-8",
+        "4711,A".encode("utf-16"): "save it as CSV in UTF-8",
+        b"4711;A\n": "with a comma between, in line 1",
+    }.items():
+        given.write_bytes(content)
+        assert run("deidentify", source, tmp_path / "out", "--pseudonyms", given) == 1
+        assert sentence in capfd.readouterr().err
+    given.write_bytes("\ufeffPatientID,pseudonym\r\nMÜLLER,A\r\n4711,B\r\n".encode())
+    assert run("deidentify", source, tmp_path / "out", "--pseudonyms", given) == 0
+
+
 def test_rules_keep_mask_and_are_refused_where_they_are_wrong(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -211,7 +227,7 @@ def test_rules_keep_mask_and_are_refused_where_they_are_wrong(
         'masks = ["x"]': "is no rule",
         'retain = ["names"]': "is no option to retain",
         'clean = "descriptors"': "not of the form",
-        "keep": "no file of rules in TOML",
+        "keep": "no file of rules in TOML: Expected '=' after a key in a key/value pair (at end of document)",
     }.items():
         rules.write_text(wrong)
         assert run("deidentify", source, tmp_path / "again", *words) in (1, 2)
