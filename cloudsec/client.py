@@ -160,7 +160,7 @@ class Client:
 
     def remove_user(self, name: str) -> None:
         """A user's token is good for nothing any more."""
-        self._json("DELETE", f"/v1/users/{quote(name, safe='')}")
+        self._json("DELETE", _place("users", name))
 
     def _json(self, method: str, path: str, **more: Any) -> Any:
         with self._asked(method, path, **more) as answer:
@@ -234,8 +234,15 @@ def _in_its_time(ask: Callable[[], Any]) -> Any:
 
 
 def _job(name: str) -> str:
-    """Where a job is; no name leads anywhere else."""
-    return f"/v1/jobs/{quote(name, safe='')}"
+    return _place("jobs", name)
+
+
+def _place(kind: str, name: str) -> str:
+    """Where a job or a user is; no name leads anywhere else."""
+    if not name:
+        # As an empty variable of a script gives it: that is where all of them are.
+        raise ValueError("the ID or name is empty; `cloudsec jobs` and `cloudsec users list` tell them")
+    return f"/v1/{kind}/{quote(name, safe='')}"
 
 
 def _refusal(status: int, content: bytes) -> DaemonError:
