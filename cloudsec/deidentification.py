@@ -45,6 +45,19 @@ class Quarantined:
         return f"{shown(self.path)}: {self.reason}"
 
 
+class NothingWritten(ImageFileError):
+    """All files of a directory were set aside.
+
+    Attributes
+    ----------
+    quarantined : list of Quarantined
+    """
+
+    def __init__(self, message: str, quarantined: list[Quarantined]) -> None:
+        super().__init__(message)
+        self.quarantined = quarantined
+
+
 def read_rules(path: Path) -> Rules:
     """The rules in a TOML file; ValueError for wrong ones."""
     with port(path, "is no file of rules in TOML; correct it"), path.open("rb") as file:
@@ -110,7 +123,9 @@ def deidentify(
     Raises
     ------
     ImageFileError
-        If a single file cannot be de-identified, or no file of a directory.
+        If a single file cannot be de-identified.
+    NothingWritten
+        If no file of a directory can.
     VaultError
         If the vault knows the patient of a single file under another pseudonym, or its study as another's.
     """
@@ -144,8 +159,7 @@ def deidentify(
         quarantined += _remember_all(project, pending)
         written = sum(1 for _ in place.iterdir())
         if not written:
-            why = f"; the first: {quarantined[0]}" if quarantined else ""
-            raise ImageFileError(f"{shown(source)}: holds no file that could be de-identified{why}")
+            raise NothingWritten(f"{shown(source)}: holds no file that could be de-identified", quarantined)
     return written, quarantined
 
 
@@ -243,7 +257,9 @@ def reidentify(source: Path, target: Path, *, project: Project) -> tuple[int, li
             written += 1
             write_whole(place / f"{written:06d}.dcm", content, private=True)
         if not written:
-            raise ImageFileError(f"{shown(source)}: holds no file of the project {project.name!r}")
+            raise NothingWritten(
+                f"{shown(source)}: holds no file of the project {project.name!r}", quarantined
+            )
     return written, quarantined
 
 

@@ -151,6 +151,20 @@ def test_where_nothing_can_be_written_nothing_appears(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["in"]
 
 
+@pytest.mark.parametrize("command", ["deidentify", "reidentify"])
+def test_of_all_files_that_are_set_aside_the_reasons_are_told(
+    command: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert run("deidentify", slices(tmp_path / "in"), tmp_path / "out") == 0
+    (tmp_path / "other").mkdir()
+    for name in ("a.txt", "b.txt"):
+        (tmp_path / "other" / name).write_text("of nobody")
+    assert run(command, tmp_path / "other", tmp_path / "nothing") == 1
+    told = capfd.readouterr().err
+    assert all(f"{name}: is no DICOM file" in told for name in ("a.txt", "b.txt"))
+    assert "holds no file" in told.splitlines()[-1]
+
+
 def test_projects_know_nothing_of_each_other(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     source = slices(tmp_path / "in", 1) / "Doe_Jane" / "Doe-0.dcm"
     names = set()
