@@ -23,6 +23,9 @@ SLICE = {
 }
 
 
+MASK = '[[mask]]\nmatch = { Modality = "CT" }\nrectangles = [{'
+
+
 def run(*words: object) -> int:
     return main([str(word) for word in words])
 
@@ -238,6 +241,10 @@ def test_rules_keep_mask_and_are_refused_where_they_are_wrong(
         'keep = ["Rows"]': "no attribute of the confidentiality profile",
         "keep = 5": "not of the form",
         "[[mask]]\nmatch = {}\nrectangles = []": "which images it is for",
+        'keep = "SeriesDescription"': "keep is a list of names",
+        f"{MASK} left = 0, top = 0, width = 59.9, height = 6 }}]": "not of the form",
+        f'{MASK} left = "a", top = 0, width = 9, height = 6 }}]': "not of the form",
+        '[[safe_private]]\ncreator = "A"\ngroup = "x"\nelements = ["0c"]': "not of the form",
         'masks = ["x"]': "is no rule",
         'retain = ["names"]': "is no option to retain",
         'clean = "descriptors"': "not of the form",
