@@ -56,10 +56,19 @@ def whole_directory(directory: Path) -> Iterator[Path]:
     part.mkdir()
     try:
         yield part
-        part.rename(directory)
+        try:
+            part.rename(directory)
+        except OSError as error:
+            # Nobody knows of the part; somebody else may have made the directory meanwhile.
+            raise OSError(error.errno, error.strerror, str(directory)) from error
     finally:
         # Nothing is left of it once it was renamed.
-        shutil.rmtree(part, ignore_errors=True)
+        try:
+            shutil.rmtree(part, ignore_errors=True)
+        except KeyboardInterrupt:
+            # Who presses Ctrl-C twice is in a hurry, and does not want half of it either.
+            shutil.rmtree(part, ignore_errors=True)
+            raise
     _sync_directory(directory.parent)
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, BinaryIO, Self
 from urllib.parse import quote, urlsplit
 
 from cloudsec.errors import CloudsecError
@@ -16,6 +17,8 @@ SECONDS = 60.0
 """For an answer that holds no image."""
 TRANSFER_SECONDS = 3600.0
 """For an image: 256 MiB at half a megabit a second."""
+PATIENCE_SECONDS = 60.0
+"""For a daemon that says when to come again: a study has more slices than a user has requests a minute."""
 PIECE = 1 << 20
 ENDS = ("done", "failed", "cancelled")
 
@@ -89,7 +92,7 @@ class Client:
     def send(self, job: str, number: int, image: Path) -> None:
         """An image of a job, from a file of which little is in memory at a time."""
         with image.open("rb") as file:
-            self._json("PUT", f"{_job(job)}/images/{number}", data=file, timeout=TRANSFER_SECONDS)
+            self._json("PUT", f"{_job(job)}/images/{number}", image=file, timeout=TRANSFER_SECONDS)
 
     def start(self, job: str) -> None:
         """All images are there."""
@@ -157,7 +160,7 @@ class Client:
 
     def remove_user(self, name: str) -> None:
         """A user's token is good for nothing any more."""
-        self._json("DELETE", f"/v1/users/{quote(name, safe='')}")
+        self._json("DELETE", _place("users", name))
 
     def _json(self, method: str, path: str, **more: Any) -> Any:
         with self._asked(method, path, **more) as answer:
@@ -173,7 +176,15 @@ class Client:
                 return
 
     @contextmanager
-    def _asked(self, method: str, path: str, *, timeout: float = SECONDS, **more: Any) -> Iterator[Any]:
+    def _asked(
+        self,
+        method: str,
+        path: str,
+        *,
+        timeout: float = SECONDS,
+        image: BinaryIO | None = None,
+        **more: Any,
+    ) -> Iterator[Any]:
         """The answer to a request, of which the body is not read yet; DaemonError for any but a good one."""
         import requests
 
@@ -181,15 +192,16 @@ class Client:
         from cloudsec.handshake import hung_up_because, refused_because
 
         def ask() -> requests.Response:
+            if image is not None:
+                # Of an image that is sent again, some was read before.
+                image.seek(0)
+                more["data"] = image
             return self._session.request(
                 method, self._url + path, timeout=timeout, stream=True, allow_redirects=False, **more
             )
 
         try:
-            try:
-                answer = ask()
-            except Stale:
-                answer = ask()
+            answer = _in_its_time(ask)
             with answer:
                 if answer.status_code >= 300:
                     raise _refusal(answer.status_code, answer.content)
@@ -202,9 +214,35 @@ class Client:
             raise DaemonError(f"the daemon at {self._url} {why}") from error
 
 
+def _in_its_time(ask: Callable[[], Any]) -> Any:
+    """The answer to a request, which is made again when a daemon that is asked too often wants it."""
+    from cloudsec.connections import Stale
+    from cloudsec.endpoints import wanted_pause
+
+    until = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        try:
+            answer = ask()
+        except Stale:
+            answer = ask()
+        pause = wanted_pause(answer.headers) if answer.status_code == 429 else 0.0
+        # A quota says no time: that is not over by waiting.
+        if not pause or time.monotonic() + pause > until:
+            return answer
+        answer.close()
+        time.sleep(pause)
+
+
 def _job(name: str) -> str:
-    """Where a job is; no name leads anywhere else."""
-    return f"/v1/jobs/{quote(name, safe='')}"
+    return _place("jobs", name)
+
+
+def _place(kind: str, name: str) -> str:
+    """Where a job or a user is; no name leads anywhere else."""
+    if not name:
+        # As an empty variable of a script gives it: that is where all of them are.
+        raise ValueError("the ID or name is empty; `cloudsec jobs` and `cloudsec users list` tell them")
+    return f"/v1/{kind}/{quote(name, safe='')}"
 
 
 def _refusal(status: int, content: bytes) -> DaemonError:

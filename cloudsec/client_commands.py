@@ -7,7 +7,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -65,9 +65,11 @@ def submit(options: argparse.Namespace) -> int:
                 _send(client, job, number, image)
             client.start(job)
         except BaseException:
-            # It would wait for its images until the daemon gives it up.
-            with suppress(CloudsecError):
+            # It would wait for its images until the daemon gives it up, and count as one of the user's.
+            try:
                 client.cancel(job)
+            except CloudsecError:
+                say(f"job {job} may be left there; `cloudsec cancel` ends it")
             raise
         if options.wait is None:
             print(job)

@@ -10,6 +10,7 @@ import tomllib
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from io import StringIO
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -45,10 +46,26 @@ class Quarantined:
         return f"{shown(self.path)}: {self.reason}"
 
 
+class NothingWritten(ImageFileError):
+    """All files of a directory were set aside.
+
+    Attributes
+    ----------
+    quarantined : list of Quarantined
+    """
+
+    def __init__(self, message: str, quarantined: list[Quarantined]) -> None:
+        super().__init__(message)
+        self.quarantined = quarantined
+
+
 def read_rules(path: Path) -> Rules:
     """The rules in a TOML file; ValueError for wrong ones."""
     with port(path, "is no file of rules in TOML; correct it"), path.open("rb") as file:
-        table = tomllib.load(file)
+        try:
+            table = tomllib.load(file)
+        except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            raise ImageFileError(f"is no file of rules in TOML: {error}; correct it") from error
     try:
         return Rules.of(table)
     except ValueError as error:
@@ -61,19 +78,22 @@ def read_pseudonyms(path: Path) -> dict[str, str]:
     Raises
     ------
     ImageFileError
-        If a line has not two values, or gives a patient another pseudonym than one before.
+        If it is no UTF-8, a line has not two values, or gives a patient another pseudonym than one before.
     """
     given: dict[str, str] = {}
-    with (
-        port(path, "is no list of pseudonyms in CSV; correct it"),
-        path.open(newline="", encoding="utf-8-sig") as file,
-    ):
-        for number, line in enumerate(csv.reader(file), start=1):
+    with port(path, "is no list of pseudonyms in CSV; correct it"):
+        try:
+            text = path.read_bytes().decode("utf-8-sig")
+        except UnicodeDecodeError as error:
+            raise ImageFileError("is not in UTF-8; save it as CSV in UTF-8") from error
+        for number, line in enumerate(csv.reader(StringIO(text, newline="")), start=1):
             if not line or (number == 1 and line[0].strip().casefold() in ("patientid", "patient id")):
                 continue
             patient, pseudonym = (value.strip() for value in line) if len(line) == 2 else ("", "")
             if not patient or not pseudonym:
-                raise ImageFileError(f"has no Patient ID and pseudonym in line {number}; correct it")
+                raise ImageFileError(
+                    f"has no Patient ID and pseudonym, with a comma between, in line {number}; correct it"
+                )
             if given.setdefault(patient, pseudonym) != pseudonym:
                 raise ImageFileError(f"gives a patient another pseudonym in line {number}; leave one")
     return given
@@ -104,7 +124,9 @@ def deidentify(
     Raises
     ------
     ImageFileError
-        If a single file cannot be de-identified, or no file of a directory.
+        If a single file cannot be de-identified.
+    NothingWritten
+        If no file of a directory can.
     VaultError
         If the vault knows the patient of a single file under another pseudonym, or its study as another's.
     """
@@ -137,8 +159,7 @@ def deidentify(
         quarantined += _remember_all(project, pending)
         written = sum(1 for _ in place.iterdir())
         if not written:
-            why = f"; the first: {quarantined[0]}" if quarantined else ""
-            raise ImageFileError(f"{shown(source)}: holds no file that could be de-identified{why}")
+            raise NothingWritten(f"{shown(source)}: holds no file that could be de-identified", quarantined)
     return written, quarantined
 
 
@@ -236,7 +257,9 @@ def reidentify(source: Path, target: Path, *, project: Project) -> tuple[int, li
             written += 1
             write_whole(place / f"{written:06d}.dcm", content, private=True)
         if not written:
-            raise ImageFileError(f"{shown(source)}: holds no file of the project {project.name!r}")
+            raise NothingWritten(
+                f"{shown(source)}: holds no file of the project {project.name!r}", quarantined
+            )
     return written, quarantined
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -90,9 +91,10 @@ def deidentify(options: argparse.Namespace) -> int:
             burned_in=options.burned_in,
             ocr=options.ocr,
         )
-        written, quarantined = deidentification.deidentify(
-            options.source, options.target, project=project, deidentified=deidentified
-        )
+        with _set_aside():
+            written, quarantined = deidentification.deidentify(
+                options.source, options.target, project=project, deidentified=deidentified
+            )
     return _told(written, "de-identified", options, quarantined)
 
 
@@ -103,7 +105,7 @@ def reidentify(options: argparse.Namespace) -> int:
     from cloudsec.vault.settings import user_vault
 
     _check_project(options.project)
-    with user_vault(new=False) as vault:
+    with user_vault(new=False) as vault, _set_aside():
         known = {project.name: project for project in vault.projects()}
         if options.project not in known:
             raise VaultError(
@@ -114,6 +116,20 @@ def reidentify(options: argparse.Namespace) -> int:
             options.source, options.target, project=known[options.project]
         )
     return _told(written, "given their patients back", options, quarantined)
+
+
+@contextmanager
+def _set_aside() -> Iterator[None]:
+    """Where nothing is written, the reasons are told all the same."""
+    from cloudsec.commands import say
+    from cloudsec.deidentification import NothingWritten
+
+    try:
+        yield
+    except NothingWritten as error:
+        for each in error.quarantined:
+            say(str(each))
+        raise
 
 
 def _check_project(name: str) -> None:

@@ -199,7 +199,7 @@ class HttpEndpoint:
                 raise Refused(f"provider {self.name} answered more than {limit} bytes, which no answer has")
 
     def _failure(self, status: int, headers: Mapping[str, str], body: bytes) -> ProviderFailed:
-        pause = _pause(headers) if status in (429, 503) else 0.0
+        pause = wanted_pause(headers) if status in (429, 503) else 0.0
         if body.startswith(b"{"):
             return failure(self.name, decode_error(body), pause)
         if 300 <= status < 400:
@@ -280,13 +280,13 @@ def check_files(ca: str | Path | None, certificate: tuple[str | Path, str | Path
         identify(context, Path(certificate[0]), Path(certificate[1]))
 
 
-def _pause(headers: Mapping[str, str]) -> float:
-    """Seconds after which a provider wants to be asked again (RFC 9110, 10.2.3); 0 where it does not say."""
+def wanted_pause(headers: Mapping[str, str]) -> float:
+    """Seconds after which a server wants to be asked again (RFC 9110, 10.2.3); 0 where it does not say."""
     told = headers.get("Retry-After", "").strip()
     if re.fullmatch("[0-9]{1,9}", told):
         return float(told)
     try:
-        # By the provider's own clock where it shows that: ours may be another.
+        # By the server's own clock where it shows that: ours may be another.
         now = parsedate_to_datetime(headers["Date"]).timestamp() if "Date" in headers else time.time()
         return max(0.0, parsedate_to_datetime(told).timestamp() - now)
     except (ValueError, OverflowError):

@@ -94,7 +94,7 @@ class Rules:
                 raise ValueError(f"{min(unknown)!r} is no rule; those are {', '.join(sorted(_TABLES))}")
             return cls(
                 frozenset(_options(table, "retain", RETAINED)) | frozenset(_options(table, "clean", CLEANED)),
-                frozenset(attribute_name(name) for name in table.get("keep", ())),
+                frozenset(attribute_name(name) for name in _list(table, "keep")),
                 frozenset(element for each in table.get("safe_private", ()) for element in _private(each)),
                 tuple(_mask(each) for each in table.get("mask", ())),
             )
@@ -114,28 +114,38 @@ class Rules:
 
 
 def _options(table: Mapping[str, Any], name: str, known: Mapping[str, Option]) -> list[str]:
-    named = table.get(name, [])
-    if not isinstance(named, list):
-        raise TypeError("another form")
+    named = _list(table, name)
     if unknown := [each for each in named if each not in known]:
         raise ValueError(f"{unknown[0]!r} is no option to {name}; those are {', '.join(known)}")
     return named
 
 
+def _list(table: Mapping[str, Any], name: str) -> list[Any]:
+    named = table.get(name, [])
+    if not isinstance(named, list):
+        raise TypeError("another form")
+    return named
+
+
 def _private(table: Mapping[str, Any]) -> list[PrivateElement]:
-    group = int(table["group"], 16)
-    elements = [int(element, 16) for element in table["elements"]]
+    try:
+        group = int(table["group"], 16)
+        elements = [int(element, 16) for element in table["elements"]]
+    except ValueError:
+        raise TypeError("another form") from None
     if not group & 1 or any(not 0 <= element <= 0xFF for element in elements):
         raise ValueError("a safe private element has an odd group, and two hexadecimal digits; correct it")
     return [PrivateElement(table["creator"].strip(), group, element) for element in elements]
 
 
 def _mask(table: Mapping[str, Any]) -> Mask:
+    # A fraction would be cut off, and letters stay.
     if table.keys() != {"match", "rectangles"} or any(
-        set(each) != set(_EDGES) for each in table["rectangles"]
+        set(each) != set(_EDGES) or any(type(edge) is not int for edge in each.values())
+        for each in table["rectangles"]
     ):
         raise TypeError("another form")
     return Mask(
         {keyword: str(wanted) for keyword, wanted in table["match"].items()},
-        tuple(Rectangle(*(int(each[edge]) for edge in _EDGES)) for each in table["rectangles"]),
+        tuple(Rectangle(*(each[edge] for edge in _EDGES)) for each in table["rectangles"]),
     )

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from cloudsec.cli import main
+from cloudsec.client import Client, DaemonError
 from cloudsec.jobs import Role
 from tests.certificates import Authority
 from tests.cloudsec.server.test_dicom_jobs import slice_of
@@ -89,6 +90,18 @@ def test_no_name_of_a_job_or_a_user_leads_to_anything_else(
     assert run(daemon, Role.ADMIN, monkeypatch, "users", "remove", "../users/dr.a") == 1
     assert any(each["name"] == "dr.a" for each in daemon.client(Role.ADMIN).ask("GET", "/v1/users").json())
     capsys.readouterr()
+
+
+@pytest.mark.parametrize("words", [("status",), ("cancel",), ("remove",), ("users", "remove")], ids=" ".join)
+def test_an_empty_name_of_a_job_or_a_user_is_wrong_usage_in_a_sentence(
+    words: tuple[str, ...],
+    daemon: Served,
+    place: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert run(daemon, Role.ADMIN, monkeypatch, *words, "") == 2
+    assert "the ID or name is empty" in capsys.readouterr().err
 
 
 def test_a_user_of_an_impossible_name_is_wrong_usage_in_a_sentence(
@@ -175,3 +188,19 @@ def test_who_a_patient_is_stands_in_files_of_their_reader_alone(
     words = ("submit", "in.dcm", "-o", "median", "--identity", "--wait", "out.dcm")
     assert run(daemon, Role.CLINICIAN, monkeypatch, *words) == 0
     assert stat.S_IMODE((place / "out.dcm").stat().st_mode) == 0o600
+
+
+def test_a_job_that_is_left_behind_when_its_daemon_goes_away_is_named(
+    daemon: Served, place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def gone(*_: object) -> None:
+        raise DaemonError("the daemon cannot be reached")
+
+    monkeypatch.setattr(Client, "send", gone)
+    monkeypatch.setattr(Client, "cancel", gone)
+    assert run(daemon, Role.SERVICE, monkeypatch, *SUBMIT) == 1
+    told = capsys.readouterr().err
+    assert "the daemon cannot be reached" in told
+    latest = daemon.client(Role.SERVICE).ask("GET", "/v1/jobs").json()[0]
+    assert latest["state"] == "receiving"
+    assert f"job {latest['id']} may be left there; `cloudsec cancel` ends it" in told

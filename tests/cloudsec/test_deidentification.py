@@ -23,6 +23,9 @@ SLICE = {
 }
 
 
+MASK = '[[mask]]\nmatch = { Modality = "CT" }\nrectangles = [{'
+
+
 def run(*words: object) -> int:
     return main([str(word) for word in words])
 
@@ -151,6 +154,20 @@ def test_where_nothing_can_be_written_nothing_appears(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["in"]
 
 
+@pytest.mark.parametrize("command", ["deidentify", "reidentify"])
+def test_of_all_files_that_are_set_aside_the_reasons_are_told(
+    command: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert run("deidentify", slices(tmp_path / "in"), tmp_path / "out") == 0
+    (tmp_path / "other").mkdir()
+    for name in ("a.txt", "b.txt"):
+        (tmp_path / "other" / name).write_text("of nobody")
+    assert run(command, tmp_path / "other", tmp_path / "nothing") == 1
+    told = capfd.readouterr().err
+    assert all(f"{name}: is no DICOM file" in told for name in ("a.txt", "b.txt"))
+    assert "holds no file" in told.splitlines()[-1]
+
+
 def test_projects_know_nothing_of_each_other(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     source = slices(tmp_path / "in", 1) / "Doe_Jane" / "Doe-0.dcm"
     names = set()
@@ -185,6 +202,22 @@ def test_given_pseudonyms_are_taken_and_conflicts_refused(
     assert not (tmp_path / "again").exists()
 
 
+def test_a_list_as_a_spreadsheet_writes_it_is_taken_or_told_how_to_be_written(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    source, given = slices(tmp_path / "in"), tmp_path / "given.csv"
+    for content, sentence in {
+        "PatientID,pseudonym\r\nMÜLLER,A\r\n".encode("latin-1"): "save it as CSV in UTF-8",
+        "4711,A".encode("utf-16"): "save it as CSV in UTF-8",
+        b"4711;A\n": "with a comma between, in line 1",
+    }.items():
+        given.write_bytes(content)
+        assert run("deidentify", source, tmp_path / "out", "--pseudonyms", given) == 1
+        assert sentence in capfd.readouterr().err
+    given.write_bytes("\ufeffPatientID,pseudonym\r\nMÜLLER,A\r\n4711,B\r\n".encode())
+    assert run("deidentify", source, tmp_path / "out", "--pseudonyms", given) == 0
+
+
 def test_rules_keep_mask_and_are_refused_where_they_are_wrong(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -208,10 +241,14 @@ def test_rules_keep_mask_and_are_refused_where_they_are_wrong(
         'keep = ["Rows"]': "no attribute of the confidentiality profile",
         "keep = 5": "not of the form",
         "[[mask]]\nmatch = {}\nrectangles = []": "which images it is for",
+        'keep = "SeriesDescription"': "keep is a list of names",
+        f"{MASK} left = 0, top = 0, width = 59.9, height = 6 }}]": "not of the form",
+        f'{MASK} left = "a", top = 0, width = 9, height = 6 }}]': "not of the form",
+        '[[safe_private]]\ncreator = "A"\ngroup = "x"\nelements = ["0c"]': "not of the form",
         'masks = ["x"]': "is no rule",
         'retain = ["names"]': "is no option to retain",
         'clean = "descriptors"': "not of the form",
-        "keep": "no file of rules in TOML",
+        "keep": "no file of rules in TOML: Expected '=' after a key in a key/value pair (at end of document)",
     }.items():
         rules.write_text(wrong)
         assert run("deidentify", source, tmp_path / "again", *words) in (1, 2)
