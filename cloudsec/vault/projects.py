@@ -162,13 +162,22 @@ class Project:
         described = {"patient": patient, "pseudonym": pseudonym, "identity": identity}
         writing.add(tables.projects, {"id": self.id, "name": self.name.encode()})
         id = uuid4().hex
-        if writing.add(tables.patients, {"id": id, **bound, "identity": json.dumps(described).encode()}):
-            return id
+        new = {"id": id, **bound, "identity": json.dumps(described).encode()}
         mine = tables.patients.c.known_as == known_as
         locked = select(tables.patients).where(mine).with_for_update()
-        row = writing.connection.execute(locked).one_or_none()
-        if row is None:
-            raise PatientConflict("this pseudonym stands for another patient of the project; give another")
+        theirs = select(tables.patients.c.id).where(
+            tables.patients.c.pseudonym == bound["pseudonym"], tables.patients.c.known_as != known_as
+        )
+        row = None
+        # Who was erased since the row could not be added is added anew.
+        while row is None:
+            if writing.add(tables.patients, new):
+                return id
+            row = writing.connection.execute(locked).one_or_none()
+            if row is None and writing.connection.scalar(theirs) is not None:
+                raise PatientConflict(
+                    "this pseudonym stands for another patient of the project; give another"
+                )
         if row.pseudonym != bound["pseudonym"]:
             raise PatientConflict(
                 "this patient has another pseudonym in the project already; give that one, or none, or erase "

@@ -7,9 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from sqlalchemy import Table
 
 from cloudsec import VaultError
-from cloudsec.vault import Project, Vault
+from cloudsec.vault import Project, Vault, Writing, tables
 from tests.vaults import INSTANCE, MANIFEST, NAME, PATIENT, PROJECT, PSEUDONYM, REPLACEMENT, UID, check, fill
 
 
@@ -129,3 +130,18 @@ def test_two_new_patients_at_once_do_not_wait_for_each_other(
     with ThreadPoolExecutor(2) as pool:
         list(pool.map(remember, (2, 3)))
     assert len(list(vault.project(PROJECT).patients())) == 3
+
+
+def test_who_is_erased_while_they_are_remembered_is_remembered_anew(
+    vault: Vault, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add, left = Writing.add, [False]
+
+    def late(writing: Writing, table: Table, row: dict[str, Any]) -> bool:
+        # The row was there when this one was to be added, and is not any more.
+        return left.pop() if table is tables.patients and left else add(writing, table, row)
+
+    monkeypatch.setattr(Writing, "add", late)
+    vault.project(PROJECT).remember("PID-1", "CS-1", {})
+    assert not left
+    assert vault.project(PROJECT).identity("CS-1") is not None
