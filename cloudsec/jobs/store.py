@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from sqlalchemy import delete, func, insert, select, update
 
+from cloudsec.errors import PatientConflict
 from cloudsec.jobs.database import now
 from cloudsec.jobs.job import Job, Kind, NoSuchJob, OtherPatient, OverQuota, Quota
 from cloudsec.jobs.parts import (
@@ -23,6 +24,7 @@ from cloudsec.jobs.rows import all_jobs, held, job_of, moved, read
 from cloudsec.jobs.states import ENDS, Move, State, WrongState
 from cloudsec.vault import Vault, Writing
 from cloudsec.vault.job_tables import jobs, parts, users
+from cloudsec.vault.tables import patients
 
 MAX_IMAGES = 4096
 """Slices of one study: several times what a scanner makes of one patient."""
@@ -101,10 +103,11 @@ class JobStore:
     def add(self, name: str, part: str, number: int, content: bytes, *, last: bool, quota: Quota) -> None:
         """One more piece of an image that comes; OverQuota where all that its user has here gets too much."""
         with self._vault.writing() as writing:
-            job = held(writing, name)
-            _refuse_started(job.state)
-            _hold_user(writing, job.user)
-            _refuse_more(writing, job.user, len(content), quota)
+            user = read(writing.connection, name).user
+            # Before the job, as who removes the user does.
+            _hold_user(writing, user)
+            _refuse_started(held(writing, name).state)
+            _refuse_more(writing, user, len(content), quota)
             self._refuse_large(writing, name, len(content))
             grown = update(parts).where(parts.c.id == part).values(size=parts.c.size + len(content))
             if not writing.connection.execute(grown).rowcount:
@@ -134,6 +137,8 @@ class JobStore:
         ------
         OtherPatient
             If another image of the job shows somebody else.
+        PatientConflict
+            If the patient was erased meanwhile.
         """
         with self._vault.writing() as writing:
             job = held(writing, name)
@@ -145,6 +150,7 @@ class JobStore:
             if job.patient != patient:
                 if read(writing.connection, name).images > 1:
                     raise OtherPatient("the images of a job are one patient's; submit another job for each")
+                _refuse_erased(writing, patient)
                 bound = {"id": name, "user": job.user, "patient": patient}
                 request = self._vault.opened_row(jobs, job._asdict())["request"]
                 changed = writing.sealed_row(jobs, bound | {"request": request})
@@ -188,17 +194,16 @@ class JobStore:
 
     def sweep(self, kept: float) -> int:
         """Remove jobs that ended, and cancel those that were never started, so many seconds ago; how many."""
-        old = jobs.c.changed < now() - kept
+        old = select(jobs).where(jobs.c.changed < now() - kept, jobs.c.state.in_(ENDS | {State.RECEIVING}))
         with self._vault.writing() as writing:
-            ended = writing.connection.scalars(select(jobs.c.id).where(old, jobs.c.state.in_(ENDS))).all()
-            for name in ended:
-                _remove(writing, name)
-            idle = writing.connection.execute(
-                select(jobs).where(old, jobs.c.state == State.RECEIVING).with_for_update(skip_locked=True)
-            ).all()
-            for job in idle:
-                moved(writing, job, Move.CANCEL)
-            return len(ended) + len(idle)
+            # What somebody else holds is left for the next time: who holds many jobs waits for none.
+            found = writing.connection.execute(old.with_for_update(skip_locked=True)).all()
+            for job in found:
+                if job.state in ENDS:
+                    _remove(writing, job.id)
+                else:
+                    moved(writing, job, Move.CANCEL)
+            return len(found)
 
     def content(self, name: str, kind: Kind, number: int) -> tuple[Part, Iterator[bytes]]:
         """A part of a job, and its bytes piece by piece; NoSuchJob if it is not there."""
@@ -228,6 +233,12 @@ def _hold_user(writing: Writing, user: str) -> None:
     writing.connection.execute(select(users.c.id).where(users.c.id == user).with_for_update())
 
 
+def _refuse_erased(writing: Writing, patient: str | None) -> None:
+    there = select(patients.c.id).where(patients.c.id == patient).with_for_update(read=True, key_share=True)
+    if patient is not None and writing.connection.scalar(there) is None:
+        raise PatientConflict("its patient was erased while it came; send it anew if it is to be known again")
+
+
 def _refuse_more(writing: Writing, user: str, more: int, quota: Quota) -> None:
     """OverQuota where all that a user has here would get too much: images, results, and what was asked."""
     images = select(func.coalesce(func.sum(parts.c.size), 0)).join(jobs, jobs.c.id == parts.c.job)
@@ -248,5 +259,5 @@ def _refuse_started(state: str) -> None:
 
 
 def _remove(writing: Writing, name: str) -> None:
-    remove_parts(writing, name)
+    """A job that is held, with all its parts."""
     writing.connection.execute(delete(jobs).where(jobs.c.id == name))
