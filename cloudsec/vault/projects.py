@@ -102,13 +102,16 @@ class Project:
     def manifests(self, instance: str, mark: str) -> list[bytes]:
         """What was taken away from the image that has this SOP instance UID now, and this mark.
 
-        Where the mark is of none of them, from all that have this UID.
+        Without a mark, from all that have this UID.
         """
         mine = tables.manifests.c.instance == self._hash("instance", instance)
         with self.vault.reading() as connection:
             rows = connection.execute(select(tables.manifests).where(mine)).all()
-        marked = [row for row in rows if row.mark == self._hash("mark", mark)]
-        return [self.vault.opened_row(tables.manifests, row._asdict())["content"] for row in marked or rows]
+        return [
+            self.vault.opened_row(tables.manifests, row._asdict())["content"]
+            for row in rows
+            if not mark or row.mark == self._hash("mark", mark)
+        ]
 
     def patients(self) -> Iterator[dict[str, Any]]:
         """What is remembered of each patient."""
