@@ -1,9 +1,15 @@
-"""Processes that do one thing at the same time."""
+"""Processes that do one thing at the same time, and threads that wait for each other."""
 
 import subprocess
 import sys
 from collections.abc import Sequence
+from concurrent.futures import Future
 from pathlib import Path
+from typing import Any
+
+from sqlalchemy import text
+
+from cloudsec.vault import Vault
 
 ROOT = Path(__file__).parents[1]
 _READY = "print('ready', flush=True); input()\n"
@@ -40,3 +46,11 @@ def run_at_once(imports: str, program: str, arguments: Sequence[Sequence[str]]) 
             racer.kill()
             racer.communicate()
     return printed
+
+
+def until_it_waits(vault: Vault, future: Future[Any]) -> None:
+    """Until a thread waits for what another one holds, or is done; on SQLite it waits for its turn."""
+    while vault.engine.dialect.name == "postgresql" and not future.done():
+        with vault.reading() as connection:
+            if connection.scalar(text("SELECT count(*) FROM pg_locks WHERE NOT granted")):
+                return

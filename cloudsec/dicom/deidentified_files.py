@@ -275,8 +275,9 @@ def reidentified_file(
     """
     with foreign_errors(DAMAGED):
         file, taken = opened(content), Manifest.from_bytes(manifest)
-        taken.undone(file.dataset, passed_over=[Tag(keyword) for keyword in STALE] if derived else ())
-        uids_replaced(file.dataset, original_uid)
+        stale = [Tag(keyword) for keyword in STALE] if derived else ()
+        # A UID that came is what it was, even where it stands for another one in this project.
+        uids_replaced(file.dataset, original_uid, but=taken.undone(file.dataset, passed_over=stale))
         preamble, meta = taken.preamble, _meta(taken.meta, file.syntax)
         if derived or not meta:
             preamble, meta = bytes(PREAMBLE), None

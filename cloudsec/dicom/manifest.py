@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from base64 import b64decode, b64encode
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -16,6 +16,8 @@ from cloudsec.errors import DicomError
 
 ItemPath: TypeAlias = tuple[tuple[int, int], ...]
 """From the header inwards: the tag of a sequence, and which of its items."""
+Place: TypeAlias = tuple[ItemPath, int]
+"""A header or item, and the tag of one of its elements."""
 _MARK = "cloudsec manifest 1"
 """Starts every manifest, so that one of another version is refused."""
 
@@ -68,12 +70,12 @@ class Manifest:
         except (ValueError, TypeError) as error:
             raise DicomError("its manifest is none of this version of CloudSec; restore the vault") from error
 
-    def undone(self, dataset: Dataset, *, passed_over: Iterable[int] = ()) -> None:
-        """Give back to a header what was taken; elements that were changed since stay as they are.
+    def undone(self, dataset: Dataset, *, passed_over: Iterable[int] = ()) -> frozenset[Place]:
+        """Give back to a header what was taken, and say where; what was changed since stays as it is.
 
         So a header that was derived from the de-identified one gets all that is still true of it.
         """
-        ignored = frozenset(passed_over)
+        ignored, given_back = frozenset(passed_over), set()
         for change in self.changes:
             place = _place(dataset, change.path)
             if place is None or change.tag in ignored:
@@ -85,6 +87,8 @@ class Manifest:
                 del place[change.tag]
             else:
                 place[change.tag] = element_of(change.before)
+            given_back.add((change.path, change.tag))
+        return frozenset(given_back)
 
 
 def _place(dataset: Dataset, path: ItemPath) -> Dataset | None:
@@ -96,12 +100,20 @@ def _place(dataset: Dataset, path: ItemPath) -> Dataset | None:
     return dataset
 
 
-def uids_replaced(dataset: Dataset, replacement: Callable[[str], str | None]) -> None:
-    """Change UIDs at all depths to others, where there are any."""
+def uids_replaced(
+    dataset: Dataset,
+    replacement: Callable[[str], str | None],
+    *,
+    but: Collection[Place] = frozenset(),
+    path: ItemPath = (),
+) -> None:
+    """Change UIDs at all depths to others, where there are any, but for the elements at some places."""
     for element in dataset:
+        if (path, int(element.tag)) in but:
+            continue
         if element.VR == "SQ":
-            for item in element.value:
-                uids_replaced(item, replacement)
+            for number, item in enumerate(element.value):
+                uids_replaced(item, replacement, but=but, path=(*path, (int(element.tag), number)))
         elif element.VR == "UI" and element.value:
             several = not isinstance(element.value, str)
             new = [

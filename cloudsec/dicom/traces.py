@@ -37,14 +37,28 @@ _DATE_WORDS = re.compile(
 """A date as people write it, of numbers in any order, or with the month as a word."""
 _DAY = re.compile(r"(\d{4})\.?(\d{2})\.?(\d{2})")
 _NUMBERED = re.compile(r"\d+(?:\.\d+){3,}")
-_PARTS = re.compile(r"[\^=\s,;.()/\\\"'-]+")
+_PARTS = re.compile(r"[\^=\s,;.()/\\\"'\u2018\u2019\u02bc\u00b4`\u2010-\u2014-]+")
+_STROKES = str.maketrans(
+    {"ø": "o", "ł": "l", "ı": "i", "đ": "d", "ð": "d", "þ": "th", "æ": "ae", "œ": "oe", "ħ": "h", "ŧ": "t"}
+)
+"""Letters that are no others with an accent, and that people write so where they have no such keys."""
+_SPELLED = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "å": "aa", "ø": "oe"})
+"""The other way in which names with these are written, in machine-readable passports also."""
 
 
 def folded(text: str) -> str:
     """A text without differences of case and accents."""
     if text.isascii():
         return text.casefold()
-    return "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c)).casefold()
+    plain = "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
+    return plain.casefold().translate(_STROKES)
+
+
+def spellings(text: str) -> set[str]:
+    """A text `folded`, as it is and with two letters for one, as in Mueller."""
+    if text.isascii():
+        return {folded(text)}
+    return {folded(text), folded(unicodedata.normalize("NFC", text).casefold().translate(_SPELLED))}
 
 
 @dataclass(frozen=True)
@@ -66,17 +80,18 @@ class Traces:
         """Whether a free text holds any of it, be it within a word."""
         plain = folded(text)
         return (
-            any(fragment in plain for fragment in self.fragments)
+            any(fragment in each for each in spellings(text) for fragment in self.fragments)
             or any(date in self.fragments for date in _written_dates(plain))
             or not self.uids.isdisjoint(_NUMBERED.findall(plain))
         )
 
     def in_code(self, text: str) -> bool:
         """Whether a term of few words has one of them; AXIAL names no Axi."""
-        plain = folded(text)
-        words = [plain.strip(), *re.split(r"[\W_]+", plain)]
-        return not self.fragments.isdisjoint(words) or any(
-            fragment in plain for fragment in self.fragments if len(fragment) >= _LEAST_WITHIN_CODES
+        long = [fragment for fragment in self.fragments if len(fragment) >= _LEAST_WITHIN_CODES]
+        return any(
+            not self.fragments.isdisjoint([plain.strip(), *re.split(r"[\W_]+", plain)])
+            or any(fragment in plain for fragment in long)
+            for plain in spellings(text)
         )
 
     def in_number(self, text: str) -> bool:
@@ -86,9 +101,9 @@ class Traces:
 
     def in_bytes(self, content: bytes) -> bool:
         """Whether bytes spell any of it, in Latin letters, UTF-8 or UTF-16."""
-        texts = [folded(content.replace(b"\0", b"").decode("latin-1"))]
+        texts = spellings(content.replace(b"\0", b"").decode("latin-1"))
         if not content.isascii():
-            texts.append(folded(content.decode("utf-8", "ignore")))
+            texts |= spellings(content.decode("utf-8", "ignore"))
         long = [fragment for fragment in self.fragments if len(fragment) >= _LEAST_BYTES]
         return any(fragment in text for text in texts for fragment in long)
 
@@ -120,7 +135,7 @@ def traces_of(elements: Iterable[DataElement], uids: Iterable[DataElement] = ())
             )
     things = (value.strip(" \0") for element in uids for value in values_of(element))
     return Traces(
-        frozenset(plain for fragment in found if (plain := folded(fragment).strip())),
+        frozenset(plain.strip() for fragment in found for plain in spellings(fragment)) - {""},
         frozenset(value for value in things if not names_a_kind(value)),
     )
 

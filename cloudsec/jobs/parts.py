@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, delete, insert, select
 
 from cloudsec.errors import VaultError
-from cloudsec.jobs.job import Kind
+from cloudsec.jobs.job import Kind, NoSuchJob
 from cloudsec.vault import Vault, Writing
 from cloudsec.vault.job_tables import parts, pieces
 
@@ -77,6 +77,8 @@ def content_of(vault: Vault, part: Part) -> Iterator[bytes]:
     ------
     VaultError
         If they are not exactly those that were stored.
+    NoSuchJob
+        If they are removed meanwhile.
     """
     number, last = 0, False
     while not last:
@@ -84,6 +86,9 @@ def content_of(vault: Vault, part: Part) -> Iterator[bytes]:
         with vault.reading() as connection:
             row = connection.execute(there).mappings().first()
         if row is None:
+            with vault.reading() as connection:
+                if connection.scalar(select(parts.c.id).where(parts.c.id == part.name)) is None:
+                    raise NoSuchJob("it was removed meanwhile")
             raise VaultError("a part of a job is cut short; restore the database from a backup")
         marked = vault.opened_row(pieces, dict(row))["content"]
         last, number = marked[:1] == _LAST, number + 1
@@ -91,11 +96,10 @@ def content_of(vault: Vault, part: Part) -> Iterator[bytes]:
 
 
 def remove_parts(writing: Writing, job: str, *kinds: Kind, number: int | None = None) -> None:
-    """All parts of a job, or those of some kinds, or of one number."""
+    """All parts of a job, or those of some kinds, or of one number; their pieces go with them."""
     chosen = [parts.c.job == job]
     chosen += [parts.c.kind.in_(kinds)] if kinds else []
     chosen += [] if number is None else [parts.c.number == number]
-    # Its pieces go with a part, as a job's parts go with the job: their tables say so.
     writing.connection.execute(delete(parts).where(*chosen))
 
 

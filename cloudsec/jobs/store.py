@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import Row, Select, delete, func, insert, select, update
 
+from cloudsec.errors import PatientConflict
 from cloudsec.jobs.database import now
 from cloudsec.jobs.job import Job, Kind, NoSuchJob, OtherPatient, OverQuota, Quota, Words
 from cloudsec.jobs.parts import (
@@ -24,6 +25,7 @@ from cloudsec.jobs.rows import all_jobs, held, job_of, moved, read
 from cloudsec.jobs.states import ENDS, Move, State, WrongState
 from cloudsec.vault import Vault, Writing
 from cloudsec.vault.job_tables import jobs, parts, users
+from cloudsec.vault.tables import patients
 
 MAX_IMAGES = 4096
 """Slices of one study: several times what a scanner makes of one patient."""
@@ -104,10 +106,11 @@ class JobStore:
     def add(self, name: str, part: str, number: int, content: bytes, *, last: bool, quota: Quota) -> None:
         """One more piece of an image that comes; OverQuota where all that its user has here gets too much."""
         with self._vault.writing() as writing:
-            job = held(writing, name)
-            _refuse_started(job.state)
-            _hold_user(writing, job.user)
-            _refuse_more(writing, job.user, len(content), quota)
+            user = read(writing.connection, name).user
+            # Before the job, as who removes the user does.
+            _hold_user(writing, user)
+            _refuse_started(held(writing, name).state)
+            _refuse_more(writing, user, len(content), quota)
             self._refuse_large(writing, name, len(content))
             grown = update(parts).where(parts.c.id == part).values(size=parts.c.size + len(content))
             if not writing.connection.execute(grown).rowcount:
@@ -137,6 +140,8 @@ class JobStore:
         ------
         OtherPatient
             If another image of the job shows somebody else.
+        PatientConflict
+            If the patient was erased meanwhile.
         """
         with self._vault.writing() as writing:
             job = held(writing, name)
@@ -148,6 +153,7 @@ class JobStore:
             if job.patient != patient:
                 if read(writing.connection, name).images > 1:
                     raise OtherPatient("the images of a job are one patient's; submit another job for each")
+                _refuse_erased(writing, patient)
                 bound = {"id": name, "user": job.user, "patient": patient}
                 request = self._vault.opened_row(jobs, job._asdict())["request"]
                 changed = writing.sealed_row(jobs, bound | {"request": request})
@@ -191,15 +197,16 @@ class JobStore:
 
     def sweep(self, kept: float) -> int:
         """Remove jobs that ended, and cancel those that were never started, so many seconds ago; how many."""
-        old = jobs.c.changed < now() - kept
+        old = select(jobs).where(jobs.c.changed < now() - kept, jobs.c.state.in_(ENDS | {State.RECEIVING}))
         with self._vault.writing() as writing:
-            ended = writing.connection.execute(delete(jobs).where(old, jobs.c.state.in_(ENDS))).rowcount
-            idle = writing.connection.execute(
-                select(jobs).where(old, jobs.c.state == State.RECEIVING).with_for_update(skip_locked=True)
-            ).all()
-            for job in idle:
-                moved(writing, job, Move.CANCEL)
-            return ended + len(idle)
+            # What somebody else holds is left for the next time: who holds many jobs waits for none.
+            found = writing.connection.execute(old.with_for_update(skip_locked=True)).all()
+            for job in found:
+                if job.state in ENDS:
+                    writing.connection.execute(delete(jobs).where(jobs.c.id == job.id))
+                else:
+                    moved(writing, job, Move.CANCEL)
+            return len(found)
 
     def content(self, name: str, kind: Kind, number: int) -> tuple[Part, Iterator[bytes]]:
         """A part of a job, and its bytes piece by piece; NoSuchJob if it is not there."""
@@ -228,6 +235,12 @@ def _latest(limit: int) -> Select[Any]:
 def _hold_user(writing: Writing, user: str) -> None:
     """What a user has is counted by one at a time."""
     writing.connection.execute(select(users.c.id).where(users.c.id == user).with_for_update())
+
+
+def _refuse_erased(writing: Writing, patient: str | None) -> None:
+    there = select(patients.c.id).where(patients.c.id == patient).with_for_update(read=True, key_share=True)
+    if patient is not None and writing.connection.scalar(there) is None:
+        raise PatientConflict("its patient was erased while it came; send it anew if it is to be known again")
 
 
 def _refuse_more(writing: Writing, user: str, more: int, quota: Quota) -> None:

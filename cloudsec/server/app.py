@@ -78,6 +78,10 @@ def create_app(daemon: Daemon) -> ASGIApp:
         told = described(errors.NotFound("no such path or method; see /openapi.json"))
         return JSONResponse(told, error.status_code, {"Allow": ", ".join(methods)} if methods else None)
 
+    @app.exception_handler(Exception)
+    async def our_error(_: Request, __: Exception) -> Response:
+        return _refusal(ServerError("the daemon failed; its log says where"))
+
     @app.exception_handler(ClientDisconnect)
     async def client_left(_: Request, __: ClientDisconnect) -> Response:
         return Response(status_code=errors.BadRequest.status)

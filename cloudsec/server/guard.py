@@ -10,7 +10,6 @@ from typing import Any
 
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
-from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from cloudsec.server.errors import ServerError, TooLarge, TooSlow
@@ -69,9 +68,6 @@ class Guard:
             await self._app(scope, _bounded(scope, receive), send_guarded)
         except Exception as error:
             self._log.error("a request failed", request=name, **failure(error))
-            if not status:
-                answer = JSONResponse(described(ServerError("the daemon failed; its log says where")), 500)
-                await answer(scope, receive, send_guarded)
         finally:
             self._tell(scope, name, status, sent, time.monotonic() - began)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict
 from typing import Annotated, Any, Literal
 
@@ -20,19 +21,30 @@ def _user_name(name: str) -> str:
     return name
 
 
+def _written_again(values: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    try:
+        json.dumps(values, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise ValueError("half of a character stands in a text; write all of it") from None
+    return values
+
+
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+Values = Annotated[dict[Short, JsonValue], AfterValidator(_written_again)]
 
 
 class JobRequest(_Strict):
     """What is to be done with images; the words are those of `cloudsec.Broker` and `cloudsec process`."""
 
     operation: Short
-    parameters: dict[Short, JsonValue] = {}
+    parameters: Values = {}
     scheme: Short | None = None
     tolerate: Annotated[int, Field(ge=0, le=255)] | None = None
     verify: Literal["full", "sample", "off"] = "full"
-    plan: dict[Short, JsonValue] = {}
+    plan: Values = {}
     on_loss: Literal["home", "fail"] = "home"
     seed: Annotated[int, Field(ge=0, lt=1 << 63)] | None = None
     study: Short | None = None

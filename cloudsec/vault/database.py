@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -21,6 +22,8 @@ from cloudsec.key_file import OTHERS
 
 SECONDS_TO_WAIT = 60
 """For another's change to a SQLite file, of which there is one at a time; each takes milliseconds."""
+_CHECKPOINT_SECONDS = 0.01
+"""Between two attempts, where another connection empties the journal: that takes milliseconds."""
 _LOCK = 0x636C6F7564736563
 """The advisory lock of PostgreSQL that all of CloudSec's share: 'cloudsec' in ASCII."""
 _IMMEDIATE = {"cloudsec_begin": "BEGIN IMMEDIATE"}
@@ -155,7 +158,12 @@ def forget_deleted(engine: Engine) -> None:
         return
     with _named(engine), engine.connect() as connection:
         raw: Any = connection.connection.driver_connection
-        busy, _, _ = raw.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        until = time.monotonic() + SECONDS_TO_WAIT
+        # For who reads or writes SQLite waits by itself, but not for who does the same as this.
+        while busy := raw.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]:
+            if time.monotonic() > until:
+                break
+            time.sleep(_CHECKPOINT_SECONDS)
     if busy:
         raise VaultError(
             "what was replaced or erased is still in the database's journal, because somebody has been "

@@ -102,13 +102,16 @@ class Project:
     def manifests(self, instance: str, mark: str) -> list[bytes]:
         """What was taken away from the image that has this SOP instance UID now, and this mark.
 
-        Where the mark is of none of them, from all that have this UID.
+        Without a mark, from all that have this UID.
         """
         mine = tables.manifests.c.instance == self._hash("instance", instance)
         with self.vault.reading() as connection:
             rows = connection.execute(select(tables.manifests).where(mine)).all()
-        marked = [row for row in rows if row.mark == self._hash("mark", mark)]
-        return [self.vault.opened_row(tables.manifests, row._asdict())["content"] for row in marked or rows]
+        return [
+            self.vault.opened_row(tables.manifests, row._asdict())["content"]
+            for row in rows
+            if not mark or row.mark == self._hash("mark", mark)
+        ]
 
     def export(self, patient: str) -> dict[str, Any] | None:
         """All that is known of a patient, ready for JSON; None if nothing is.
@@ -153,13 +156,22 @@ class Project:
         described = {"patient": patient, "pseudonym": pseudonym, "identity": identity}
         writing.add(tables.projects, {"id": self.id, "name": self.name.encode()})
         id = uuid4().hex
-        if writing.add(tables.patients, {"id": id, **bound, "identity": json.dumps(described).encode()}):
-            return id
+        new = {"id": id, **bound, "identity": json.dumps(described).encode()}
         mine = tables.patients.c.known_as == known_as
         locked = select(tables.patients).where(mine).with_for_update()
-        row = writing.connection.execute(locked).one_or_none()
-        if row is None:
-            raise PatientConflict("this pseudonym stands for another patient of the project; give another")
+        theirs = select(tables.patients.c.id).where(
+            tables.patients.c.pseudonym == bound["pseudonym"], tables.patients.c.known_as != known_as
+        )
+        row = None
+        # Who was erased since the row could not be added is added anew.
+        while row is None:
+            if writing.add(tables.patients, new):
+                return id
+            row = writing.connection.execute(locked).one_or_none()
+            if row is None and writing.connection.scalar(theirs) is not None:
+                raise PatientConflict(
+                    "this pseudonym stands for another patient of the project; give another"
+                )
         if row.pseudonym != bound["pseudonym"]:
             raise PatientConflict(
                 "this patient has another pseudonym in the project already; give that one, or none, or erase "

@@ -80,7 +80,10 @@ def _sealed_anew(vault: Vault, column: Column[Any], version: int) -> int:
         with vault.writing() as transaction:
             while done < len(rows) and size < _BATCH_BYTES:
                 this = [key == value for key, value in zip(keys, rows[done], strict=True)]
-                written = _one_anew(vault, transaction, column, [*this, older])
+                # A row that somebody else has is waited for by who has none, as the first of a batch.
+                written = _one_anew(vault, transaction, column, [*this, older], done == 0)
+                if done and not written:
+                    break
                 count += written > 0
                 size += written
                 done += 1
@@ -88,11 +91,12 @@ def _sealed_anew(vault: Vault, column: Column[Any], version: int) -> int:
 
 
 def _one_anew(
-    vault: Vault, transaction: Writing, column: Column[Any], this: list[ColumnElement[bool]]
+    vault: Vault, transaction: Writing, column: Column[Any], this: list[ColumnElement[bool]], wait: bool
 ) -> int:
-    """Seal one value anew; its bytes, none if somebody else was first."""
+    """Seal one value anew; its bytes, none if somebody else was first, or is at it and is not waited for."""
     table = column.table
-    row = transaction.connection.execute(select(table).where(*this).with_for_update()).one_or_none()
+    wanted = select(table).where(*this).with_for_update(skip_locked=not wait)
+    row = transaction.connection.execute(wanted).one_or_none()
     if row is None:
         return 0
     values = row._asdict()

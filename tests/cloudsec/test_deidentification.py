@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pydicom
 import pytest
+from pydicom import Dataset
 
 from cloudsec.cli import main
 from cloudsec.deidentify_commands import CLEANED, RETAINED
@@ -82,6 +83,28 @@ def test_what_was_de_identified_in_several_ways_is_given_back_from_each(
     capfd.readouterr()
     assert run("reidentify", tmp_path / "unmarked", tmp_path / "back") == 1
     assert "in several ways" in capfd.readouterr().err
+
+
+def test_what_came_de_identified_is_given_back_so_and_tells_no_uid_that_others_had(tmp_path: Path) -> None:
+    source = slices(tmp_path / "in", 1) / "Doe_Jane" / "Doe-0.dcm"
+    assert run("deidentify", source, tmp_path / "once") == 0
+    assert run("deidentify", tmp_path / "once", tmp_path / "twice") == 0
+    assert run("reidentify", tmp_path / "twice", tmp_path / "back") == 0
+    assert pydicom.dcmread(tmp_path / "back") == pydicom.dcmread(tmp_path / "once")
+
+
+def test_an_image_of_somebody_who_was_erased_is_not_taken_for_what_it_says_it_came_from(
+    tmp_path: Path,
+) -> None:
+    source = slices(tmp_path / "in", 1) / "Doe_Jane" / "Doe-0.dcm"
+    assert run("deidentify", source, tmp_path / "less") == 0
+    made = pydicom.dcmread(tmp_path / "less")
+    made.SourceImageSequence = [Dataset()]
+    made.SourceImageSequence[0].ReferencedSOPInstanceUID = made.SOPInstanceUID
+    made.SOPInstanceUID, made.PatientID = "2.25.1", "SOMEBODY"
+    made.DeidentificationMethod = [*made.DeidentificationMethod[:-1], f"manifest {'0' * 32}"]
+    made.save_as(tmp_path / "other")
+    assert run("reidentify", tmp_path / "other", tmp_path / "back") == 1
 
 
 def test_what_was_computed_from_de_identified_slices_is_given_its_patient(tmp_path: Path) -> None:

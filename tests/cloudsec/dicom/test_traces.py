@@ -69,6 +69,26 @@ def test_whoever_is_named_in_a_text_a_number_a_uid_or_bytes_is_found(keyword: st
 
 
 @pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("Müller^Jürgen", "for MUELLER"),
+        ("Mueller^Juergen", "for Müller"),
+        ("Sørensen^Åse", "for Sorensen"),
+        ("Sørensen^Åse", "for Soerensen"),
+        ("Łukasz^Ewa", "for LUKASZ"),
+        ("Işık^Ada", "for IŞIK"),
+        ("Işık^Ada", "for Isik"),
+        ("O\u2019Brien^Mary", "for O'Brien"),
+        ("Lévesque\u2011Roy^Guy", "for Levesque"),
+    ],
+)
+def test_a_name_is_found_as_others_write_it(name: str, text: str) -> None:
+    made = header(PatientName=name, FilterType=text)
+    made = deidentified(made, profile=Profile(), pseudonyms=Pseudonyms(KEYS)).dataset
+    assert made.FilterType == "Removed"
+
+
+@pytest.mark.parametrize(
     ("keyword", "value"),
     [
         ("FilterType", "V5.12.1"),

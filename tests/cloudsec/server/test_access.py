@@ -238,6 +238,27 @@ def test_what_is_not_described_is_refused_by_its_name_and_without_its_value(daem
         assert "Karenina" not in answer.text
 
 
+@pytest.mark.parametrize("place", ["parameters", "plan"])
+def test_half_of_a_character_is_refused_where_it_would_be_kept(daemon: Served, place: str) -> None:
+    asked = GAUSSIAN | {place: {"sigma": [{"a": "\ud800"}]}}
+    answer = daemon.client(SERVICE).ask("POST", "/v1/jobs", json=asked)
+    assert (answer.status_code, answer.json()["code"]) == (400, "bad_request")
+    assert place in answer.json()["message"]
+
+
+def test_an_error_of_ours_is_answered_as_others_are_and_told_to_the_log_only(
+    daemon: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(*_: object, **__: object) -> None:
+        raise RuntimeError("Doe^Jane")
+
+    monkeypatch.setattr(daemon.daemon.store, "create", failing)
+    answer = daemon.client(SERVICE).ask("POST", "/v1/jobs", json=GAUSSIAN)
+    assert (answer.status_code, answer.json()["code"]) == (500, "internal")
+    assert "Doe" not in answer.text + daemon.log.getvalue()
+    assert daemon.lines()[-2]["error"] == "RuntimeError"
+
+
 def test_no_token_is_in_the_database_or_the_log(daemon: Served) -> None:
     token = daemon.client(Role.SERVICE).token
     assert token is not None

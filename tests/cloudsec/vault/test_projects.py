@@ -7,9 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from sqlalchemy import Table
 
 from cloudsec import VaultError
-from cloudsec.vault import Project, Vault
+from cloudsec.vault import Project, Vault, Writing, tables
 from tests.vaults import INSTANCE, MANIFEST, NAME, PATIENT, PROJECT, PSEUDONYM, REPLACEMENT, UID, check, fill
 
 
@@ -44,7 +45,8 @@ def test_a_patient_is_remembered_once_however_often_it_is_said(vault: Vault) -> 
     project.remember(PATIENT, PSEUDONYM, {}, manifests={(INSTANCE, "another"): b"newer"})
     # What one was is never what another was.
     assert [project.manifests(INSTANCE, mark) for mark in (PSEUDONYM, "another")] == [[MANIFEST], [b"newer"]]
-    assert sorted(project.manifests(INSTANCE, "none of them")) == sorted([MANIFEST, b"newer"])
+    assert project.manifests(INSTANCE, "none of them") == []
+    assert sorted(project.manifests(INSTANCE, "")) == sorted([MANIFEST, b"newer"])
     assert [each.name for each in vault.projects()] == [PROJECT]
 
 
@@ -129,3 +131,18 @@ def test_two_new_patients_at_once_do_not_wait_for_each_other(
     with ThreadPoolExecutor(2) as pool:
         list(pool.map(remember, (2, 3)))
     assert all(vault.project(PROJECT).identity(f"CS-{number}") for number in (1, 2, 3))
+
+
+def test_who_is_erased_while_they_are_remembered_is_remembered_anew(
+    vault: Vault, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add, left = Writing.add, [False]
+
+    def late(writing: Writing, table: Table, row: dict[str, Any]) -> bool:
+        # The row was there when this one was to be added, and is not any more.
+        return left.pop() if table is tables.patients and left else add(writing, table, row)
+
+    monkeypatch.setattr(Writing, "add", late)
+    vault.project(PROJECT).remember("PID-1", "CS-1", {})
+    assert not left
+    assert vault.project(PROJECT).identity("CS-1") is not None

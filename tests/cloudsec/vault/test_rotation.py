@@ -15,8 +15,8 @@ from sqlalchemy import select, update
 from cloudsec import VaultError
 from cloudsec.vault import KeyFile, Vault, rotate, rotation
 from cloudsec.vault.sealing import prefix
-from cloudsec.vault.tables import data_keys, manifests, sealed_columns
-from tests.racers import ROOT
+from cloudsec.vault.tables import data_keys, manifests, sealed_columns, uids
+from tests.racers import ROOT, until_it_waits
 from tests.vaults import INSTANCE, PATIENT, PROJECT, PSEUDONYM, check, fill, rows
 
 
@@ -112,6 +112,22 @@ def test_others_read_and_write_while_everything_is_sealed_anew(
     check(vault)
     for name in written:
         check(vault, f"PID-{name}", f"CS-{name}")
+
+
+def test_a_rotation_that_waits_for_a_row_holds_no_other(vault: Vault, again: Callable[[], Vault]) -> None:
+    pairs = {f"1.2.{number}": f"2.25.{number}" for number in range(3)}
+    row = vault.project(PROJECT).remember(PATIENT, PSEUDONYM, {}, uids=pairs)
+    mine = select(uids).where(uids.c.patient == row).with_for_update()
+    with ThreadPoolExecutor(1) as pool, again() as other:
+        with vault.reading() as connection:
+            # As who erases the patient holds one after the other, in an order of their own.
+            connection.execute(mine.order_by(uids.c.replacement.desc()).limit(1)).one()
+            rotated = pool.submit(rotate, other)
+            until_it_waits(vault, rotated)
+            assert len(connection.execute(mine).all()) == len(pairs)
+        assert rotated.result() > len(pairs)
+    with vault.reading() as connection:
+        assert list(connection.scalars(select(data_keys.c.version))) == [2]
 
 
 def test_a_key_waits_for_whoever_still_seals_under_it(vault: Vault, again: Callable[[], Vault]) -> None:

@@ -1,5 +1,7 @@
 """Who steals the database learns no identity; and of who was erased nothing is left in it."""
 
+import subprocess
+import sys
 from base64 import b64encode
 from pathlib import Path
 
@@ -122,4 +124,25 @@ def test_an_erasure_that_a_reader_stands_in_the_way_of_says_so(
             with pytest.raises(VaultError, match="reading for long.*run the command again"):
                 vault.project(PROJECT).erase(PATIENT)
         vault.project(PROJECT).erase(PATIENT)
+        assert (tmp_path / "state" / "vault.db-wal").stat().st_size == 0
+
+
+def test_an_erasure_waits_for_who_empties_the_journal_at_the_same_time(
+    tmp_path: Path, key: KeyFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The lock that SQLite's file format has for that, held by another process.
+    program = """
+import fcntl, sys
+fcntl.lockf(open(sys.argv[1], "r+"), fcntl.LOCK_EX, 1, 121)
+print("held", flush=True)
+input()
+"""
+    with open_vault(f"sqlite:///{tmp_path}/state/vault.db", key) as vault:
+        fill(vault)
+        words = [sys.executable, "-c", program, tmp_path / "state" / "vault.db-shm"]
+        with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+            assert other.stdout is not None
+            assert other.stdout.readline() == b"held\n"
+            monkeypatch.setattr("cloudsec.vault.database.time.sleep", lambda _: other.communicate(b"\n"))
+            assert vault.project(PROJECT).erase(PATIENT)
         assert (tmp_path / "state" / "vault.db-wal").stat().st_size == 0
