@@ -21,6 +21,7 @@ PATIENCE_SECONDS = 60.0
 """For a daemon that says when to come again: a study has more slices than a user has requests a minute."""
 PIECE = 1 << 20
 ENDS = ("done", "failed", "cancelled")
+_STARTED = ("queued", "running", "done", "failed")
 
 
 class DaemonError(CloudsecError):
@@ -96,7 +97,12 @@ class Client:
 
     def start(self, job: str) -> None:
         """All images are there."""
-        self._json("POST", f"{_job(job)}/start")
+        try:
+            self._json("POST", f"{_job(job)}/start")
+        except DaemonError as error:
+            # A request whose answer was lost on the way is made again, and finds the job started.
+            if error.code != "conflict" or self.job(job)["state"] not in _STARTED:
+                raise
 
     def job(self, name: str) -> dict[str, Any]:
         """How a job stands."""

@@ -2,10 +2,13 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from cloudsec import client
 from cloudsec.client import Client, DaemonError
+from cloudsec.jobs import Role
+from tests.daemons import served
 from tests.simulator import RawServer
 
 IMAGE = bytes(range(256)) * 1000
@@ -66,3 +69,20 @@ def test_what_is_not_over_by_waiting_a_while_is_told_at_once(
         daemon.send(JOB, 0, image)
     assert pauses == []
     assert len(server.requests) == 1
+
+
+def test_a_job_that_is_started_twice_is_started_as_after_an_answer_that_was_lost(tmp_path: Path) -> None:
+    np.save(tmp_path / "in.npy", np.zeros((8, 8), np.uint8))
+    with served(tmp_path) as running:
+        token = running.client(Role.SERVICE).token or ""
+        with Client(running.url, token) as daemon:
+            job, other = (daemon.submit({"operation": "mean"}) for _ in range(2))
+            daemon.send(job, 0, tmp_path / "in.npy")
+            daemon.start(job)
+            daemon.start(job)
+            assert daemon.ended(job, None)["state"] == "done"
+            with pytest.raises(DaemonError, match="images of the job are missing"):
+                daemon.start(other)
+            daemon.cancel(other)
+            with pytest.raises(DaemonError, match="the job is cancelled"):
+                daemon.start(other)
