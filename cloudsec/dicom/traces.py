@@ -36,6 +36,8 @@ _DATE_WORDS = re.compile(
 )
 """A date as people write it, of numbers in any order, or with the month as a word."""
 _DAY = re.compile(r"(\d{4})\.?(\d{2})\.?(\d{2})")
+_LONG_NUMBER = re.compile(r"[1-9]\d{5,}")
+"""What is written of an identifier where its letters and leading zeros are left out."""
 _NUMBERED = re.compile(r"\d+(?:\.\d+){3,}")
 _PARTS = re.compile(r"[\^=\s,;.()/\\\"'\u2018\u2019\u02bc\u00b4`\u2010-\u2014-]+")
 _STROKES = str.maketrans(
@@ -129,6 +131,7 @@ def traces_of(elements: Iterable[DataElement], uids: Iterable[DataElement] = ())
                 found.update(
                     part for part in re.split(r"[,;\r\n]+", value) if len(part.strip()) >= _LEAST_SIGNS
                 )
+                found.update(_LONG_NUMBER.findall(value))
         if len(found) > MOST_TRACES:
             raise DicomError(
                 f"its header holds more than {MOST_TRACES} names, numbers and dates; no image needs them"

@@ -121,3 +121,10 @@ def test_a_header_of_thousands_of_names_is_refused_before_each_is_looked_for_in_
     many = [person(number) for number in range(MOST_TRACES // 50 + 1)]
     with pytest.raises(DicomError, match="no image needs"):
         deidentified(header(AnatomicRegionSequence=many), profile=Profile(), pseudonyms=Pseudonyms(KEYS))
+
+
+def test_a_number_is_found_without_the_letters_and_zeros_before_it() -> None:
+    for text in ("47110815", "patient 47110815, knee"):
+        dataset = header(PatientID="PID-0047110815", FilterType=text)
+        made = deidentified(dataset, profile=Profile(), pseudonyms=Pseudonyms(KEYS)).dataset
+        assert made.FilterType == "Removed"
