@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-_PIXELS_LOOKED_AT = 1 << 26
+_PIXELS_LOOKED_AT = 1 << 24
 """Of all frames; of more, evenly spread ones are looked at, for a name stands in all frames of a cine."""
 _FLAT_VALUES = 4
 """Grey values looked at besides the least and the greatest: those that stand out of the histogram most."""
@@ -27,6 +27,10 @@ _KINDS = 4
 """Letters of a row that differ, and that are no bars and blocks: the marks of rulers and grids are alike."""
 _OTHERS = 0.4
 """Pixels of that value which may lie between them, to those of the letters: dots, commas and brackets."""
+_LINES = 1 << 16
+_PIXELS_OF_LINE = 256
+_FEWEST_LINES = 256
+"""Lines on which rows are looked for in a frame: one for so many pixels, twice what the open data need."""
 _CONTRAST = 1 / 8
 """Of the range of the frame, between letters and what is around them."""
 
@@ -44,7 +48,7 @@ def _has_row(plane: NDArray[Any]) -> bool:
     return np.isfinite(high - low) and any(
         _is_drawn(row, drawn, plane, value, (high - low) * _CONTRAST)
         for value, drawn in _drawings(plane, low, high)
-        for row in _rows(_pieces(drawn))
+        for row in _rows(_pieces(drawn), plane.size)
     )
 
 
@@ -89,10 +93,12 @@ def _pieces(drawn: NDArray[np.bool_]) -> NDArray[np.int64]:
     return pieces[np.argsort(pieces[:, 1], kind="stable")]
 
 
-def _rows(pieces: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
+def _rows(pieces: NDArray[np.int64], pixels: int) -> Iterator[NDArray[np.int64]]:
     """Pieces on a common line, none much higher than another, one after the other without wide gaps."""
     bottoms, heights = pieces[:, 1], pieces[:, 1] - pieces[:, 0]
-    for line, height in sorted(set(zip(bottoms.tolist(), heights.tolist(), strict=True))):
+    lines = sorted(set(zip(bottoms.tolist(), heights.tolist(), strict=True)))
+    most = min(max(_FEWEST_LINES, pixels // _PIXELS_OF_LINE), _LINES)
+    for line, height in lines[:: max(1, -(-len(lines) // most))]:
         slack = max(1, height // 8)
         near = slice(*np.searchsorted(bottoms, (line - slack, line + slack + 1)))
         alike = pieces[near][(heights[near] <= height) & (heights[near] >= 0.6 * height)]
