@@ -139,7 +139,8 @@ def test_a_database_that_is_away_for_a_while_fails_no_job(
     with served(tmp_path, lease_seconds=1.0) as daemon:
         client = daemon.client(Role.SERVICE)
         view = client.ended(client.submit(IMAGE))
-        assert (view["state"], view["attempt"]) == ("done", 2)
+        assert view["state"] == "done"
+        assert view["attempt"] >= 2
 
 
 def test_a_job_whose_results_take_too_much_memory_fails(tmp_path: Path) -> None:
