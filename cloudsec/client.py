@@ -173,12 +173,12 @@ class Client:
             return answer.json() if answer.content else None
 
     def _lines(self, path: str) -> Iterator[bytes]:
-        import requests
+        from cloudsec.connections import Broken
 
         with self._asked("GET", path) as answer:
             try:
                 yield from answer.iter_lines()
-            except requests.RequestException:
+            except Broken:
                 return
 
     @contextmanager
@@ -192,12 +192,10 @@ class Client:
         **more: Any,
     ) -> Iterator[Any]:
         """The answer to a request, of which the body is not read yet; DaemonError for any but a good one."""
-        import requests
-
-        from cloudsec.connections import Stale
+        from cloudsec.connections import Broken, Stale
         from cloudsec.handshake import hung_up_because, refused_because
 
-        def ask() -> requests.Response:
+        def ask() -> Any:
             if image is not None:
                 # Of an image that is sent again, some was read before.
                 image.seek(0)
@@ -212,7 +210,7 @@ class Client:
                 if answer.status_code >= 300:
                     raise _refusal(answer.status_code, answer.content)
                 yield answer
-        except (requests.RequestException, Stale) as error:
+        except (Broken, Stale) as error:
             secure = self._url.startswith("https:")
             why = refused_because(error, self._ca, self._certificate) or (
                 f"cannot be reached, or hung up: {hung_up_because(error, secure, self._certificate)}"

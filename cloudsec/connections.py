@@ -8,7 +8,7 @@ import threading
 import time
 from contextlib import suppress
 from http.cookiejar import DefaultCookiePolicy
-from typing import Any
+from typing import Any, TypeAlias
 
 import requests
 from requests.adapters import HTTPAdapter
@@ -24,6 +24,10 @@ others on the way may forget them without a word."""
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 """This machine itself: what goes there passes no network."""
+
+
+Broken: TypeAlias = requests.RequestException
+"""What a request or its answer ends by on the way."""
 
 
 class Stale(Exception):
