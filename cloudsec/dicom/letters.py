@@ -30,7 +30,8 @@ _OTHERS = 0.4
 _LINES = 1 << 16
 _PIXELS_OF_LINE = 256
 _FEWEST_LINES = 256
-"""Lines on which rows are looked for in a frame: one for so many pixels, twice what the open data need."""
+"""Lines on which rows are looked for in a frame: one for so many pixels, within these numbers. What has more
+is noise or made to keep a look busy: evenly spread ones are taken."""
 _CONTRAST = 1 / 8
 """Of the range of the frame, between letters and what is around them."""
 
@@ -96,9 +97,7 @@ def _pieces(drawn: NDArray[np.bool_]) -> NDArray[np.int64]:
 def _rows(pieces: NDArray[np.int64], pixels: int) -> Iterator[NDArray[np.int64]]:
     """Pieces on a common line, none much higher than another, one after the other without wide gaps."""
     bottoms, heights = pieces[:, 1], pieces[:, 1] - pieces[:, 0]
-    lines = sorted(set(zip(bottoms.tolist(), heights.tolist(), strict=True)))
-    most = min(max(_FEWEST_LINES, pixels // _PIXELS_OF_LINE), _LINES)
-    for line, height in lines[:: max(1, -(-len(lines) // most))]:
+    for line, height in _lines(bottoms, heights, pixels):
         slack = max(1, height // 8)
         near = slice(*np.searchsorted(bottoms, (line - slack, line + slack + 1)))
         alike = pieces[near][(heights[near] <= height) & (heights[near] >= 0.6 * height)]
@@ -109,6 +108,13 @@ def _rows(pieces: NDArray[np.int64], pixels: int) -> Iterator[NDArray[np.int64]]
         for row in np.split(alike, np.flatnonzero((gaps > 2 * height) | (gaps < -height // 4)) + 1):
             if len(row) >= _LEAST and _kinds(row) >= _KINDS:
                 yield row
+
+
+def _lines(bottoms: NDArray[np.int64], heights: NDArray[np.int64], pixels: int) -> list[tuple[int, int]]:
+    """Where pieces end below, and how high they are: each, or evenly spread ones of too many."""
+    found = sorted(set(zip(bottoms.tolist(), heights.tolist(), strict=True)))
+    most = min(max(_FEWEST_LINES, pixels // _PIXELS_OF_LINE), _LINES)
+    return found[:: max(1, -(-len(found) // most))]
 
 
 def _kinds(row: NDArray[np.int64]) -> int:

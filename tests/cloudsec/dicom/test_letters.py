@@ -13,6 +13,7 @@ from PIL import Image, ImageDraw, ImageFont
 from scipy import ndimage
 from skimage import data
 
+from cloudsec.dicom import letters
 from cloudsec.dicom.deidentified_files import deidentified_file
 from cloudsec.dicom.letters import shows_letters
 from cloudsec.dicom.masking import read_pixels
@@ -89,6 +90,29 @@ def test_noise_gradients_grids_rulers_and_shapes_are_no_letters() -> None:
     assert [number for number, each in enumerate(honest) if shows_letters(each.astype(np.int16)[None])] == []
     assert not shows_letters(RANDOM.standard_normal((1, SIDE, SIDE)))
     assert not shows_letters(np.full((1, 8, 8), np.nan))
+
+
+def test_rows_are_looked_for_on_so_many_lines_whatever_is_in_a_frame(monkeypatch: pytest.MonkeyPatch) -> None:
+    bars, random = np.zeros((SIDE, SIDE), np.uint8), np.random.default_rng(1)
+    for column in range(0, SIDE, 3):
+        for top in range(int(random.integers(9)), SIDE - 40, 40):
+            bars[top : top + int(random.integers(6, 30)), column : column + 2] = 255
+    found: list[int] = []
+    lines = letters._lines
+
+    def counted(bottoms: NDArray[np.int64], heights: NDArray[np.int64], pixels: int) -> list[tuple[int, int]]:
+        chosen = lines(bottoms, heights, pixels)
+        found.append(len(chosen))
+        assert set(chosen) <= set(zip(bottoms.tolist(), heights.tolist(), strict=True))
+        return chosen
+
+    monkeypatch.setattr(letters, "_lines", counted)
+    for most in (1 << 20, 50):
+        monkeypatch.setattr(letters, "_FEWEST_LINES", most)
+        monkeypatch.setattr(letters, "_PIXELS_OF_LINE", SIDE * SIDE // 50)
+        found.clear()
+        assert not shows_letters(bars[None])
+        assert (max(found) > 50) == (most > 50)
 
 
 def test_photographs_and_a_real_slice_show_no_letters() -> None:
