@@ -14,7 +14,7 @@ LOCKER := .venv-lock
 NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 PYTHON ?= $(or $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$p -c '$(NEW_ENOUGH)' >/dev/null 2>&1 && echo $$p && break; done),python3)
-# One more than CI has cores: a worker waits for a third of its time, for daemons and databases that it started.
+# One more than CI has cores: workers often wait, for daemons and databases that they started.
 # Each with one thread: threads of several workers wait for each other.
 PYTEST_WORKERS ?= 3
 CODE := $(wildcard regions providers cloudsec tests benchmarks notebooks conftest.py)
