@@ -197,6 +197,7 @@ def _providers_start(options: argparse.Namespace) -> int:
             for provider in fleet:
                 print(provider.url, flush=True)
             while all(provider.running for provider in fleet):
+                # Until Ctrl-C; their processes tell nobody when they end.
                 time.sleep(0.2)
             return _complain("a provider stopped; the others are stopped too", 1)
     except KeyboardInterrupt:

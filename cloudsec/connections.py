@@ -87,6 +87,7 @@ class _Connection(HTTPConnection):
         with suppress(ssl.SSLEOFError):
             super().request(*arguments, **options)
 
+    # What urllib3 answers, and http.client declares otherwise.
     def getresponse(self) -> HTTPResponse:  # type: ignore[override]
         kept = self._answered_at is not None
         # An answer that is the last one takes the socket along, and is watched as others are.

@@ -103,7 +103,7 @@ class ImageFile:
             if whole is None:
                 whole = np.empty((self.count, *result.shape), result.dtype)
             whole[number] = result
-            number += 1  # noqa: SIM113
+            number += 1  # noqa: SIM113 - see above
             del result
         assert whole is not None
         if self.order is not None:

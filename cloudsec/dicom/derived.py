@@ -116,6 +116,7 @@ class _Padding:
     ends: tuple[float, ...]
 
     def of(self, pixels: Pixels) -> NDArray[np.bool_]:
+        # np.generic has no order for mypy; numbers have.
         inside: NDArray[np.bool_] = (pixels >= min(self.ends)) & (pixels <= max(self.ends))  # type: ignore[operator]
         return inside
 
@@ -293,6 +294,7 @@ def _candidates(
     source: Pixels, pixels: Pixels, padding: _Padding | None
 ) -> Iterator[tuple[Pixels, _Padding | None]]:
     if padding:
+        # Floats are not stored here, which mypy cannot know.
         limits = np.iinfo(pixels.dtype)  # type: ignore[type-var]
         if limits.min <= min(padding.ends) and max(padding.ends) <= limits.max:
             yield np.where(padding.of(source), source.astype(pixels.dtype), pixels), padding

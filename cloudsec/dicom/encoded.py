@@ -118,7 +118,8 @@ def encoded(
     body = DicomBytesIO()
     body.is_implicit_VR, body.is_little_endian = implicit, syntax.is_little_endian
     later = Dataset()
-    for tag in sorted(tag for tag in dataset.keys() if tag > 0x7FE00010):  # noqa: SIM118
+    # A Dataset by itself yields elements, decoded.
+    for tag in sorted(tag for tag in dataset.keys() if tag > 0x7FE00010):  # noqa: SIM118 - see above
         later[tag] = dataset.get_item(tag)
     write_dataset(body, dataset[:0x7FE00011])
     body.write(pixels)

@@ -64,6 +64,7 @@ def read_pixels(
         if palette:
             frame = rgb_of_palette(frame, *palette)
         elif claims.photometric in LUMINANCE:
+            # Of 8 bits, as the claims were checked.
             frame = rgb_of_luminance(frame)  # type: ignore[arg-type]
         if pixels is None:
             pixels = np.empty((claims.frames, *frame.shape), frame.dtype)
